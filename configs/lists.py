@@ -1,0 +1,16 @@
+"""Lists in settings: `a,b`, `('a', 'b')` and `[a, b]` all mean the same."""
+
+from geojax.errors import InputError
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in a comma list, with or without brackets and quotes."""
+    return tuple(part for part in (piece.strip(" \t'\"") for piece in text.strip(" \t()[]").split(",")) if part)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """The numbers in a comma list."""
+    try:
+        return tuple(float(part) for part in names(text))
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a list of numbers: write them with commas, as in 0,0.5,2") from error

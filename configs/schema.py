@@ -1,0 +1,128 @@
+"""The settings of every experiment: one dataclass each, one comment a field.
+
+A field is set from the command line by `--config.FIELD=VALUE`. Where several values are wanted they are
+written with commas: `--config.measures=eee,vrm`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Measure:
+    """Measure one latent space: of a model on sequences, or a bare array of points."""
+
+    experiment: str = "measure"
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
+    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    cloud: str = ""  # .npy file, float array n x d: measured instead of a model
+    sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
+    layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+    tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+    measures: str = "all"  # "all" or names of the catalogue: "eee,vrm,pq_patchiness"
+    convention: str = "standard"  # "standard", or "paper": the form comparable with the published numbers
+    alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
+    noise_seed: int = 0  # seed of that noise
+    codebooks: int = 4  # M, codebooks of the quantizer; the width d must be divisible by it
+    codebook_size: int = 256  # K, entries of one codebook
+    iterations: int = 25  # Lloyd iterations of the quantizer
+    quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean
+    seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references)
+
+
+@dataclass
+class Compare:
+    """Measure several models on the same sequences and tabulate the differences."""
+
+    experiment: str = "compare"
+    models: str = ""  # two or more names or folders: "A,B,C"
+    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    tokens: str = "all"  # token policy, as in Measure
+    measures: str = "all"  # "all" or names of the catalogue
+    convention: str = "standard"  # "standard" or "paper"
+    codebooks: int = 4  # M, codebooks of the quantizer
+    codebook_size: int = 256  # K, entries of one codebook
+    iterations: int = 25  # Lloyd iterations of the quantizer
+    quantizer_seeds: int = 1  # refits of the quantizer
+    seed: int = 0  # seed of the measures' own randomness
+
+
+@dataclass
+class Finetune:
+    """Fine-tune one model on one task and score it on the development set."""
+
+    experiment: str = "finetune"
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub
+    task: str = ""  # cola sst2 mrpc stsb qqp mnli qnli rte wnli, or a miniature task (mini_...)
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
+    eval_file: str = ""  # another development file, in the layout of the task's own
+    alpha: float = 0.0  # noise percent put on the encoder's weights before fine-tuning
+    noise_seed: int = 0  # seed of that noise
+    seed: int = 42  # seed of the head, the order of the examples and dropout
+    epochs: int = 3  # passes over the training set
+    learning_rate: float = 2e-5  # peak, reached at step 0; decays linearly to 0
+    batch_size: int = 32  # examples a step; the last, smaller batch of an epoch is kept
+    max_length: int = 128  # tokens; longer inputs are truncated, longest segment first
+    train_examples: int = 0  # random subset of the training set; 0: all of it
+    weight_decay: float = 0.0  # on dense kernels and embeddings only
+    checkpoint_seconds: float = 60.0  # time between checkpoints
+
+
+@dataclass
+class Regress:
+    """Regress a score on each measure of a table."""
+
+    experiment: str = "regress"
+    table: str = ""  # CSV with model, glue_average, measure columns; family and alpha are optional
+    measures: str = "all"  # "all" the measure columns of the table, or some of them
+    target: str = "glue_average"  # the column to predict
+
+
+@dataclass
+class Study:
+    """Perturb, sample, measure and fine-tune a pool of models; regress and report."""
+
+    experiment: str = "study"
+    model: str = ""  # one or more names or folders: "A,B"
+    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    max_sequences: int = 0  # use only the first so many; 0: all
+    tasks: str = "cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte"  # tasks whose mean is the score
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
+    alphas: str = "0,1,2,3,5,7,10,15"  # noise levels in percent
+    noise_seeds: str = "0,1"  # draws of the noise at every level above 0
+    tokens: str = "all"  # token policy, as in Measure
+    measures: str = "all"  # "all" or names of the catalogue
+    convention: str = "standard"  # "standard" or "paper"
+    codebooks: int = 4  # M, codebooks of the quantizer
+    codebook_size: int = 256  # K, entries of one codebook
+    iterations: int = 25  # Lloyd iterations of the quantizer
+    quantizer_seeds: int = 1  # refits of the quantizer
+    seed: int = 42  # seed of fine-tuning and of the measures' own randomness
+    epochs: int = 3  # passes over the training set
+    learning_rate: float = 2e-5  # peak learning rate
+    batch_size: int = 32  # examples a step
+    max_length: int = 128  # tokens
+    train_examples: int = 0  # random subset of each training set; 0: all of it
+
+
+@dataclass
+class Pretrain:
+    """Pre-train an encoder from scratch by masked language modelling on plain text."""
+
+    experiment: str = "pretrain"
+    text: str = ""  # text files, one paragraph a line: "a.txt,b.txt"
+    eval_text: str = ""  # held-out text for the reported loss
+    vocabulary_size: int = 4096  # WordPiece entries, trained on `text`
+    layers: int = 4  # transformer layers
+    hidden_size: int = 128  # width d
+    heads: int = 4  # attention heads
+    length: int = 64  # tokens of a training window
+    batch_size: int = 64  # windows a step
+    steps: int = 20000  # optimizer steps
+    learning_rate: float = 1e-3  # peak
+    warmup: int = 500  # steps of linear warm-up
+    seed: int = 0  # seed of the initialisation, the order of the windows and the masks
+    checkpoint_seconds: float = 60.0  # time between checkpoints

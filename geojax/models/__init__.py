@@ -1,0 +1,165 @@
+"""Encoders: `load(name_or_path)` is the only door.
+
+A model is a pure function and a tree: `apply(params, batch, *, key=None) -> {"hidden_states", "logits", ...}`.
+"""
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from geojax.errors import InputError
+from geojax.models.apply import Apply, Params, init, make_apply, shapes, with_head
+from geojax.models.config import EncoderConfig, read_config
+from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
+from geojax.typing import Key
+
+__all__ = [
+    "Apply",
+    "EncoderConfig",
+    "Model",
+    "Source",
+    "init",
+    "load",
+    "make_apply",
+    "resolve",
+    "save",
+    "shapes",
+    "shipped",
+    "with_head",
+]
+
+ASSETS = Path(str(resources.files("geojax"))) / "assets"
+HUB_FILES = [
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentencepiece*",
+    "spiece.model",
+]
+
+
+class Model(NamedTuple):
+    """A loaded encoder."""
+
+    apply: Apply
+    params: Params
+    tokenizer: Any
+    config: EncoderConfig
+
+
+class Source(NamedTuple):
+    """Where a model's files lie, and which files they are: a commit of the hub, or a digest of the weights."""
+
+    folder: Path
+    revision: str
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the encoders that come with geojax."""
+    return tuple(sorted(path.parent.name for path in ASSETS.glob("*/config.json")))
+
+
+def resolve(name_or_path: str | Path, revision: str | None = None) -> Source:
+    """Finds a model: an encoder that ships with geojax, a local folder, or a name on the HuggingFace hub.
+
+    Raises:
+      InputError: nothing has that name, or the hub cannot be reached.
+    """
+    name = str(name_or_path)
+    if not name:
+        raise InputError("no model given: name one, as in --config.model=bert-base-uncased")
+    if name in shipped():
+        return Source(ASSETS / name, fingerprint(ASSETS / name))
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").exists():
+            raise InputError(f"{name} holds no config.json: it is not a HuggingFace model folder")
+        return Source(Path(name), fingerprint(Path(name)))
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"model folder {name} does not exist")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        near = difflib.get_close_matches(name, shipped(), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"model {name!r} is neither a folder here nor one of {', '.join(shipped())}, and the HuggingFace hub "
+            f"did not give it ({type(error).__name__}){hint}"
+        ) from error
+    return Source(folder, folder.name)
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    head: str | None = None,
+    num_labels: int | None = None,
+    key: Key | None = None,
+) -> Model:
+    """Loads an encoder: `apply, params, tokenizer, config = load("bert-base-uncased")`.
+
+    Args:
+      name_or_path: a HuggingFace name, a local folder, or one of `shipped()`.
+      revision: branch, tag or commit on the hub.
+      head: None, "classification" (regression is one label) or "masked_lm".
+      num_labels: outputs of a classification head; read from the checkpoint where the head is.
+      key: initialises a new head (and a pooler, where the checkpoint has none); None reads the head from the
+        checkpoint.
+
+    Raises:
+      InputError: no such model, an architecture that geojax does not have, a file that is damaged or does not fit its
+        `config.json` (every fault in one message), a tokenizer that does not fit the model.
+    """
+    folder = resolve(name_or_path, revision).folder
+    config = read_config(folder)
+    tensors = read_tensors(folder)
+    pooler, found_labels = infer_apply(config, head, tensors)
+    if head == "classification" and key is None:
+        num_labels = num_labels if num_labels is not None else found_labels
+        if num_labels is None:
+            raise InputError(f"{folder} has no classification head: give a key and num_labels to start a new one")
+    apply = make_apply(config, head, num_labels, pooler=pooler)
+    if key is None:
+        params = load_params(folder, apply, tensors, head=head is not None)
+    else:
+        encoder = make_apply(config, pooler=pooler)
+        params = with_head(apply, load_params(folder, encoder, tensors, head=False), key)
+    return Model(apply, params, _load_tokenizer(folder, config), config)
+
+
+def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:
+    """Writes a model folder that `load` and other tools read: safetensors, config and tokenizer."""
+    save_model(folder, apply, params, tokenizer, dtype)
+
+
+def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
+    """The folder's tokenizer, if it fits the model."""
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        raise InputError(f"{folder} holds no tokenizer (tokenizer.json, vocab.txt or vocab.json)")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
+        raise InputError(f"the tokenizer in {folder} cannot be read: {error}") from error
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= config.vocab_size:
+        raise InputError(
+            f"the tokenizer in {folder} does not fit the model: its largest id is {largest}, the model has "
+            f"{config.vocab_size} embeddings"
+        )
+    if tokenizer.pad_token_id != config.pad_token_id:
+        raise InputError(
+            f"the tokenizer in {folder} does not fit the model: it pads with id {tokenizer.pad_token_id}, the model "
+            f"with {config.pad_token_id}"
+        )
+    return tokenizer

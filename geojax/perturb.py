@@ -1,0 +1,39 @@
+"""Seeded noise on an encoder's weights: the intervention of the study (arXiv 2406.12159, section 3)."""
+
+import jax
+from jaxtyping import Array, Float
+
+from geojax.models.apply import Params
+from geojax.typing import Key
+
+
+def is_noised(path: tuple[str, ...]) -> bool:
+    """Whether noise reaches a parameter: dense kernels and LayerNorm scales of the layers, and nothing else.
+
+    These are the encoder's parameters whose HuggingFace name ends in `weight`; embeddings, pooler, heads and every
+    bias stay as they are.
+    """
+    return path[0] == "encoder" and path[-1] in ("kernel", "scale")
+
+
+def add_noise(params: Params, alpha: float | Float[Array, ""], key: Key) -> Params:
+    """Mixes unit normal noise into the weights: W ← (1 - α/100)·W + (α/100)·N(0, 1).
+
+    Args:
+      params: an encoder's tree, with a head or without.
+      alpha: percentage, 0 to 100; the noise is not scaled to W. May be traced: vmap over levels and keys.
+      key: every parameter draws from its own key, `fold_in` of its rank among the noised ones.
+
+    Returns:
+      The tree with the parameters that `is_noised` names changed; α = 0 returns their exact values.
+    """
+    fraction = alpha / 100
+    leaves, structure = jax.tree_util.tree_flatten_with_path(params)
+    rank, mixed = 0, []
+    for path, weight in leaves:
+        if is_noised(tuple(part.key for part in path)):
+            noise = jax.random.normal(jax.random.fold_in(key, rank), weight.shape, weight.dtype)
+            weight = (1 - fraction) * weight + fraction * noise
+            rank += 1
+        mixed.append(weight)
+    return jax.tree.unflatten(structure, mixed)

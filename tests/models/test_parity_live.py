@@ -1,0 +1,60 @@
+"""Encoders beside the live PyTorch originals, in the same process (needs torch: the `peers` extra)."""
+
+import importlib.util
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from geojax.models import load, make_apply, save, with_head
+
+DATA = Path(__file__).parents[1] / "data"
+TEXTS = [
+    "Vectors fill a narrow cone.",
+    "No.",
+    "It is the geometry of the space that we would like to know about, layer by layer.",
+]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed (peers extra)"),
+]
+
+
+def compare(folder, model, original, name=None):
+    """Every hidden state, and the logits, of our model and of the original in `folder`."""
+    import torch
+
+    batch = model.tokenizer(TEXTS, padding=True)
+    with torch.no_grad():
+        inputs = {key: torch.tensor(value) for key, value in batch.items()}
+        expected = original.from_pretrained(folder).eval()(**inputs, output_hidden_states=True)
+    with jax.default_matmul_precision("highest"):
+        found = jax.jit(model.apply.__call__)(model.params, {key: np.asarray(value) for key, value in batch.items()})
+    for ours, theirs in zip(found["hidden_states"], expected.hidden_states, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4, rtol=0)
+    if name:
+        np.testing.assert_allclose(found["logits"], expected.logits.numpy(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_random_checkpoints(family):
+    import transformers
+
+    kind = {"bert": "Bert", "roberta": "Roberta"}[family]
+    folder = DATA / f"random-{family}"
+    compare(folder, load(folder, head="classification"), getattr(transformers, f"{kind}ForSequenceClassification"), "c")
+    compare(folder, load(folder, head="masked_lm"), getattr(transformers, f"{kind}ForMaskedLM"), "m")
+    compare(folder, load(folder), getattr(transformers, f"{kind}Model"))
+
+
+def test_real_weights_and_a_saved_model_with_a_head(minilm, minilm_folder, tmp_path):
+    import transformers
+
+    compare(minilm_folder, minilm, transformers.BertModel)
+    apply = make_apply(minilm.config, "classification", 3)
+    params = with_head(apply, minilm.params, jax.random.key(0))
+    save(tmp_path / "saved", apply, params, minilm.tokenizer)
+    again = load(tmp_path / "saved", head="classification")
+    compare(tmp_path / "saved", again, transformers.BertForSequenceClassification, "c")
