@@ -15,7 +15,7 @@ class Measure:
     model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
     revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
     sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
-    cloud: str = ""  # .npy file, float array n x d: measured instead of a model
+    cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
     sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
     tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
@@ -28,6 +28,20 @@ class Measure:
     iterations: int = 25  # Lloyd iterations of the quantizer
     quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean
     seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references)
+
+
+@dataclass
+class Sample:
+    """Sample the latent space of one model into files."""
+
+    experiment: str = "sample"
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
+    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+    tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+    alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
+    noise_seed: int = 0  # seed of that noise
 
 
 @dataclass
@@ -86,7 +100,7 @@ class Study:
 
     experiment: str = "study"
     model: str = ""  # one or more names or folders: "A,B"
-    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    sequences: str = ""  # text file, one sequence a line; "miniature": generated; empty: the set that ships with geojax
     max_sequences: int = 0  # use only the first so many; 0: all
     tasks: str = "cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte"  # tasks whose mean is the score
     data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`

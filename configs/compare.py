@@ -1,0 +1,14 @@
+"""Compare the latent spaces of several models on the same sequences.
+
+    python launch.py --config=configs/compare.py --config.models=A,B,C --workdir=DIR
+
+Writes `DIR/compare.csv` (model_a, model_b, measure, difference = value of a - value of b) and `DIR/measures.csv` with
+the values. A model that cannot be measured is listed, the others go on, and the exit status is not zero.
+"""
+
+from configs.schema import Compare
+
+
+def get_config() -> Compare:
+    """Settings of the experiment."""
+    return Compare()

@@ -1,0 +1,14 @@
+"""Pre-trains a small encoder; these are the settings of `geojax-bert-tiny`, the encoder that ships with geojax.
+
+    python launch.py --config=configs/pretrain.py --config.text=train.txt --config.eval_text=held_out.txt \
+        --workdir=runs/pretrain
+"""
+
+from configs import schema
+
+
+def get_config() -> schema.Pretrain:
+    """The settings."""
+    return schema.Pretrain(
+        vocabulary_size=5000, length=128, batch_size=16, steps=6000, learning_rate=1.5e-3, warmup=400
+    )

@@ -1,0 +1,15 @@
+"""The study: perturb, sample, measure and fine-tune a pool of models, regress the scores, report.
+
+    python launch.py --config=configs/study.py --config.model=bert-base-uncased --workdir=DIR
+
+Every level of noise and every draw of it is one model: measured once, fine-tuned on every task. Writes
+`DIR/results.csv` (a row a model), `DIR/regression.csv` and `DIR/report.html`. Each measurement and each fine-tuning
+is a work unit with a folder of its own: stopped at any moment, the same command goes on with what is missing.
+"""
+
+from configs.schema import Study
+
+
+def get_config() -> Study:
+    """Settings of the experiment."""
+    return Study()

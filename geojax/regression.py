@@ -1,0 +1,216 @@
+"""Least squares of a score on a measure, with and without the model family, and the two correlations.
+
+Pure functions of arrays with a row mask, so that measures with different missing values are fitted by one
+`vmap`. Call them under `with jax.enable_x64(True):`, or JAX cuts the arrays to float32.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import betainc
+from jaxtyping import Array, Bool, Float, Int
+
+from geojax.typing import Mask, Scalar
+
+Column = Float[Array, "n"]
+
+REASONS = (
+    "",
+    "too few rows for the number of coefficients",
+    "the measure is constant",
+    "the score is constant",
+    "the measure is constant within every family",
+    "the score is constant within every family",
+    "only one family has rows with this measure",
+)
+
+
+class LeastSquares(NamedTuple):
+    """An ordinary least-squares fit; NaN where it is not determined."""
+
+    coefficients: Float[Array, "k"]
+    standard_errors: Float[Array, "k"]
+    p_values: Float[Array, "k"]  # two-sided, Student t
+    fitted: Float[Array, "n"]
+    r2: Scalar
+    adjusted_r2: Scalar
+    n: Int[Array, ""]
+    rank: Int[Array, ""]
+
+
+class Regression(NamedTuple):
+    """A score on one measure. `REASONS[reason]` says why the fit is NaN; it is empty for a good fit."""
+
+    slope: Scalar
+    intercept: Scalar  # of the first group that has rows
+    standard_error: Scalar  # of the slope
+    r2: Scalar
+    adjusted_r2: Scalar
+    p_value: Scalar  # of the slope, two-sided
+    pearson: Scalar
+    spearman: Scalar
+    fitted: Float[Array, "n"]
+    n: Int[Array, ""]
+    reason: Int[Array, ""]
+
+
+def _kept(values: Column, mask: Mask) -> Column:
+    return jnp.where(mask, values, 0.0)
+
+
+def _centred(values: Column, mask: Mask) -> Column:
+    mean = _kept(values, mask).sum() / jnp.maximum(mask.sum(), 1)
+    return _kept(values - mean, mask)
+
+
+def _where(known: Bool[Array, ""], value: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.where(known, value, jnp.nan)
+
+
+def _negligible(part: Column, whole: Column) -> Bool[Array, ""]:
+    """Whether what is left of a column after centring is no more than its rounding error."""
+    tolerance = jnp.finfo(whole.dtype).eps * max(whole.shape[0], 8)
+    return jnp.linalg.norm(part) <= tolerance * jnp.linalg.norm(whole)
+
+
+def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Mask) -> LeastSquares:
+    """Ordinary least squares by the singular value decomposition of the design with columns of unit length.
+
+    b = argmin Σ_i m_i (y_i − x_i·b)², s² = Σ residual² / (n − rank), se_j = s·√((XᵀX)⁻¹_jj),
+    p_j = I_{ν/(ν+t²)}(ν/2, ½) with t = b_j/se_j and ν = n − rank.
+
+    Args:
+      design: One row a model, one column a coefficient; a column of ones, or columns that sum to it, must be
+        among them for R² to have its usual meaning. A column that is zero on every kept row gets coefficient 0
+        and does not count (a family without rows).
+      target: The score.
+      mask: Rows to use; the others may hold anything.
+
+    Returns:
+      The fit. All of it is NaN, but for `n` and `rank`, where the kept rows do not exceed the rank or the columns
+      are linearly dependent; R² is NaN as well for a constant target. A perfect fit has standard errors at
+      rounding level and p near 0.
+
+    Cost: O(n·k²). Reference: Golub and Van Loan, Matrix Computations, 5.5.
+    """
+    design = jnp.where(mask[:, None], design, 0.0)
+    target = _kept(target, mask)
+    lengths = jnp.linalg.norm(design, axis=0)
+    used = lengths > 0
+    lengths = jnp.where(used, lengths, 1.0)
+    left, singular, right = jnp.linalg.svd(design / lengths, full_matrices=False)
+    keep = singular > jnp.finfo(design.dtype).eps * max(design.shape) * singular.max(initial=0.0)
+    inverse = jnp.where(keep, 1.0 / jnp.where(keep, singular, 1.0), 0.0)
+    coefficients = right.T @ (inverse * (left.T @ target)) / lengths
+
+    n, rank = mask.sum(), keep.sum()
+    freedom = (n - rank).astype(design.dtype)
+    fitted = design @ coefficients
+    residual = jnp.sum((target - fitted) ** 2)
+    total = jnp.sum(_centred(target, mask) ** 2)
+    errors = jnp.sqrt(residual / freedom * jnp.sum((right.T * inverse) ** 2, axis=1)) / lengths
+    p_values = betainc(freedom / 2, 0.5, freedom / (freedom + (coefficients / errors) ** 2))
+    unexplained = residual / total
+
+    determined = (rank == used.sum()) & (n > rank)
+    return LeastSquares(
+        coefficients=_where(determined, coefficients),
+        standard_errors=_where(determined, errors),
+        p_values=_where(determined, p_values),
+        fitted=_where(determined, jnp.where(mask, fitted, jnp.nan)),
+        r2=_where(determined, 1 - unexplained),
+        adjusted_r2=_where(determined, 1 - unexplained * (n - 1) / freedom),
+        n=n,
+        rank=rank,
+    )
+
+
+def pearson(first: Column, second: Column, mask: Mask) -> Scalar:
+    """Pearson's correlation of the kept rows, in [−1, 1]; NaN for fewer than 3 rows or a constant column."""
+    a, b = _centred(first, mask), _centred(second, mask)
+    constant = _negligible(a, _kept(first, mask)) | _negligible(b, _kept(second, mask))
+    value = jnp.sum(a * b) / (jnp.linalg.norm(a) * jnp.linalg.norm(b))
+    return jnp.where(constant | (mask.sum() < 3), jnp.nan, jnp.clip(value, -1.0, 1.0))
+
+
+def ranks(values: Column, mask: Mask) -> Column:
+    """Ranks from 1 among the kept rows, ties at the average of theirs. O(n log n)."""
+    # Masked rows sort behind every finite value, so they cannot move the ranks of the kept ones.
+    values = jnp.where(mask, values, jnp.inf)
+    ordered = jnp.sort(values)
+    below = jnp.searchsorted(ordered, values, side="left")
+    up_to = jnp.searchsorted(ordered, values, side="right")
+    return ((below + up_to + 1) / 2).astype(values.dtype)
+
+
+def spearman(first: Column, second: Column, mask: Mask) -> Scalar:
+    """Spearman's rank correlation, Pearson's of the average ranks; NaN where that is."""
+    return pearson(ranks(first, mask), ranks(second, mask), mask)
+
+
+def regress(measure: Column, target: Column, groups: Float[Array, "n g"], mask: Mask) -> Regression:
+    """Least squares of a score on one measure, with an intercept for each group of models.
+
+    y_i = intercept_g(i) + slope·x_i. With one group this is simple regression. With several it is the model of
+    treatment coding in another parametrisation: the same slope, standard error, p, R² and fitted values, and the
+    reported intercept is that of the first group with rows. The correlations are of the raw pairs (x, y).
+
+    Args:
+      measure: The measure, one value a model.
+      target: The score.
+      groups: One-hot membership, the reference group first; a single column of ones for no groups.
+      mask: Rows that have both values.
+
+    Returns:
+      The regression. The fit is NaN, and `reason` indexes `REASONS`, where there are no more rows than coefficients,
+      the measure or the score is constant (within every group), or only one of several groups has rows.
+    """
+    several = groups.shape[1] > 1
+    members = jnp.where(mask[:, None], groups, 0.0)
+    sizes = members.sum(0)
+    levels = (sizes > 0).sum()
+    n = mask.sum()
+
+    def within(values: Column) -> Column:
+        return _kept(values - members @ (members.T @ _kept(values, mask) / jnp.maximum(sizes, 1.0)), mask)
+
+    measure, target = _kept(measure, mask), _kept(target, mask)
+    mean = measure.sum() / jnp.maximum(n, 1)
+    # Patchiness lies within 1 % of 1: centring keeps the design well conditioned.
+    fit = ordinary_least_squares(jnp.column_stack([members, _centred(measure, mask)]), target, mask)
+    slope = fit.coefficients[-1]
+
+    reason = jnp.select(
+        [
+            n <= levels + 1,
+            _negligible(_centred(measure, mask), measure),
+            _negligible(_centred(target, mask), target),
+            several & (levels < 2),
+            _negligible(within(measure), measure),
+            _negligible(within(target), target),
+        ],
+        [jnp.array(code) for code in (1, 2, 3, 6, 4, 5)],
+        0,
+    )
+    return Regression(
+        slope=_where(reason == 0, slope),
+        intercept=_where(reason == 0, fit.coefficients[jnp.argmax(sizes > 0)] - slope * mean),
+        standard_error=_where(reason == 0, fit.standard_errors[-1]),
+        r2=_where(reason == 0, fit.r2),
+        adjusted_r2=_where(reason == 0, fit.adjusted_r2),
+        p_value=_where(reason == 0, fit.p_values[-1]),
+        pearson=pearson(measure, target, mask),
+        spearman=spearman(measure, target, mask),
+        fitted=_where(reason == 0, fit.fitted),
+        n=n,
+        reason=reason,
+    )
+
+
+@jax.jit
+def regress_each(
+    measures: Float[Array, "n m"], target: Column, groups: Float[Array, "n g"], mask: Bool[Array, "n m"]
+) -> Regression:
+    """`regress` for every column of `measures` with its own mask: one compiled call; fields gain a leading axis m."""
+    return jax.vmap(regress, in_axes=(1, None, None, 1))(measures, target, groups, mask)

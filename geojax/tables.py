@@ -1,0 +1,215 @@
+"""Tables of scores and measures, one row a model: reading, names, and every check before a regression.
+
+Which columns are measures: with `measures="all"`, those whose name is in the catalogue or is one of the 19
+measures of the published study; any other numeric column only where it is selected by name.
+"""
+
+import csv
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from geojax.errors import InputError
+
+_STATISTICS = {
+    "error": "reconstruction_error",
+    "iqr": "reconstruction_iqr",
+    "skew": "reconstruction_skew",
+    "centroids": "centroid_spread",
+    "count_var": "count_variance",
+    "count_kl": "count_kl",
+    "patchiness": "patchiness",
+    "point_dist": "cell_eee",
+}
+PUBLISHED = {
+    **{f"p-{column}": f"pq_{name}" for column, name in _STATISTICS.items()},
+    **{f"a-{column}": f"lsq_{name}" for column, name in _STATISTICS.items()},
+    "EEE": "eee",
+    "VRM": "vrm",
+    "IsoScore": "isoscore",
+}
+"""Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
+
+TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
+COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average")
+_MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A checked table: `frame` has the rows with a score, its columns under the catalogue's names."""
+
+    frame: "pandas.DataFrame"
+    measures: tuple[str, ...]  # in the order of the table
+    target: str
+    without_score: tuple[str, ...]  # models left out because their score is missing
+    passed_over: tuple[str, ...]  # numeric columns that are neither known measures nor selected
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of the models, alphabetically; empty without such a column."""
+        return tuple(sorted(set(self.frame["family"]))) if "family" in self.frame else ()
+
+
+def known_measures() -> tuple[str, ...]:
+    """Names that are measures without being selected: the catalogue's, then the published study's."""
+    from geojax.measures import CATALOGUE
+
+    return tuple(dict.fromkeys([*(measure.name for measure in CATALOGUE), *PUBLISHED.values()]))
+
+
+def catalogue_name(column: str) -> str:
+    """A column's name in the catalogue; names that were never published stay as they are."""
+    return PUBLISHED.get(column.strip(), column.strip())
+
+
+def read(path: str | Path, *, target: str = "glue_average", measures: str | Sequence[str] = "all") -> ScoreTable:
+    """Reads a comma-separated table with a header line; arguments and errors as in `from_frame`."""
+    import pandas
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no table at {path}: give a CSV file with model, {target} and measure columns")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
+    for index, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise InputError(f"row {index} of {path} has {len(row)} cells, the header has {len(header)}: mend the row")
+    return from_frame(pandas.DataFrame(rows, columns=header), target=target, measures=measures)
+
+
+def from_frame(
+    frame: "pandas.DataFrame", *, target: str = "glue_average", measures: str | Sequence[str] = "all"
+) -> ScoreTable:
+    """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
+
+    Args:
+      frame: One row a model. Columns `model` (unique), the target, measures; `family` and `alpha` are optional. Empty
+        cells, NaN and NA are missing values.
+      target: Column with the score to predict.
+      measures: "all" the measures of the table (see the module), or the names of some columns.
+
+    Raises:
+      InputError: no rows, a column that is absent or twice there, no measure, a model twice, text or an infinite value
+        where a number belongs, a row without model or family. Rows count from 1 below the header.
+    """
+    frame = frame.rename(columns=lambda column: catalogue_name(str(column))).reset_index(drop=True)
+    target = catalogue_name(target)
+    _check_header(list(frame.columns), target)
+    if frame.empty:
+        raise InputError("the table has a header but no rows: add one row a model")
+    models = _texts(frame, "model")
+    first_seen: dict[str, int] = {}
+    for index, model in enumerate(models, start=1):
+        if first_seen.setdefault(model, index) != index:
+            raise InputError(
+                f"model {model!r} is in row {first_seen[model]} and again in row {index}: give each row its own name"
+            )
+    if "family" in frame:
+        frame["family"] = _texts(frame, "family")
+
+    chosen, passed_over = _choose(frame, target, measures)
+    for column in dict.fromkeys([target, *chosen, *(["alpha"] if "alpha" in frame else [])]):
+        frame[column] = _numbers(column, frame[column], models)
+    frame["model"] = models
+    scored = frame[target].notna()
+    if not scored.any():
+        raise InputError(f"column {target!r} has no value in any of {len(frame)} rows: there is nothing to predict")
+    return ScoreTable(
+        frame=frame[scored].reset_index(drop=True),
+        measures=chosen,
+        target=target,
+        without_score=tuple(frame["model"][~scored]),
+        passed_over=passed_over,
+    )
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    """A hint with the near names, or with all of them where none is near."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose among {', '.join(map(repr, names))}"
+
+
+def _check_header(columns: list[str], target: str) -> None:
+    if not columns:
+        raise InputError(f"the table is empty: it needs a header line with model, {target} and measure columns")
+    twice = [column for index, column in enumerate(columns) if column in columns[:index]]
+    if twice:
+        raise InputError(f"column {twice[0]!r} is there twice (published names count as the catalogue's): keep one")
+    for needed in ("model", target):
+        if needed not in columns:
+            raise InputError(f"the table has no column {needed!r}: {_near(needed, columns)}")
+
+
+def _is_measure(column: str, target: str) -> bool:
+    """Whether a column may be a measure at all: no text, covariate, score of a task, or the target itself."""
+    from geojax.glue import TASKS
+
+    others = (*TEXT_COLUMNS, *COVARIATES, *TASKS, target)
+    return column not in others and not column.startswith("mini_")
+
+
+def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The measure columns, and the numeric columns that were passed over."""
+    able = [column for column in frame.columns if _is_measure(column, target)]
+    if measures != "all":
+        wanted = dict.fromkeys(catalogue_name(name) for name in ([measures] if isinstance(measures, str) else measures))
+        if not wanted:
+            raise InputError("no measure is selected: name some columns of the table, or write all")
+        for name in wanted:
+            if name not in frame.columns:
+                raise InputError(f"the table has no measure {name!r}: {_near(name, able)}")
+            if name not in able:
+                raise InputError(f"column {name!r} is a covariate, a label or a score, never a measure: leave it out")
+        return tuple(column for column in able if column in wanted), ()
+    known = known_measures()
+    chosen = tuple(column for column in able if column in known)
+    others = tuple(column for column in able if column not in known and _is_numeric(frame[column]))
+    if not chosen:
+        found = f"select among its numeric columns {', '.join(others)}" if others else "add a column of numbers"
+        raise InputError(f"the table has no column named as a measure of the catalogue: {found}")
+    return chosen, others
+
+
+def _number(cell: object) -> float:
+    """A cell as a number, NaN where it is missing; ValueError for text."""
+    text = str(cell).strip()
+    if text.lower() in _MISSING:
+        return math.nan
+    if "_" in text:  # Python reads 1_000 as a number, no table means that
+        raise ValueError(text)
+    return float(text)
+
+
+def _is_numeric(cells: Iterable[object]) -> bool:
+    try:
+        return any(not math.isnan(_number(cell)) for cell in cells)
+    except ValueError:
+        return False
+
+
+def _numbers(column: str, cells: Iterable[object], models: Sequence[str]) -> list[float]:
+    values = []
+    for index, (cell, model) in enumerate(zip(cells, models, strict=True), start=1):
+        row = f"row {index} (model {model!r})"
+        try:
+            value = _number(cell)
+        except ValueError as error:
+            raise InputError(f"{row} has {str(cell)!r} in column {column!r}, where a number belongs") from error
+        if math.isinf(value):
+            raise InputError(f"{row} has an infinite value in column {column!r}: correct it, or leave the cell empty")
+        values.append(value)
+    return values
+
+
+def _texts(frame: "pandas.DataFrame", column: str) -> list[str]:
+    texts = ["" if cell is None or cell != cell else str(cell).strip() for cell in frame[column]]
+    if "" in texts:
+        raise InputError(f"row {texts.index('') + 1} has no {column}: every row needs one")
+    return texts

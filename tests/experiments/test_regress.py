@@ -1,0 +1,116 @@
+"""The regression table: published values, family terms, rows left out, degenerate measures."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from configs import schema
+from experiments import regress
+from geojax import tables
+from geojax.errors import InputError
+
+# slope, intercept, R², Pearson, Spearman of the perturbed BERT-small models, four decimals.
+PUBLISHED = {
+    "lsq_patchiness": (16.2988, -15.9659, 0.8132, 0.9018, 0.9303),
+    "lsq_count_variance": (0.9928, 0.3261, 0.8123, 0.9013, 0.9307),
+    "lsq_count_kl": (2.3300, 0.2985, 0.7922, 0.8901, 0.9170),
+    "pq_reconstruction_iqr": (4.3925, 0.1043, 0.6533, 0.8083, 0.7877),
+    "lsq_reconstruction_iqr": (4.2583, 0.0511, 0.4825, 0.6946, 0.7651),
+    "vrm": (-0.4681, 0.7860, 0.3284, -0.5730, -0.4269),
+    "eee": (-0.9357, 1.2211, 0.3104, -0.5571, -0.3394),
+    "lsq_centroid_spread": (12.5148, 0.4077, 0.2889, 0.5375, 0.2862),
+    "pq_cell_eee": (-0.9242, 1.3074, 0.2080, -0.4561, 0.1093),
+    "pq_patchiness": (3.6896, -3.2506, 0.1061, 0.3258, 0.6329),
+    "isoscore": (-0.2128, 0.5227, 0.0061, -0.0779, -0.1418),
+}
+
+
+def run(frame, tmp_path, **settings):
+    frame.to_csv(tmp_path / "scores.csv", index=False)
+    regress.run(schema.Regress(table=str(tmp_path / "scores.csv"), **settings), tmp_path / "out")
+    return pd.read_csv(tmp_path / "out" / "regression.csv").set_index(["measure", "terms"])
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    family = np.array(["wide", "deep"] * 10)
+    eee = rng.uniform(size=20)
+    score = 0.8 - 0.4 * eee + 0.1 * (family == "deep") + 0.02 * rng.normal(size=20)
+    return pd.DataFrame({"model": [f"m{i}" for i in range(20)], "family": family, "alpha": np.arange(20.0),
+                         "glue_average": score, "eee": eee, "vrm": rng.uniform(size=20)})  # fmt: skip
+
+
+def test_the_published_regressions_to_every_printed_digit(shared, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    regress.run(schema.Regress(table=str(shared / "paper_results" / "bert_small.csv")), tmp_path)
+    found = pd.read_csv(tmp_path / "regression.csv").set_index("measure")
+    assert list(found.columns) == list(regress.COLUMNS[1:])
+    assert len(found) == 19 and (found["terms"] == "measure").all() and "alpha" not in found.index
+    assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
+    for measure, expected in PUBLISHED.items():
+        values = found.loc[measure, ["slope", "intercept", "r2", "pearson", "spearman"]].astype(float)
+        np.testing.assert_array_equal(values.round(4), expected, err_msg=measure)
+    assert "3 rows (bert-small_9_3" in caplog.text and "19 regressions" in caplog.text
+
+
+def test_family_rows_stand_beside_the_plain_ones(frame, tmp_path):
+    found = run(frame, tmp_path)
+    assert list(found.index) == [(m, t) for m in ("eee", "vrm") for t in ("measure", "measure+family")]
+    design = np.column_stack([np.ones(20), frame["family"] == "wide", frame["eee"]]).astype(float)
+    coefficients = np.linalg.lstsq(design, frame["glue_average"])[0]
+    plain, family = found.loc[("eee", "measure")], found.loc[("eee", "measure+family")]
+    np.testing.assert_allclose([family["intercept"], family["slope"]], coefficients[[0, 2]], rtol=1e-9)
+    np.testing.assert_allclose(plain["p_value"], scipy.stats.linregress(frame["eee"], frame["glue_average"]).pvalue)
+    assert family["r2"] > plain["r2"] and family["p_value"] < plain["p_value"]
+    assert family["pearson"] == plain["pearson"] and family["spearman"] == plain["spearman"]
+    assert found["reason"].isna().all()
+
+
+def test_one_family_has_no_family_rows(frame, tmp_path):
+    found = run(frame.assign(family="wide"), tmp_path)
+    assert list(found.index.get_level_values("terms")) == ["measure", "measure"]
+
+
+def test_missing_values_are_dropped_per_measure_and_said(frame, tmp_path, caplog):
+    frame.loc[3, "eee"] = np.nan
+    frame.loc[5, "glue_average"] = np.nan
+    found = run(frame, tmp_path)
+    assert list(found["n"]) == [18, 18, 19, 19] and list(found["n_dropped"]) == [2, 2, 1, 1]
+    assert "1 row (m5) left out, without a value of glue_average" in caplog.text
+    assert "1 row (m3) left out of 1 regression (eee), without a value" in caplog.text
+
+
+def test_a_constant_measure_is_nan_with_its_reason(frame, tmp_path, caplog):
+    found = run(frame.assign(eee=0.3), tmp_path)
+    assert found.loc[("eee", "measure"), "reason"] == "the measure is constant"
+    assert np.isnan(found.loc[("eee", "measure"), "slope"])
+    assert found.loc[("vrm", "measure"), "n"] == 20 and np.isfinite(found.loc[("vrm", "measure"), "slope"])
+    assert "eee ~ measure: the measure is constant" in caplog.text
+
+
+def test_selected_measures_and_another_target(frame, tmp_path):
+    found = run(frame.rename(columns={"glue_average": "mnli", "vrm": "mine"}), tmp_path, target="mnli", measures="mine")
+    assert list(found.index) == [("mine", "measure"), ("mine", "measure+family")]
+
+
+def test_columns_passed_over_are_said(frame, tmp_path, caplog):
+    run(frame.assign(width=np.arange(20)), tmp_path)
+    assert "1 column (width) passed over" in caplog.text
+
+
+def test_the_table_does_not_depend_on_the_order_of_its_rows(frame):
+    first = regress.regressions(tables.from_frame(frame))
+    second = regress.regressions(tables.from_frame(frame.sample(frac=1, random_state=0)))
+    for one, other in zip(first, second, strict=True):
+        assert one["measure"] == other["measure"]
+        np.testing.assert_allclose(one["slope"], other["slope"], rtol=1e-9)
+
+
+def test_bad_input_writes_nothing(tmp_path):
+    with pytest.raises(InputError, match="no table at"):
+        regress.run(schema.Regress(table=str(tmp_path / "absent.csv")), tmp_path)
+    assert not (tmp_path / "regression.csv").exists()
