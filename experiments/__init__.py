@@ -1,0 +1,1 @@
+"""Experiments: each module has `run(config, workdir)`, straight from top to bottom, resumable."""

@@ -1,0 +1,123 @@
+"""What the experiments that measure share: a (perturbed) model, its clouds, and the rows of a measurement."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from configs.lists import names
+from geojax import latent, perturb
+from geojax.errors import InputError
+from geojax.evaluate import Evaluation, evaluate
+from geojax.glue import miniature
+from geojax.latent import Cloud
+from geojax.measures import Measure, select
+from geojax.models import ASSETS, Model, load, resolve
+
+COLUMNS = ("measure", "value", "std_error", "n", "layer", "convention", "warnings")
+
+
+def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
+    """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
+    if not 0 <= alpha <= 100:
+        raise InputError(f"alpha {alpha} is not a percentage: give 0 to 100")
+    return model._replace(params=perturb.add_noise(model.params, alpha, jax.random.key(noise_seed)))
+
+
+def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> tuple[Model, dict[str, Any]]:
+    """An encoder with noise on its weights, and the facts that identify it."""
+    model = perturbed(load(name, revision=revision or None), alpha, noise_seed)
+    facts = {"model": name, "revision": resolve(name, revision or None).revision}
+    return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+
+
+def chosen(measures: str) -> tuple[Measure, ...]:
+    """The rows of the catalogue that a setting names; "all" is every row."""
+    return select("all" if measures == "all" else names(measures))
+
+
+def sequences(path: str) -> list[str]:
+    """The sequences of a file, those of the miniature tasks ("miniature"), or the set that ships with geojax."""
+    return miniature.sequences() if path == "miniature" else latent.read_sequences(path or ASSETS / "sequences.txt")
+
+
+def sample(model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any]) -> tuple[Cloud, ...]:
+    """Clouds of the layers asked for, with a progress bar."""
+    indices = latent.parse_layers(layers, model.config.num_hidden_layers)
+    with bar("sampling", "sequences") as progress:
+        return latent.sample(*model[:3], texts, layers=indices, tokens=tokens, provenance=facts, progress=progress)
+
+
+class bar:  # noqa: N801  (reads as a function)
+    """A progress bar on a terminal, silent in a log; called with (done, total)."""
+
+    def __init__(self, description: str, unit: str):
+        self.tqdm = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self.update
+
+    def __exit__(self, *exception: Any) -> None:
+        self.tqdm.close()
+
+    def update(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        self.tqdm.total = total
+        self.tqdm.update(done - self.tqdm.n)
+
+
+def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
+    """A file of `sample` as a cloud; a .npy array as it is, or as a cloud where the sequence of each row is given."""
+    if path.endswith(".safetensors"):
+        return Cloud.load(path)
+    points = _read_array(path, "cloud")
+    if not sequence_index:
+        return points
+    index = _read_array(sequence_index, "sequence_index")
+    if index.shape != points.shape[:1] or not np.issubdtype(index.dtype, np.integer):
+        raise InputError(
+            f"sequence_index {sequence_index} is {index.dtype}{list(index.shape)}: an integer for each of the "
+            f"{points.shape[0]} rows of {path} is needed"
+        )
+    zeros = np.zeros(len(index), np.int32)
+    return Cloud(points, index.astype(np.int32), zeros, zeros - 1, -1)
+
+
+def _read_array(path: str, what: str) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{what} {path} does not exist") from error
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
+
+
+def measure(cloud: Cloud | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:
+    """Evaluates the measures with the settings of a config; errors say which cloud they are about."""
+    try:
+        return evaluate(
+            cloud,
+            measures,
+            jax.random.key(config.seed),
+            convention=config.convention,
+            codebooks=config.codebooks,
+            codebook_size=config.codebook_size,
+            iterations=config.iterations,
+            quantizer_seeds=config.quantizer_seeds,
+        )
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def rows(evaluation: Evaluation, layer: int | None) -> list[dict[str, Any]]:
+    """Rows of `measures.csv`."""
+    found = []
+    for result in evaluation.results:
+        row = {name: getattr(result, name, None) for name in COLUMNS}
+        found.append(row | {"layer": layer, "warnings": "; ".join(result.warnings)})
+        if result.warnings:
+            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", row["warnings"])
+    return found

@@ -1,0 +1,152 @@
+"""The study end to end on a random encoder and small task files, killed and resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs.schema import Study
+from experiments import study
+from experiments.pool import Pool
+from geojax import records
+from geojax.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+BERT = ROOT / "tests" / "data" / "random-bert"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """CoLA, STS-B and WNLI in the official layout, a few made-up rows each."""
+    folder = tmp_path_factory.mktemp("glue")
+    rng = np.random.default_rng(0)
+    words = "flat round wide narrow cone sphere point line".split()
+    text = lambda: " ".join(rng.choice(words, 4))  # noqa: E731
+    for task in ("CoLA", "STS-B", "WNLI"):
+        (folder / task).mkdir()
+    for split, rows in (("train", 24), ("dev", 10)):
+        cola = [f"src\t{i % 2}\t\t{text()}" for i in range(rows)]
+        (folder / "CoLA" / f"{split}.tsv").write_text("\n".join(cola) + "\n")
+        head = "index genre filename year old_index source1 source2 sentence1 sentence2 score".replace(" ", "\t")
+        stsb = [f"{i}\tg\tf\ty\to\ts\ts\t{text()}\t{text()}\t{rng.uniform(0, 5):.3f}" for i in range(rows)]
+        (folder / "STS-B" / f"{split}.tsv").write_text("\n".join([head, *stsb]) + "\n")
+        wnli = [f"{i}\t{text()}\t{text()}\t{i % 2}" for i in range(rows)]
+        (folder / "WNLI" / f"{split}.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *wnli]) + "\n")
+    (folder / "sequences.txt").write_text("\n".join(text() for _ in range(40)) + "\n")
+    return folder
+
+
+def settings(data_dir, **changed):
+    base = {
+        "model": str(BERT),
+        "sequences": str(data_dir / "sequences.txt"),
+        "tasks": "cola,stsb",
+        "data_dir": str(data_dir),
+        "alphas": "0,10,50",
+        "noise_seeds": "0,1",
+        "codebook_size": 8,
+        "epochs": 1,
+        "batch_size": 8,
+        "max_length": 48,
+        "learning_rate": 1e-3,
+    }
+    return base | changed
+
+
+@pytest.fixture(scope="module")
+def finished(data_dir, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("study")
+    study.run(Study(**settings(data_dir)), workdir)
+    return workdir
+
+
+def test_every_model_has_a_row_with_measures_and_scores(finished):
+    table = pd.read_csv(finished / "results.csv")
+    assert list(table["model"]) == [f"random-bert{end}" for end in ("", "_10_0", "_10_1", "_50_0", "_50_1")]
+    assert set(table["family"]) == {"random-bert"} and set(table["tasks"]) == {"cola+stsb"}
+    np.testing.assert_allclose(table["glue_average"], table[["cola", "stsb"]].mean(axis=1))
+    assert table[["eee", "vrm", "pq_patchiness", "pq_cell_eee"]].notna().all().all()
+    assert table["eee"].nunique() == 5  # every draw of the noise is another space
+    regression = pd.read_csv(finished / "regression.csv")
+    assert set(regression["n"]) == {5} and set(regression["terms"]) == {"measure"}
+    page = (finished / "report.html").read_text()
+    assert "random-bert_50_1" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_finished_study_does_nothing_again(finished, data_dir):
+    before = {path: path.stat().st_mtime_ns for path in (finished / "units").rglob("result.json")}
+    study.run(Study(**settings(data_dir)), finished)
+    assert before == {path: path.stat().st_mtime_ns for path in (finished / "units").rglob("result.json")}
+    assert len(before) == 15
+
+
+def test_a_study_grows_and_measures_again_without_tuning_again(data_dir, tmp_path):
+    small = settings(data_dir, alphas="0", tasks="cola")
+    study.run(Study(**small), tmp_path)
+    tuned = tmp_path / "units" / "random-bert" / "cola" / "result.json"
+    measured = tmp_path / "units" / "random-bert" / "measure" / "result.json"
+    before = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
+    study.run(Study(**small | {"tasks": "cola,wnli", "convention": "paper", "alphas": "0,20"}), tmp_path)
+    after = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
+    assert before[0] == after[0] and before[1] != after[1]
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert len(table) == 3 and (table["glue_average"] == table["cola"]).all()  # WNLI is left out of the average
+    np.testing.assert_allclose(table["glue_average_with_wnli"], table[["cola", "wnli"]].mean(axis=1))
+    with pytest.raises(InputError, match="learning_rate was 0.001 and is now 0.01"):
+        study.run(Study(**small | {"learning_rate": 0.01}), tmp_path)
+
+
+def test_a_failed_unit_does_not_stop_the_others(data_dir, tmp_path):
+    config = Study(**settings(data_dir, tasks="cola", alphas="0", learning_rate=1e30))
+    with pytest.raises(InputError, match="1 of 2 units failed|no model has all of its results"):
+        study.run(config, tmp_path)
+    assert (tmp_path / "units" / "random-bert" / "measure" / "result.json").exists()
+    assert not (tmp_path / "results.csv").exists()
+
+
+def launch(data_dir, workdir):
+    flags = [f"--config.{name}={value}" for name, value in settings(data_dir).items()]
+    command = [sys.executable, "launch.py", "--config=configs/study.py", *flags, f"--workdir={workdir}"]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_and_started_again_it_ends_the_same(finished, data_dir, tmp_path):
+    rng, workdir, kills = np.random.default_rng(0), tmp_path / "killed", 0
+    process = launch(data_dir, workdir)
+    for wanted in sorted(rng.choice(np.arange(1, 14), 3, replace=False)):
+        while len(list(workdir.rglob("result.json"))) < wanted and process.poll() is None:
+            time.sleep(0.02)
+        if process.poll() is None:
+            time.sleep(rng.uniform(0, 0.3))
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate()
+        process = launch(data_dir, workdir)
+    _, log = process.communicate(timeout=300)
+    assert process.returncode == 0, log
+    assert kills >= 1
+    ours, undisturbed = (pd.read_csv(folder / "results.csv") for folder in (workdir, finished))
+    pd.testing.assert_frame_equal(ours, undisturbed, check_exact=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"alphas": "0,101"}, "percentages"),
+        ({"alphas": "0,x"}, "not a list of numbers"),
+        ({"tasks": "cola,cola"}, "names one twice"),
+        ({"tasks": "cola,mini_paraphrase"}, "mix GLUE with miniature"),
+        ({"tasks": ""}, "at least one of tasks"),
+        ({"model": ""}, "at least one of model"),
+        ({"model": "a/x,b/x"}, "names one twice"),
+    ],
+)
+def test_impossible_pools_are_named(data_dir, tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        Pool.of(Study(**settings(data_dir, **changed)), tmp_path)

@@ -1,0 +1,194 @@
+"""The command line, as its users meet it: help, results, and one clear sentence for every mistake."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
+BERT, ROBERTA = DATA / "random-bert", DATA / "random-roberta"
+
+
+def launch(config, workdir=None, **settings):
+    """Runs launch.py in a process of its own."""
+    command = [sys.executable, "launch.py", f"--config=configs/{config}.py"]
+    command += [f"--config.{name}={value}" for name, value in settings.items()]
+    command += [f"--workdir={workdir}"] if workdir else []
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def sentence(done, status=2):
+    """The one sentence of a failed run."""
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("launch.py: ")]
+    return line
+
+
+def test_help_tells_what_can_be_run():
+    done = subprocess.run([sys.executable, "launch.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    for path in (ROOT / "configs").glob("*.py"):
+        assert (f"configs/{path.name}" in done.stdout) == ("def get_config" in path.read_text())
+    done = subprocess.run(
+        [sys.executable, "launch.py", "--config=configs/finetune.py", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "--config.learning_rate=2e-05\n      peak" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no --config given"),
+        (["--config=configs/mesure.py"], "did you mean configs/measure.py?"),
+        (["--config=configs/schema.py"], "defines no get_config()"),
+        (["--config=configs/measure.py", "--config.modell=x"], "did you mean 'model'?"),
+        (["--config=configs/measure.py", "--wrkdir=x"], "Did you mean: workdir"),
+        (["--config=configs/measure.py", "--config.codebooks=four"], "codebooks=four"),
+        (["--config=configs/measure.py", "eee"], "'eee' is not a flag"),
+    ],
+)
+def test_wrong_flags_get_a_sentence(arguments, message):
+    done = subprocess.run([sys.executable, "launch.py", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert message in sentence(done)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cloud") / "cloud.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(400, 12)) @ np.diag(np.linspace(3, 0.5, 12)) + 5)
+    return path
+
+
+def test_measure_a_bare_array(cloud, tmp_path):
+    done = launch("measure", tmp_path, cloud=cloud, codebook_size=16)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "measures.csv", keep_default_na=False)
+    assert list(table.columns) == ["measure", "value", "std_error", "n", "layer", "convention", "warnings"]
+    assert len(table) == 11 and (table["n"] == 400).all() and (table["layer"] == "").all()
+    assert {"eee", "vrm", "isoscore", "pq_patchiness", "pq_cell_eee"} <= set(table["measure"])
+    record = json.loads((tmp_path / "measures.json").read_text())
+    assert record["cloud"] == str(cloud) and record["layers"][0]["width"] == 12 and record["versions"]["jax"]
+    centred = np.load(cloud) - np.load(cloud).mean(0)
+    variances = np.linalg.eigvalsh(centred.T @ centred)
+    expected = (variances.sum() ** 2 / (variances**2).sum() - 1) / 11
+    assert float(table.set_index("measure").loc["isoscore", "value"]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("measures", ["eee,vrm", "('eee','vrm')", "[eee, vrm]"])
+def test_measures_are_selected(cloud, tmp_path, measures):
+    index = tmp_path / "index.npy"
+    np.save(index, np.arange(400) // 10)
+    done = launch("measure", tmp_path, cloud=cloud, measures=measures, convention="paper", sequence_index=index)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "measures.csv")
+    assert list(table["measure"]) == ["eee", "vrm"] and set(table["convention"]) == {"paper"}
+
+
+def test_measure_a_model_layer_by_layer(tmp_path):
+    (tmp_path / "texts.txt").write_text("\n".join(f"sentence number {i} of a few" for i in range(40)) + "\n")
+    done = launch(
+        "measure", tmp_path, model=BERT, sequences=tmp_path / "texts.txt", layers="all", measures="eee,pq_patchiness",
+        codebook_size=32,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "measures.csv")
+    assert list(table["layer"]) == [0, 0, 1, 1, 2, 2, 3, 3] and table["value"].notna().all()
+    record = json.loads((tmp_path / "measures.json").read_text())
+    assert record["revision"].startswith("sha256:") and record["layers"][1]["provenance"]["tokens"] == "all"
+
+
+def test_a_sampled_cloud_measures_like_its_model(tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(f"sentence number {i}" for i in range(30)) + "\n")
+    assert launch("sample", tmp_path / "s", model=ROBERTA, sequences=texts).returncode == 0
+    options = {"measures": "eee,vrm", "convention": "standard"}
+    launch("measure", tmp_path / "a", cloud=tmp_path / "s" / "layer_03.safetensors", **options)
+    launch("measure", tmp_path / "b", model=ROBERTA, sequences=texts, **options)
+    assert (tmp_path / "a" / "measures.csv").read_text() == (tmp_path / "b" / "measures.csv").read_text()
+
+
+def spoiled(tmp_path, name, change):
+    folder = Path(shutil.copytree(BERT, tmp_path / name))
+    change(folder)
+    return folder
+
+
+def test_compare_goes_on_past_a_broken_model(tmp_path):
+    def poison(folder):
+        tensors = load_file(folder / "model.safetensors")
+        tensors["bert.encoder.layer.0.output.dense.weight"][0, 0] = np.nan
+        save_file(tensors, folder / "model.safetensors")
+
+    broken = spoiled(tmp_path, "broken", poison)
+    done = launch("compare", tmp_path / "out", models=f"{BERT},{broken},{ROBERTA}", measures="eee,isoscore")
+    message = sentence(done)
+    assert "1 of 3 models" in message and "broken" in message and "1 NaN or Inf" in message
+    table = pd.read_csv(tmp_path / "out" / "compare.csv")
+    assert list(table.columns) == ["model_a", "model_b", "measure", "difference", "std_error", "separable"]
+    assert list(table["measure"]) == ["eee", "isoscore"] and (table["model_a"] == str(BERT)).all()
+    values = pd.read_csv(tmp_path / "out" / "measures.csv").set_index(["model", "measure"])["value"]
+    assert table["difference"][0] == pytest.approx(values[str(BERT), "eee"] - values[str(ROBERTA), "eee"])
+
+
+def bad_clouds(folder):
+    """Files that are no cloud, and what is said about them."""
+    rng = np.random.default_rng(0)
+    good = rng.normal(size=(300, 12)).astype(np.float32)
+    with_nan = good.copy()
+    with_nan[7, 3] = np.inf
+    for name, array in (("inf", with_nan), ("odd", good[:, :10]), ("few", good[:100]), ("flat", good[0])):
+        np.save(folder / f"{name}.npy", array)
+    np.save(folder / "cut.npy", good)
+    (folder / "cut.npy").write_bytes((folder / "cut.npy").read_bytes()[:-40])
+    np.save(folder / "objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
+    np.save(folder / "index.npy", np.arange(7))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cloud": "inf.npy"}, "row 7"),
+        ({"cloud": "odd.npy"}, "10"),
+        ({"cloud": "few.npy"}, "256"),
+        ({"cloud": "flat.npy"}, "flat.npy"),
+        ({"cloud": "cut.npy"}, "not a whole .npy array"),
+        ({"cloud": "objects.npy"}, "not a whole .npy array"),
+        ({"cloud": "none.npy"}, "does not exist"),
+        ({"cloud": "few.npy", "sequence_index": "index.npy"}, "an integer for each of the 100 rows"),
+        ({"cloud": "few.npy", "measures": "ee"}, "eee"),
+        ({"cloud": "few.npy", "measures": "eee", "convention": "papers"}, "papers"),
+        ({"cloud": "few.npy", "model": "x"}, "either --config.model or --config.cloud"),
+        ({}, "either --config.model or --config.cloud"),
+        ({"model": "no-such-folder/at/all"}, "does not exist"),
+        ({"model": str(BERT), "layers": "9"}, "hidden states 0 (the embeddings) to 3"),
+        ({"model": str(BERT), "alpha": "200"}, "not a percentage"),
+        ({"model": str(BERT), "sequences": "none.txt"}, "cannot be read"),
+    ],
+)
+def test_bad_measurements_get_a_sentence(tmp_path, settings, message):
+    bad_clouds(tmp_path)
+    paths = {name: tmp_path / value if "." in value and value[0] != "/" else value for name, value in settings.items()}
+    assert message in sentence(launch("measure", tmp_path / "out", **paths))
+    assert not (tmp_path / "out" / "measures.csv").exists()
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(cloud, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = launch("measure", tmp_path / "file", cloud=cloud, measures="eee")
+    assert "file" in sentence(done, status=1).lower()
+
+
+def test_a_full_disk_leaves_no_half_result(cloud, tmp_path):
+    done = launch("measure", "/dev/full/x", cloud=cloud, measures="eee")
+    sentence(done, status=1)
