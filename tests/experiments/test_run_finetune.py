@@ -1,0 +1,115 @@
+"""The experiment from end to end on a small model: files, resumption, refusals."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.schema import Finetune
+from experiments import finetune
+from geojax import models, records
+from geojax.errors import InputError
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture
+def config(tmp_path):
+    folder = tmp_path / "glue" / "SST-2"
+    folder.mkdir(parents=True)
+    for name, n in (("train.tsv", 45), ("dev.tsv", 10)):
+        rows = [f"{'good' if i % 3 else 'bad'} film {i}\t{int(i % 3 > 0)}" for i in range(n)]
+        (folder / name).write_text("sentence\tlabel\n" + "\n".join(rows) + "\n")
+    return Finetune(
+        model=str(DATA / "random-bert"), task="sst2", data_dir=str(tmp_path / "glue"), epochs=2, batch_size=8,
+        max_length=16, learning_rate=1e-3, train_examples=40,
+    )  # fmt: skip
+
+
+def test_writes_the_model_then_the_result(config, tmp_path, caplog):
+    workdir = tmp_path / "run"
+    finetune.run(config, workdir)
+    result = records.read_json(workdir / "result.json")
+    assert result["task"] == "sst2" and result["n_eval"] == 10 and result["steps"] == 10
+    assert result["train_examples"] == 40 and result["seed"] == 42 and result["model"] == config.model
+    assert {"score", "metrics", "collapsed", "learning_rate", "epochs", "batch_size", "max_length", "model_revision",
+            "data", "versions", "device", "seconds", "examples_per_second"} <= set(result)  # fmt: skip
+    assert set(result["data"]["sha256"]) == {"train", "dev"}
+    lines = records.read_lines(workdir / "metrics.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, 10))
+    assert lines[0]["learning_rate"] == 1e-3 and np.isfinite([line["loss"] for line in lines]).all()
+    assert not (workdir / "training").exists()
+    model = models.load(workdir / "model", head="classification")
+    assert model.apply.num_labels == 2
+    with caplog.at_level(logging.INFO):
+        finetune.run(config, workdir)
+    assert "is finished: score" in caplog.text
+    with pytest.raises(InputError, match="begun with other settings: seed was 42 and is now 1"):
+        finetune.run(dataclasses.replace(config, seed=1), workdir)
+
+
+def test_goes_on_after_an_interruption(config, tmp_path, monkeypatch):
+    config.checkpoint_seconds = 0.0
+    finetune.run(config, tmp_path / "whole")
+    real = finetune.Reporter.__call__
+
+    def interrupted(self, step, total, loss):
+        real(self, step, total, loss)
+        if step == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finetune.Reporter, "__call__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            finetune.run(config, tmp_path / "broken")
+    assert not (tmp_path / "broken" / "result.json").exists()
+    finetune.run(config, tmp_path / "broken")
+    whole, broken = (records.read_json(tmp_path / name / "result.json") for name in ("whole", "broken"))
+    assert broken["resumed_at"] == 5 and broken["score"] == whole["score"]
+    files = [tmp_path / name / "model" / "model.safetensors" for name in ("whole", "broken")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_noise_changes_the_model(config, tmp_path):
+    finetune.run(config, tmp_path / "plain")
+    finetune.run(dataclasses.replace(config, alpha=20.0), tmp_path / "noisy")
+    files = [tmp_path / name / "model" / "model.safetensors" for name in ("plain", "noisy")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+    assert records.read_json(tmp_path / "noisy" / "result.json")["alpha"] == 20.0
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("task", "sst3", "task 'sst3' is unknown: did you mean sst2"),
+        ("epochs", 0, "epochs is 0"),
+        ("learning_rate", -1.0, "learning_rate is -1.0"),
+        ("alpha", -1.0, "alpha is -1.0: it is a percentage, from 0 to 100"),
+        ("alpha", 101.0, "alpha is 101.0"),
+        ("alpha", float("nan"), "alpha is nan"),
+        ("train_examples", -1, "train_examples is -1"),
+        ("checkpoint_seconds", -1.0, "checkpoint_seconds is -1.0"),
+        ("max_length", 81, "max_length 81 exceeds the 80 positions"),
+        ("data_dir", "nowhere", "nowhere is not a folder"),
+        ("eval_file", "nothing.tsv", "the evaluation file 'nothing.tsv' is not found"),
+    ],
+)
+def test_bad_values_are_refused_in_a_sentence(config, tmp_path, field, value, message):
+    with pytest.raises(InputError, match=message):
+        finetune.run(dataclasses.replace(config, **{field: value}), tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_divergence_stops_early(config, tmp_path):
+    with pytest.raises(InputError, match="the loss is nan at step .*: training diverged; lower the learning rate"):
+        finetune.run(dataclasses.replace(config, learning_rate=1e30, epochs=50), tmp_path / "run")
+
+
+def test_going_on_elsewhere_is_said(config, tmp_path, caplog):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    records.write_json(workdir / "environment.json", {"device": "another"})
+    finetune.warn_of_other_machine(workdir)
+    assert "the last bits may differ" in caplog.text

@@ -1,0 +1,325 @@
+"""Fine-tuning: the step against its definition, determinism, resumption, few compilations."""
+
+import dataclasses
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from geojax import finetune, glue, models
+from geojax.errors import InputError
+from geojax.finetune import Settings
+from geojax.glue.encode import ladder
+
+DATA = Path(__file__).parent / "data"
+LETTERS = "abcdefgh"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bag:
+    """A stand-in for an encoder: mean of embeddings, dropout, a dense layer."""
+
+    num_labels: int
+    rate: float = 0.1
+
+    def __call__(self, params, batch, *, key=None):
+        mask = batch["attention_mask"][..., None].astype(jnp.float32)
+        mean = jnp.sum(params["table"]["embedding"][batch["input_ids"]] * mask, axis=1) / jnp.sum(mask, axis=1)
+        if key is not None:
+            mean = jnp.where(jax.random.bernoulli(key, 1 - self.rate, mean.shape), mean / (1 - self.rate), 0)
+        return {"logits": mean @ params["head"]["kernel"] + params["head"]["bias"]}
+
+    def init(self, seed=0):
+        table, kernel = jax.random.split(jax.random.key(seed))
+        return {
+            "table": {"embedding": jax.random.normal(table, (10, 6))},
+            "head": {"kernel": jax.random.normal(kernel, (6, self.num_labels)), "bias": jnp.zeros(self.num_labels)},
+        }
+
+
+class Letters:
+    """A stand-in for a tokenizer: one id a letter, between two special tokens."""
+
+    pad_token_id = 0
+
+    def num_special_tokens_to_add(self, pair):
+        return 2
+
+    def __call__(self, texts, *, truncation, max_length, padding):
+        return {"input_ids": [[1, *(2 + LETTERS.index(c) for c in t)][: max_length - 1] + [1] for t in texts]}
+
+
+def stand_in(num_labels=2, rate=0.1):
+    bag = Bag(num_labels, rate)
+    return SimpleNamespace(apply=bag, params=bag.init(), tokenizer=Letters(), config=SimpleNamespace(max_length=64))
+
+
+def task_data(name="sst2", n=70, dev=19, longest=30, seed=0):
+    """Words of the letters a to h; the label is whether `a` occurs, or how often."""
+    task = glue.TASKS[name]
+    rng = np.random.default_rng(seed)
+
+    def examples(count):
+        texts = tuple("".join(rng.choice(list(LETTERS), rng.integers(1, longest))) for _ in range(count))
+        found = [text.count("a") for text in texts]
+        labels = np.asarray(found, np.float32) if task.regression else np.asarray(np.minimum(found, 1), np.int32)
+        return glue.Examples(texts, None, labels)
+
+    return glue.TaskData(task, examples(n), {"dev": examples(dev)}, {})
+
+
+def same(a, b):
+    return jax.tree.all(jax.tree.map(np.array_equal, a, b))
+
+
+SETTINGS = Settings(learning_rate=0.05, epochs=3, batch_size=16, max_length=32, seed=3)
+
+
+def test_learns_a_task():
+    params, result = finetune.finetune(stand_in(), task_data(n=400), dataclasses.replace(SETTINGS, epochs=20))
+    assert result["score"] > 0.85 and not result["collapsed"]
+    assert result["steps"] == 20 * 25 and result["n_eval"] == 19 and result["train_examples"] == 400
+    assert result["dev"]["dev"]["score"] == result["score"] == result["metrics"]["accuracy"]
+
+
+def test_learns_a_regression():
+    settings = dataclasses.replace(SETTINGS, epochs=20, learning_rate=0.1)
+    _, result = finetune.finetune(stand_in(1), task_data("stsb", n=300), settings)
+    assert result["score"] > 0.7 and set(result["metrics"]) == {"pearson", "spearman"}
+
+
+def test_the_loop_is_adamw_with_linear_decay_and_a_clip():
+    """Against a plain loop over optax's own AdamW, without dropout."""
+    model, data = stand_in(rate=0.0), task_data()
+    settings = dataclasses.replace(SETTINGS, weight_decay=0.1)
+    params, result = finetune.finetune(model, data, settings)
+    encoded = finetune.encode_task(model.tokenizer, data, settings.max_length).train
+    total = 3 * math.ceil(70 / 16)
+    assert result["steps"] == total == settings.steps(70)
+    mask = {"table": {"embedding": True}, "head": {"kernel": True, "bias": False}}
+    adamw = optax.adamw(optax.linear_schedule(0.05, 0.0, total), weight_decay=0.1, mask=mask)
+    transform = optax.chain(optax.clip_by_global_norm(1.0), adamw)
+
+    def loss(params, batch):
+        logits = model.apply(params, batch)["logits"]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, batch["labels"]).mean()
+
+    @jax.jit
+    def update(params, state, batch):
+        updates, state = transform.update(jax.grad(loss)(params, batch), state, params)
+        return optax.apply_updates(params, updates), state
+
+    expected, state = model.params, transform.init(model.params)
+    for epoch in range(3):
+        order = finetune.epoch_order(70, 3, epoch)
+        for start in range(0, 70, 16):
+            rows = order[start : start + 16]
+            expected, state = update(expected, state, encoded.batch(rows, len(rows)))  # the last is smaller, not padded
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=0), params, expected)
+
+
+def test_decay_spares_biases_and_layer_norm():
+    apply = models.load(DATA / "random-roberta", head="classification", num_labels=3).apply
+    flags = jax.tree_util.tree_map_with_path(lambda path, _: finetune.decays(path), models.shapes(apply))
+    layer = flags["encoder"]["0"]
+    assert layer["attention"]["query"] == {"kernel": True, "bias": False}
+    assert layer["layer_norm"] == layer["attention"]["layer_norm"] == {"scale": False, "bias": False}
+    assert flags["embeddings"]["word_embeddings"] == {"embedding": True}
+    assert flags["embeddings"]["layer_norm"] == {"scale": False, "bias": False}
+
+
+def test_padded_rows_change_nothing():
+    labels, logits = jnp.array([0, 1, 1]), jnp.array([[2.0, 0.0], [0.0, 1.0], [9.0, -9.0]])
+    masked = finetune.loss(logits, labels, jnp.array([1.0, 1.0, 0.0]))
+    assert float(masked) == pytest.approx(float(finetune.loss(logits[:2], labels[:2], jnp.ones(2))))
+    squares = finetune.loss(jnp.array([[1.0], [4.0], [7.0]]), jnp.array([0.0, 2.0, 0.0]), jnp.array([1.0, 1.0, 0.0]))
+    assert float(squares) == 2.5
+
+
+def test_predictions_come_once_each_in_order_whatever_the_batch():
+    model, data = stand_in(), task_data(dev=150)
+    encoded = finetune.encode_task(model.tokenizer, data, 32).dev["dev"]
+    found = finetune.predict(model.apply, model.params, encoded)
+    single = [model.apply(model.params, encoded.batch(np.array([i]), 1))["logits"][0] for i in range(0, 150, 7)]
+    assert found.shape == (150, 2)
+    np.testing.assert_allclose(found[::7], np.stack(single), atol=1e-5)
+
+
+def test_the_order_of_an_epoch_is_a_permutation_of_its_own():
+    first, second = finetune.epoch_order(100, 0, 0), finetune.epoch_order(100, 0, 1)
+    assert sorted(first) == list(range(100)) and (first != second).any()
+    assert (finetune.epoch_order(100, 0, 1) == second).all() and (finetune.epoch_order(100, 1, 1) != second).any()
+
+
+def test_runs_are_deterministic_and_leave_the_model_alone():
+    model, data = stand_in(), task_data()
+    before = jax.tree.map(np.array, model.params)
+    first, _ = finetune.finetune(model, data, SETTINGS)
+    again, _ = finetune.finetune(model, data, SETTINGS)
+    other, _ = finetune.finetune(model, data, dataclasses.replace(SETTINGS, seed=4))
+    assert same(model.params, before) and same(first, again) and not same(first, other)
+
+
+def test_dropout_differs_by_step_and_is_off_in_evaluation():
+    model, data = stand_in(rate=0.5), task_data()
+    encoded = finetune.encode_task(model.tokenizer, data, 32)
+    assert (finetune.predict(model.apply, model.params, encoded.dev["dev"]) == finetune.predict(
+        stand_in(rate=0.0).apply, model.params, encoded.dev["dev"])).all()  # fmt: skip
+    state, rates = finetune.init_state(model.params), finetune.Rates(*jnp.float32([0.0, 0.0, 10.0]))
+    batch, losses = encoded.train.batch(np.arange(16), 16), []
+    for _ in range(3):
+        state, value = finetune.train_step(model.apply, state, batch, rates, finetune.dropout_key(0))
+        losses.append(float(value))
+    assert len(set(losses)) == 3
+
+
+def test_compilations_stay_as_few_as_the_lengths():
+    """Other data sizes, seeds, rates and epochs compile nothing."""
+    finetune.train_step.clear_cache()
+    finetune.eval_step.clear_cache()
+    model = stand_in()
+    finetune.finetune(model, task_data(n=200, dev=200, longest=60), dataclasses.replace(SETTINGS, max_length=64))
+    for seed, n in enumerate((33, 90, 210)):
+        settings = Settings(learning_rate=0.1 / n, epochs=1, batch_size=16, max_length=64, seed=seed)
+        finetune.finetune(stand_in(), task_data(n=n, dev=200, longest=60), settings)
+    assert max(finetune.train_step._cache_size(), finetune.eval_step._cache_size()) <= len(ladder(64)) == 4
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("epochs", 0, "epochs is 0: it must be at least 1"),
+        ("batch_size", -1, "batch_size is -1"),
+        ("learning_rate", 0.0, "learning_rate is 0.0"),
+        ("learning_rate", float("nan"), "learning_rate is nan"),
+        ("weight_decay", -0.1, "weight_decay is -0.1"),
+        ("seed", -1, "seed is -1"),
+    ],
+)
+def test_bad_settings(field, value, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(SETTINGS, **{field: value})
+
+
+def test_settings_that_do_not_fit_the_model():
+    with pytest.raises(InputError, match="max_length 65 exceeds the 64 positions of the model"):
+        finetune.finetune(stand_in(), task_data(), dataclasses.replace(SETTINGS, max_length=65))
+    with pytest.raises(InputError, match="the model's head has 3 outputs where sst2 needs 2"):
+        finetune.finetune(stand_in(3), task_data(), SETTINGS)
+
+
+def test_divergence_is_an_error():
+    model = stand_in()
+    model.params = jax.tree.map(lambda leaf: leaf * jnp.nan, model.params)
+    with pytest.raises(InputError, match="19 of 19 outputs on sst2 are not finite"):
+        finetune.finetune(model, task_data(), SETTINGS)
+
+
+def test_every_split_is_reported_and_the_first_is_the_score():
+    data = task_data()
+    data = dataclasses.replace(data, dev={"one": data.dev["dev"], "two": task_data(seed=9).dev["dev"]})
+    _, result = finetune.finetune(stand_in(), data, SETTINGS)
+    assert list(result["dev"]) == ["one", "two"] and result["score"] == result["dev"]["one"]["score"]
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_at(last):
+    def progress(step, total, loss):
+        if step == last:
+            raise Stopped
+
+    return progress
+
+
+@pytest.mark.parametrize("last", [1, 6, 7, 15])
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, last):
+    model, data = stand_in(), task_data()
+    expected, _ = finetune.finetune(model, data, SETTINGS)
+    with pytest.raises(Stopped):
+        finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0.0, progress=stop_at(last))
+    params, result = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0.0)
+    assert result["resumed_at"] == last - 1 and same(params, expected)
+
+
+def test_a_finished_run_trains_no_more(tmp_path):
+    model, data = stand_in(), task_data()
+    expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
+    params, again = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, progress=stop_at(1))
+    assert same(params, expected) and again["score"] == first["score"] and again["resumed_at"] == again["steps"]
+
+
+def test_a_changed_setting_or_model_is_refused(tmp_path):
+    model, data = stand_in(), task_data()
+    finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
+    with pytest.raises(InputError, match="begun with other settings: epochs was 3 and is now 4"):
+        finetune.finetune(model, data, dataclasses.replace(SETTINGS, epochs=4), workdir=tmp_path)
+    model.params = model.apply.init(seed=1)
+    with pytest.raises(InputError, match="parameters_crc32 was"):
+        finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_real_architectures(family):
+    data = task_data("rte", n=24, dev=9, longest=6)
+    pairs = {"train": data.train, **data.dev}
+    pairs = {name: dataclasses.replace(split, text_b=split.text_a) for name, split in pairs.items()}
+    data = dataclasses.replace(data, train=pairs["train"], dev={"dev": pairs["dev"]})
+    key = finetune.head_key(0)
+    model = models.load(DATA / f"random-{family}", head="classification", num_labels=2, key=key)
+    settings = Settings(learning_rate=1e-3, epochs=2, batch_size=8, max_length=16)
+    params, result = finetune.finetune(model, data, settings)
+    assert result["steps"] == 6 and np.isfinite(result["score"])
+    assert not same(params, model.params)
+
+
+RUN = """
+import pickle, sys
+sys.path.insert(0, sys.argv[2])
+import jax
+from pathlib import Path
+import test_finetune as t
+from geojax import finetune
+settings = t.dataclasses.replace(t.SETTINGS, epochs=int(sys.argv[3]))
+params, result = finetune.finetune(
+    t.stand_in(), t.task_data(n=160), settings, workdir=sys.argv[1], checkpoint_seconds=0.05,
+    progress=lambda step, total, loss: print(step, flush=True),
+)
+leaves = [leaf.tobytes() for leaf in map(t.np.asarray, jax.tree.leaves(params))]
+(Path(sys.argv[1]) / "final.pickle").write_bytes(pickle.dumps((leaves, result["score"])))
+"""
+
+
+def kill_and_return(folder, epochs, kills, rng):
+    """Runs in a process of its own, killed `kills` times after some more steps; returns what it ended with."""
+    command = [sys.executable, "-c", RUN, str(folder), str(Path(__file__).parent), str(epochs)]
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        steps = rng.randrange(1, max(2, 10 * epochs // (kills + 1)))
+        for _ in range(steps):
+            process.stdout.readline()
+        time.sleep(rng.random() * 0.1)  # in the midst of a step, or of writing a checkpoint
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return (folder / "final.pickle").read_bytes()
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_killed_process_ends_with_the_same_bits(tmp_path, kills):
+    epochs = 30 * kills
+    undisturbed = kill_and_return(tmp_path / "a", epochs, 0, random.Random(0))
+    assert kill_and_return(tmp_path / "b", epochs, kills, random.Random(kills)) == undisturbed

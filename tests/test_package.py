@@ -1,0 +1,78 @@
+"""The package as a whole: light to import, documented, true to its README and to the direction of its imports."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from geojax.measures import markdown_table
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "geojax").rglob("*.py"))
+# A module may import from those on its own line and above.
+ORDER = [
+    ("errors", "typing", "records", ""),
+    ("ops",),
+    ("quantizers",),
+    ("measures",),
+    ("evaluate",),
+    ("models",),
+    ("latent", "perturb", "checkpoint", "claim", "glue"),
+    ("finetune", "pretrain", "regression", "tables", "plots"),
+]
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_importing_geojax_is_light():
+    heavy = "torch tensorflow transformers datasets matplotlib pandas orbax flax optax".split()
+    loaded = run("import geojax, sys; print(*sys.modules)").split()
+    assert not set(heavy) & set(loaded)
+    seconds = run("import jax, time; t = time.perf_counter(); import geojax; print(time.perf_counter() - t)")
+    assert float(seconds) < 0.3
+
+
+def test_loading_a_model_needs_no_torch():
+    code = "import sys; sys.modules['torch'] = sys.modules['tensorflow'] = None\n"
+    code += "from geojax.models import load; print(load('tests/data/random-bert').config.hidden_size)"
+    assert run(code).split()[-1] == "24"
+
+
+def test_the_readme_has_the_generated_table():
+    assert markdown_table().strip() in (ROOT / "README.md").read_text()
+
+
+def test_the_files_that_the_readme_names_exist():
+    text = (ROOT / "README.md").read_text()
+    named = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"--config=(\S+\.py)", text)
+    for path in named:
+        assert path.startswith("http") or (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    rank = {name: i for i, names in enumerate(ORDER) for name in names}
+    own = path.relative_to(ROOT / "geojax").parts[0].removesuffix(".py").removeprefix("__init__")
+    for node in ast.walk(ast.parse(path.read_text())):
+        found = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "geojax":
+            parts = node.module.split(".")
+            found = [parts[1]] if len(parts) > 1 else [name.name for name in node.names]
+        for name in found:
+            assert rank.get(name, 0) <= rank[own], f"{path.name} imports geojax.{name}"
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+            assert not any(name.split(".")[0] in ("experiments", "configs", "absl", "launch") for name in names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_library_never_prints_or_configures_jax(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in ("print", "jax.config.update"), f"{path.name}:{node.lineno} calls {name}"
