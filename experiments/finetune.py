@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax
 from tqdm import tqdm
 
 from configs import schema
+from experiments import spaces
 from geojax import finetune, glue, models, perturb, records
 from geojax.claim import claim
 from geojax.errors import InputError
@@ -43,9 +43,7 @@ def run(config: schema.Finetune, workdir: Path) -> None:
         source = models.resolve(config.model, config.revision or None)
         key = finetune.head_key(config.seed)
         model = models.load(source.folder, head="classification", num_labels=task.num_labels, key=key)
-        if config.alpha:
-            noise_key = jax.random.key(config.noise_seed)
-            model = model._replace(params=perturb.add_noise(model.params, config.alpha, noise_key))
+        model = spaces.perturbed(model, config.alpha, config.noise_seed)
         params, result = finetune.finetune(
             model,
             data,
@@ -70,8 +68,7 @@ def run(config: schema.Finetune, workdir: Path) -> None:
 
 def check(config: schema.Finetune) -> None:
     """Refuses values outside their range that `finetune.Settings` does not know."""
-    if not 0 <= config.alpha <= 100:
-        raise InputError(f"alpha is {config.alpha}: it is a percentage, from 0 to 100")
+    perturb.check_level(config.alpha)
     if config.train_examples < 0:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
     if not config.checkpoint_seconds >= 0:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from configs.lists import names, numbers
 from configs.schema import Study
-from geojax import records
+from geojax import perturb, records
 from geojax.errors import InputError
 
 MEASURE = "measure"
@@ -60,8 +60,8 @@ class Pool:
                 raise InputError(f"a study needs at least one of {what}: give --config.{what}")
             if len(set(values)) < len(values):
                 raise InputError(f"{what} {getattr(config, what)!r} names one twice")
-        if not all(0 <= alpha <= 100 for alpha in alphas):
-            raise InputError(f"alphas {config.alphas!r}: noise levels are percentages, 0 to 100")
+        for alpha in alphas:
+            perturb.check_level(alpha)
         if len({task.startswith("mini_") for task in tasks}) > 1:
             raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
         members = tuple(Member(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))

@@ -17,13 +17,13 @@ from geojax.latent import Cloud
 from geojax.measures import Measure, select
 from geojax.models import ASSETS, Model, load, resolve
 
+MINIATURE_SEQUENCES = 1000
 COLUMNS = ("measure", "value", "std_error", "n", "layer", "convention", "warnings")
 
 
 def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
     """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
-    if not 0 <= alpha <= 100:
-        raise InputError(f"alpha {alpha} is not a percentage: give 0 to 100")
+    perturb.check_level(alpha)
     return model._replace(params=perturb.add_noise(model.params, alpha, jax.random.key(noise_seed)))
 
 
@@ -41,14 +41,19 @@ def chosen(measures: str) -> tuple[Measure, ...]:
 
 def sequences(path: str) -> list[str]:
     """The sequences of a file, those of the miniature tasks ("miniature"), or the set that ships with geojax."""
-    return list(miniature.sequences(1000)) if path == "miniature" else latent.read_sequences(path or ASSETS / "sequences.txt")
+    if path == "miniature":
+        return list(miniature.sequences(MINIATURE_SEQUENCES))
+    return latent.read_sequences(path or ASSETS / "sequences.txt")
 
 
 def sample(model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any]) -> tuple[Cloud, ...]:
     """Clouds of the layers asked for, with a progress bar."""
     indices = latent.parse_layers(layers, model.config.num_hidden_layers)
     with bar("sampling", "sequences") as progress:
-        return latent.sample(*model[:3], texts, layers=indices, tokens=tokens, provenance=facts, progress=progress)
+        clouds = latent.sample(*model[:3], texts, layers=indices, tokens=tokens, provenance=facts, progress=progress)
+    if cut := clouds[0].provenance["truncated"]:
+        logging.warning("%d sequences are longer than the model takes and were cut", cut)
+    return clouds
 
 
 class bar:  # noqa: N801  (reads as a function)

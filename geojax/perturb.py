@@ -3,8 +3,15 @@
 import jax
 from jaxtyping import Array, Float
 
+from geojax.errors import InputError
 from geojax.models.apply import Params
 from geojax.typing import Key
+
+
+def check_level(alpha: float) -> None:
+    """Raises an InputError where a noise level is not a percentage from 0 to 100."""
+    if not 0 <= alpha <= 100:
+        raise InputError(f"noise level {alpha:g} is not a percentage: give 0 to 100")
 
 
 def is_noised(path: tuple[str, ...]) -> bool:

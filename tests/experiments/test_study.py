@@ -138,7 +138,7 @@ def test_killed_and_started_again_it_ends_the_same(finished, data_dir, tmp_path)
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"alphas": "0,101"}, "percentages"),
+        ({"alphas": "0,101"}, "not a percentage"),
         ({"alphas": "0,x"}, "not a list of numbers"),
         ({"tasks": "cola,cola"}, "names one twice"),
         ({"tasks": "cola,mini_paraphrase"}, "mix GLUE with miniature"),

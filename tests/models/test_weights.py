@@ -1,7 +1,10 @@
 """Loading is strict both ways and names every fault; saving gives back what was read."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -202,3 +205,16 @@ def test_a_revision_identifies_the_weights(folder):
     assert before == resolve(folder).revision and before.startswith("sha256:")
     rewrite(folder, lambda ts: {name: value * 2 for name, value in ts.items()})
     assert resolve(folder).revision != before
+
+
+def test_a_hub_name_is_read_through_the_hub_cache(folder, tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "hub" / "models--someone--encoder"
+    shutil.copytree(folder, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    code = "from geojax.models import load, resolve\n"
+    code += "print(load('someone/encoder').config.hidden_size, resolve('someone/encoder').revision)"
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["24", commit], done.stderr

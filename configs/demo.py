@@ -1,0 +1,24 @@
+"""The whole study in a few minutes, on the encoder and the miniature tasks that ship with geojax.
+
+    python launch.py --config=configs/demo.py --workdir=runs/demo        (or: make demo)
+
+Copies of geojax-bert-tiny with noise on their weights, each measured on generated sentences and fine-tuned on four
+miniature tasks (not GLUE). Writes `runs/demo/results.csv`, `regression.csv` and `report.html`.
+"""
+
+from configs.schema import Study
+
+
+def get_config() -> Study:
+    """The settings of the demonstration."""
+    return Study(
+        model="geojax-bert-tiny",
+        sequences="miniature",
+        tasks="mini_acceptability,mini_paraphrase,mini_entailment,mini_similarity",
+        alphas="0,1,2,4,6,8,12",
+        noise_seeds="0,1",
+        codebook_size=64,
+        epochs=3,
+        learning_rate=1e-3,
+        max_length=48,
+    )

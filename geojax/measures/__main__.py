@@ -1,0 +1,7 @@
+"""`python -m geojax.measures` writes the table of measures, as the README has it."""
+
+import sys
+
+from geojax.measures import markdown_table
+
+sys.stdout.write(markdown_table())

@@ -1,0 +1,193 @@
+"""Measures of the spread of a whole cloud."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.measures.conventions import check_convention, need_key
+from geojax.ops import order
+from geojax.ops.moments import as_mask, centre
+from geojax.ops.safe import matmul, ratio
+from geojax.ops.spectrum import principal_axes, scatter_eigenvalues, second_moments
+from geojax.typing import Key, Mask, Points, Scalar
+
+# Axes whose scores are sorted at once: bounds the memory of `vrm` at so many columns beside the cloud itself.
+AXES = 32
+
+
+def early_enrichment(eigenvalues: Float[Array, "k"], q: Int[Array, ""]) -> Scalar:
+    """Area between the cumulative sum of q descending eigenvalues and its chord, over the triangle's area.
+
+    NaN where the sum is zero; eigenvalues beyond the first q must be zero.
+    """
+    rank = jnp.arange(1, eigenvalues.shape[0] + 1)
+    total = jnp.sum(eigenvalues)
+    excess = jnp.where(rank <= q, jnp.cumsum(eigenvalues) - rank * total / q, 0)
+    area = jnp.sum(excess) - (excess[0] + excess[q - 1]) / 2
+    return jnp.maximum(ratio(area, q * total / 2), 0)
+
+
+def eee(points: Points, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None) -> Scalar:
+    """Eigenvalue early enrichment: how far the leading eigenvalues run ahead of equal ones.
+
+    With eigenvalues l_1 >= ... >= l_q of the covariance, q = min(n, d), and c_j = l_1 + ... + l_j:
+    EEE = 2 / (q c_q) * trapezoid over j = 1..q of (c_j - j c_q / q).
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: the two coincide.
+      key: not used.
+
+    Returns:
+      A value in [0, 1): 0 for equal eigenvalues, (1 - 1/q)^2 for a line. NaN for n = 1 or coinciding points; 0 for
+      d = 1. Biased upwards in small samples: .288 at n = 2 000 and .059 at n = 50 000 for N(0, I) in 512 dimensions.
+
+    Cost: O(n d q + q^3).
+
+    Reference: arXiv 2212.08172, section 3.
+    """
+    check_convention(convention)
+    cloud = centre(points, mask)
+    q = jnp.minimum(cloud.count, points.shape[1])
+    return early_enrichment(scatter_eigenvalues(cloud), q)
+
+
+def isoscore(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    corrected: bool = False,
+) -> Scalar:
+    """IsoScore: the share of dimensions that the variance fills evenly.
+
+    IsoScore = (PR - 1) / (d - 1) with the participation ratio PR = (tr C)^2 / tr C^2 of the covariance C.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: the two coincide.
+      key: not used.
+      corrected: replaces (tr C)^2 and tr C^2 by their unbiased estimates for Gaussian data; without it the value
+        of isotropic data is about (PR - 1) / (d - 1) at PR = d / (1 + (d + 1) / (n - 1)).
+
+    Returns:
+      A value in [0, 1]: (k - 1) / (d - 1) for k equal axes. NaN for n = 1, d = 1 or coinciding points. The corrected
+      form can leave the interval by its sampling error, and is NaN for n = 2.
+
+    Cost: O(n d q), q = min(n, d).
+
+    Reference: Rudman et al. 2022, "IsoScore: measuring the uniformity of embedding space utilization", algorithm 1;
+    the estimates are those of Srivastava 2005, "Some tests concerning the covariance matrix", section 2.
+    """
+    check_convention(convention)
+    cloud = centre(points, mask)
+    d = points.shape[1]
+    scatter = second_moments(cloud)
+    square_of_trace, trace_of_square = jnp.trace(scatter) ** 2, jnp.sum(scatter**2)
+    if not corrected:
+        value = ratio(ratio(square_of_trace, trace_of_square) - 1, jnp.float32(d - 1))
+        return jnp.clip(value, 0, 1)
+    freedom = (cloud.count - 1).astype(jnp.float32)
+    # E[tr C^2] = (1 + 1/m) tr S^2 + (tr S)^2 / m and E[(tr C)^2] = (tr S)^2 + 2 tr S^2 / m, m = n - 1, solved for S.
+    true_trace_of_square = ratio(trace_of_square - square_of_trace / freedom, 1 + 1 / freedom - 2 / freedom**2)
+    true_square_of_trace = square_of_trace - 2 * true_trace_of_square / freedom
+    return ratio(ratio(true_square_of_trace, true_trace_of_square) - 1, jnp.float32(d - 1))
+
+
+def vrm(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    total_variance: Scalar | float | None = None,
+) -> Scalar:
+    """Vasicek ratio mean squared error: how far the entropies of the principal components are from a normal cloud's.
+
+    The principal component scores are scaled to a total variance of d; H_j is the entropy of column j, estimated
+    from spacings; r_j = exp(H_j) / sqrt(2 pi e) is its deviation were it normal. VRM = (1/d) sum over j of (1 - r_j)^2.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: "standard" takes Vasicek's estimator at every n and counts the d - q columns that n <= d leaves
+        without variance as r = 0. "paper" takes the estimator that SciPy chooses (Vasicek for n > 1000, Ebrahimi for
+        11 to 1000, van Es up to 10), sums over the q = min(n, d) columns alone, and scales to the total variance of
+        a normal sample of n x d: that variance has a chi-square distribution, from which it is drawn.
+      key: draws that variance; needed in "paper" where `total_variance` is not given.
+      total_variance: scales to this in place of the convention's.
+
+    Returns:
+      A value in [0, 2) as n grows; 2 - (2/d) sum of sqrt(l_j) for a centred normal cloud whose spectrum l sums to d.
+      NaN for n = 1 or coinciding points, and in "paper" for n <= 4, where the estimators are undefined. A column with
+      more equal values than its window has entropy minus infinity and r = 0.
+
+    Cost: O(n d q + q^3 + q n log n); memory O(n d).
+
+    References: arXiv 2212.08172, section 3; Vasicek 1976, "A test for normality based on sample entropy"; Ebrahimi,
+    Pflughoeft & Soofi 1994, "Two measures of sample entropy", equation for H_E; van Es 1992, "Estimating functionals
+    related to a density by a class of statistics based on spacings".
+    """
+    check_convention(convention)
+    cloud = centre(points, mask)
+    d = points.shape[1]
+    count = cloud.count.astype(jnp.float32)
+    if total_variance is None:
+        total_variance = d
+        if convention == "paper":
+            freedom = d * (count - 1)
+            total_variance = d * jax.random.chisquare(need_key(key, "vrm"), freedom) / freedom
+    eigenvalues, axes = principal_axes(cloud)
+    mask = as_mask(mask, points.shape[0])
+
+    def entropies(block: Float[Array, "b d"]) -> Float[Array, "b"]:
+        scores = order.sort(jnp.where(mask, matmul(block, cloud.points.T), jnp.inf))
+        return _entropy(scores, cloud.count, automatic=convention == "paper")
+
+    q = axes.shape[0]
+    width = min(AXES, q)
+    blocks = jnp.pad(axes, ((0, -q % width), (0, 0))).reshape(-1, width, d)
+    entropy = jax.lax.map(entropies, blocks).reshape(-1)[:q]
+    unit = jnp.sqrt(ratio(total_variance * (count - 1), jnp.sum(eigenvalues)))
+    ratios = jnp.exp(entropy) * unit / jnp.sqrt(2 * jnp.pi * jnp.e)
+    total = jnp.sum(jnp.where(jnp.arange(q) < cloud.count, (1 - ratios) ** 2, 0))
+    if convention == "paper":
+        return jnp.where(cloud.count > 4, total, jnp.nan) / d
+    return (total + jnp.maximum(d - cloud.count, 0)) / d
+
+
+def _entropy(scores: Float[Array, "b n"], count: Int[Array, ""], *, automatic: bool) -> Float[Array, "b"]:
+    """Differential entropy of every row from its spacings over the window m = floor(sqrt(count) + 1/2).
+
+    Args:
+      scores: sorted; only the first `count` of each row are read.
+      count: number of values.
+      automatic: chooses the estimator by `count` as SciPy does; otherwise Vasicek's.
+    """
+    n = scores.shape[1]
+    widest = int(n**0.5 + 0.5)
+    m = jnp.floor(jnp.sqrt(count.astype(jnp.float32)) + 0.5).astype(jnp.int32)
+    i = jnp.arange(1, n + 1)
+    scores = jnp.where(i <= count, scores, scores[:, count - 1, None])
+    padded = jnp.pad(scores, ((0, 0), (widest, widest)), mode="edge")
+    above = jax.lax.dynamic_slice_in_dim(padded, widest + m, n, axis=1)
+    below = jax.lax.dynamic_slice_in_dim(padded, widest - m, n, axis=1)
+    reach = jnp.full(n, 2.0)
+    if automatic:
+        # Ebrahimi's correction: a window cut off by either end is counted at its true width.
+        cut = jnp.where(i <= m, 1 + (i - 1) / m, 2.0)
+        cut = jnp.where(i > count - m, 1 + (count - i) / m, cut)
+        reach = jnp.where(count > 1000, reach, cut)
+    logs = jnp.log(count / (reach * m) * (above - below))
+    entropy = jnp.sum(jnp.where(i <= count, logs, 0), 1) / count
+    if not automatic:
+        return entropy
+    few = slice(0, min(n, 10))
+    i = i[few]
+    logs = jnp.log((count + 1) / m * (above - scores)[:, few])
+    van_es = jnp.sum(jnp.where(i <= count - m, logs, 0), 1) / (count - m)
+    van_es += jnp.sum(jnp.where((i >= m) & (i <= count), 1 / i, 0)) + jnp.log(m / (count + 1))
+    return jnp.where(count > 10, entropy, van_es)

@@ -1,0 +1,1 @@
+"""Numerics that measures share: the only place with row blocks, precision and masks."""

@@ -1,0 +1,97 @@
+"""Lloyd's k-means with a fixed number of iterations, in row blocks."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.ops.safe import matmul
+from geojax.typing import Key, Labels, Mask, Points
+
+# Rows scored at once: a block of 2048 x 256 float32 scores is 2 MiB and stays in cache.
+# Fixed, so that rows added at the end leave the blocks before them as they are.
+BLOCK = 2048
+
+
+def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> Float[Array, "k d"]:
+    """Centroids of k-means by Lloyd's algorithm.
+
+    Starts from the k unmasked rows with the largest draws of `uniform(key, (n,))`, so that masked rows appended to
+    a cloud change nothing. A cell left empty moves to the point farthest from its centroid, the next one to the
+    second farthest, and so on; no centroid is ever NaN for finite points. With fewer than k distinct rows some
+    centroids coincide.
+
+    Args:
+      points: Float[n, d], centred by the caller: distances go by the Gram form, which loses digits to an offset.
+      mask: Bool[n], rows that count.
+      key: draws the initial centroids.
+      k: number of centroids, at most n.
+      iterations: assignments and updates, all of them run.
+
+    Cost: O(iterations n k d) time, O(n d) memory.
+    """
+
+    def step(_, centroids: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        codes, squared = nearest(points, centroids)
+        sums, counts = _sums(points, jnp.where(mask, codes, k), k)
+        means = sums / jnp.maximum(counts, 1)[:, None]
+        _, farthest = jax.lax.top_k(jnp.where(mask, squared, -1), k)
+        empty = counts == 0
+        spare = farthest[jnp.cumsum(empty) - 1]
+        return jnp.where(empty[:, None], jnp.where(mask[spare][:, None], points[spare], centroids), means)
+
+    _, first = jax.lax.top_k(jnp.where(mask, jax.random.uniform(key, mask.shape), -1), k)
+    first = jnp.where(mask[first], first, first[0])
+    return jax.lax.fori_loop(0, iterations, step, points[first])
+
+
+def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Float[Array, "n"]]:
+    """The nearest centroid of every row (the first of equals) and the squared distance to it, by the Gram form.
+
+    A row with NaN gets the label k. Memory: O(block k) beside the result; n x k never exists.
+    """
+    k = centroids.shape[0]
+    half = jnp.sum(centroids**2, 1) / 2
+    index = jnp.arange(k, dtype=jnp.int32)
+
+    def block(rows: Float[Array, "b d"]) -> tuple[Int[Array, "b"], Float[Array, "b"]]:
+        scores = half - matmul(rows, centroids.T)
+        least = jnp.min(scores, 1)
+        # Two vectorised minima: on a CPU they take a sixth of the time of XLA's argmin.
+        labels = jnp.min(jnp.where(scores == least[:, None], index, k), 1)
+        return labels, jnp.maximum(2 * least + jnp.sum(rows**2, 1), 0)
+
+    labels, squared = jax.lax.map(block, _blocks(points))
+    n = points.shape[0]
+    return labels.reshape(-1)[:n], squared.reshape(-1)[:n]
+
+
+def cell_counts(labels: Labels, k: int) -> Int[Array, "k"]:
+    """Number of rows with each label; labels outside 0 .. k - 1 are not counted."""
+    return jax.ops.segment_sum(jnp.ones_like(labels), labels, k)
+
+
+def _sums(points: Points, labels: Labels, k: int) -> tuple[Float[Array, "k d"], Float[Array, "k"]]:
+    """Sum of the rows with each label, and their number.
+
+    By scatter on a CPU (1.7 ms against 32 ms for 116 667 x 96 rows and 256 labels), by products with one-hot rows
+    on accelerators, where the order of a scatter's additions is not fixed.
+    """
+
+    def by_scatter(points: Points, labels: Labels) -> Float[Array, "k d"]:
+        return jax.ops.segment_sum(points, labels, k)
+
+    def by_product(points: Points, labels: Labels) -> Float[Array, "k d"]:
+        def add(total, block):
+            rows, codes = block
+            return total + matmul(jax.nn.one_hot(codes[:, 0], k, axis=0), rows), None
+
+        blocks = _blocks(points), _blocks(labels[:, None])
+        return jax.lax.scan(add, jnp.zeros((k, points.shape[1])), blocks)[0]
+
+    sums = jax.lax.platform_dependent(points, labels, cpu=by_scatter, default=by_product)
+    return sums, cell_counts(labels, k).astype(jnp.float32)
+
+
+def _blocks(rows: Array) -> Array:
+    """Rows in blocks, the last one filled up with zeros."""
+    return jnp.pad(rows, ((0, -rows.shape[0] % BLOCK), (0, 0))).reshape(-1, BLOCK, rows.shape[1])

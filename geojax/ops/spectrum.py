@@ -1,0 +1,61 @@
+"""Eigenvalues and principal axes of a centred cloud, by the smaller of its two Gram matrices."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.ops.moments import Centred, centre
+from geojax.ops.safe import matmul
+from geojax.typing import Mask, Points
+
+
+def second_moments(cloud: Centred) -> Float[Array, "q q"]:
+    """X'X or XX', whichever is smaller: both have the non-zero eigenvalues of (count - 1) times the covariance."""
+    points = cloud.points
+    return matmul(points.T, points) if points.shape[0] >= points.shape[1] else matmul(points, points.T)
+
+
+def eigenvalues(points: Points, mask: Mask | None = None) -> Float[Array, "q"]:
+    """Eigenvalues of the covariance (count - 1 in the denominator), descending, q = min(n, d) of them.
+
+    Entries beyond min(count, d) are zero, as are those that rounding made negative. All NaN for one point.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+
+    Cost: O(n d q + q^3).
+    """
+    cloud = centre(points, mask)
+    return scatter_eigenvalues(cloud) * (cloud.scale**2 / (cloud.count - 1))
+
+
+def scatter_eigenvalues(cloud: Centred) -> Float[Array, "q"]:
+    """Eigenvalues of X'X of the centred, rescaled cloud, descending: the spectrum up to a factor.
+
+    Eigenvalues only: their gradient exists where some coincide, that of the vectors does not.
+    """
+    return descending_eigenvalues(second_moments(cloud), cloud.count)
+
+
+def descending_eigenvalues(matrix: Float[Array, "q q"], count: Int[Array, ""]) -> Float[Array, "q"]:
+    """Eigenvalues of a positive semi-definite matrix, descending; zero beyond the first `count` of them."""
+    values = jnp.linalg.eigvalsh(matrix)[::-1]
+    return jnp.where(jnp.arange(values.shape[0]) < count, jnp.maximum(values, 0), 0)
+
+
+def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d"]]:
+    """Eigenvalues of X'X, descending, and the unit axis of each as a row; zeros where rounding leaves no axis.
+
+    Axes of equal eigenvalues are an arbitrary basis of their span.
+    """
+    values, vectors = jnp.linalg.eigh(second_moments(cloud))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    n, d = cloud.points.shape
+    # Vectors of X'X are orthonormal however small their eigenvalue; those of XX' yield axes only above rounding.
+    floor = 0 if n >= d else values[0] * n * jnp.finfo(jnp.float32).eps
+    alive = (values > floor) & (jnp.arange(values.shape[0]) < cloud.count)
+    values = jnp.where(alive, values, 0)
+    if n >= d:
+        return values, jnp.where(alive[:, None], vectors.T, 0)
+    axes = matmul(vectors.T, cloud.points)
+    return values, jnp.where(alive[:, None], axes / jnp.sqrt(jnp.where(alive, values, 1))[:, None], 0)

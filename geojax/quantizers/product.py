@@ -1,0 +1,154 @@
+"""The product quantizer: k-means in each of M equal blocks of axes."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.errors import InputError
+from geojax.ops import kmeans
+from geojax.ops.distinct import first_occurrences
+from geojax.ops.moments import as_float32, as_mask, centre
+from geojax.quantizers.cells import Cells
+from geojax.typing import Key, Mask, Points, Scalar
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Quantizer:
+    """A fitted product quantizer: x is near `centre + scale * concatenate(codebooks[m, code[m]])`.
+
+    Attributes:
+      codebooks: Float[M, K, d / M], in units of `scale` about `centre`.
+      centre: Float[d], mean of the cloud that it was fitted to.
+      scale: a power of two.
+    """
+
+    codebooks: Float[Array, "*batch M K s"]
+    centre: Float[Array, "*batch d"]
+    scale: Float[Array, "*batch"]
+
+
+def check(n: int, d: int, codebooks: int, codebook_size: int, iterations: int) -> None:
+    """Raises an InputError where a cloud of n points in d dimensions cannot be quantized so."""
+    if codebooks < 1 or d % codebooks:
+        divisors = [m for m in range(1, d + 1) if d % m == 0]
+        near = sorted(divisors, key=lambda m: abs(m - codebooks))[:3]
+        raise InputError(
+            f"{codebooks} codebooks do not divide d = {d} axes into equal blocks: "
+            f"set codebooks to a divisor of {d}, such as {', '.join(map(str, sorted(near)))}"
+        )
+    if codebook_size < 2:
+        raise InputError(f"codebook_size is {codebook_size}: a codebook needs at least 2 entries")
+    if n < codebook_size:
+        raise InputError(f"{n} points cannot train {codebook_size} entries a codebook: lower codebook_size to {n}")
+    if iterations < 1:
+        raise InputError(f"iterations is {iterations}: k-means needs at least 1")
+
+
+def fit(
+    points: Points,
+    key: Key,
+    *,
+    codebooks: int = 4,
+    codebook_size: int = 256,
+    iterations: int = 25,
+    mask: Mask | None = None,
+    max_points: int | None = None,
+) -> Quantizer:
+    """Fits a product quantizer: Lloyd's k-means in every block of d / M axes, all blocks on the same points.
+
+    Args:
+      points: Float[n, d].
+      key: draws the initial centroids, and the points to train on where they are a subset.
+      codebooks: M; must divide d.
+      codebook_size: K, entries of one codebook; at most n.
+      iterations: of Lloyd's algorithm.
+      mask: Bool[n], rows that count. Fewer than K of them, or fewer than K distinct ones, leave entries that coincide.
+      max_points: train on a random subset of so many points; None trains on all.
+
+    Cost: O(iterations n K d) time, O(n d) memory.
+
+    Reference: Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search", section II.
+
+    Raises:
+      InputError: M does not divide d, or n < K.
+    """
+    points = as_float32(points)
+    n, d = points.shape
+    check(n if max_points is None else min(n, max_points), d, codebooks, codebook_size, iterations)
+    cloud = centre(points, mask)
+    mask = as_mask(mask, n)
+    rows = _relative(points, mask, cloud.centre, cloud.scale)
+    if max_points is not None and max_points < n:
+        draws = jax.random.uniform(jax.random.fold_in(key, codebooks), (n,))
+        _, subset = jax.lax.top_k(jnp.where(mask, draws, -1), max_points)
+        rows, mask = rows[subset], mask[subset]
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(codebooks))
+
+    def train(block: tuple[Points, Key]) -> Float[Array, "K s"]:
+        return kmeans.lloyd(block[0], mask, block[1], k=codebook_size, iterations=iterations)
+
+    return Quantizer(jax.lax.map(train, (_axes_blocks(rows, codebooks), keys)), cloud.centre, cloud.scale)
+
+
+def encode(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Int[Array, "n M"]:
+    """The nearest entry of every codebook for every point: Int[n, M], K in masked rows."""
+    mask = as_mask(mask, points.shape[0])
+    return _encode(quantizer, _relative(points, mask, quantizer.centre, quantizer.scale), mask)
+
+
+def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
+    """The reconstruction of every point from its codes, Float[n, d]: the inverse of `encode` on codebook entries."""
+    return quantizer.centre + quantizer.scale * _decode(quantizer, codes)
+
+
+def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
+    """Encodes a cloud and gathers what statistics of its cells read.
+
+    Squared errors are sums of squared differences, not of the Gram form: exact for points that are well fitted.
+
+    Args:
+      quantizer: fitted to this cloud or to another one of the same d.
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+
+    Cost: O(n K d) time, O(n d) memory.
+    """
+    points = as_float32(points)
+    mask = as_mask(mask, points.shape[0])
+    rows = _relative(points, mask, quantizer.centre, quantizer.scale)
+    codes = _encode(quantizer, rows, mask)
+    squared_errors = jnp.sum((rows - _decode(quantizer, codes)) ** 2, 1)
+    size = quantizer.codebooks.shape[1]
+    return Cells(
+        points=rows,
+        origin=quantizer.centre / quantizer.scale,
+        mask=mask,
+        distinct=first_occurrences(points, mask),
+        codes=codes,
+        counts=jax.vmap(lambda labels: kmeans.cell_counts(labels, size))(codes.T),
+        codebooks=quantizer.codebooks,
+        squared_errors=jnp.where(mask, squared_errors, 0),
+    )
+
+
+def _relative(points: Points, mask: Mask, centre: Float[Array, "d"], scale: Scalar) -> Points:
+    return jnp.where(mask[:, None], (points - centre) / scale, 0)
+
+
+def _axes_blocks(rows: Points, codebooks: int) -> Float[Array, "M n s"]:
+    return rows.reshape(rows.shape[0], codebooks, -1).transpose(1, 0, 2)
+
+
+def _encode(quantizer: Quantizer, rows: Points, mask: Mask) -> Int[Array, "n M"]:
+    codebooks, size, _ = quantizer.codebooks.shape
+    blocks = (_axes_blocks(rows, codebooks), quantizer.codebooks)
+    codes = jax.lax.map(lambda block: kmeans.nearest(*block)[0], blocks)
+    return jnp.where(mask[:, None], codes.T, size)
+
+
+def _decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
+    entries = [codebook[code] for codebook, code in zip(quantizer.codebooks, codes.T, strict=True)]
+    return jnp.concatenate(entries, axis=1)
