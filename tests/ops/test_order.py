@@ -1,0 +1,41 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from geojax.ops import order
+from geojax.ops.distinct import first_occurrences
+
+floats = st.floats(width=32, allow_nan=False)
+
+
+@given(arrays(np.float32, (3, 17), elements=floats))
+@settings(deadline=None, max_examples=30)
+def test_sort_is_numpy_sort(values):
+    np.testing.assert_array_equal(order.sort(jnp.asarray(values)), np.sort(values))
+
+
+@given(arrays(np.float32, 9, elements=st.floats(-1e3, 1e3, width=32)), arrays(bool, 9).filter(np.any))
+@settings(deadline=None, max_examples=30)
+def test_quantiles_are_those_of_numpy(values, mask):
+    found = jax.jit(order.quantiles, static_argnums=2)(jnp.asarray(values), jnp.asarray(mask), (0.25, 0.5, 0.75))
+    np.testing.assert_allclose(found, np.percentile(values[mask], [25, 50, 75]), rtol=1e-5, atol=1e-4)
+
+
+@given(arrays(np.float32, (24, 2), elements=st.sampled_from([-1.0, -0.0, 0.0, 1.0, 1e-37])), arrays(bool, 24))
+@settings(deadline=None, max_examples=40)
+def test_first_occurrences_are_the_distinct_rows(points, mask):
+    found = np.asarray(jax.jit(first_occurrences)(jnp.asarray(points), jnp.asarray(mask)))
+    seen, expected = set(), []
+    for row, kept in zip(points + 0.0, mask, strict=True):
+        expected.append(bool(kept) and tuple(row) not in seen)
+        if kept:
+            seen.add(tuple(row))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_rows_that_share_low_bits_stay_distinct():
+    points = np.stack(np.meshgrid(np.arange(64), np.arange(64)), -1).reshape(-1, 2).astype(np.float32)
+    assert np.all(first_occurrences(jnp.asarray(points), jnp.ones(4096, bool)))

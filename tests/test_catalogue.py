@@ -1,0 +1,237 @@
+"""The claims of every row of the catalogue, tested from the row alone."""
+
+from dataclasses import replace
+from functools import cache, partial
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geojax.errors import InputError
+from geojax.measures import CATALOGUE, CONVENTIONS, INVARIANCES, markdown_table, select
+from geojax.quantizers import QUANTIZERS, Cells
+
+N, D = 96, 8
+OPTIONS = {"codebooks": 2, "codebook_size": 8, "iterations": 6}
+KEY = jax.random.key(0)
+ROTATION = np.linalg.qr(np.random.default_rng(9).standard_normal((D, D)))[0].astype(np.float32)
+
+rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+conventions = pytest.mark.parametrize("convention", CONVENTIONS)
+
+
+def cloud(seed=0, n=N):
+    """Two correlated groups on a grid of 1/64: sums, shifts and powers of two are exact in float32."""
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((n, D)) * (1 + np.arange(D)) + 6 * (rng.random((n, 1)) < 0.3)
+    points[:, 1] += points[:, 0] ** 2 / 2
+    return (np.round(points * 64) / 64).astype(np.float32)
+
+
+@partial(jax.jit, static_argnums=0)
+def cut(quantizer, points, mask):
+    fitted = QUANTIZERS[quantizer].fit(points, KEY, mask=mask, **OPTIONS)
+    return QUANTIZERS[quantizer].cells(fitted, points, mask)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def statistic(row, convention, reading, mask):
+    masked = {"mask": mask} if row.reads == "points" else {}
+    return row.function(reading, convention=convention, key=KEY, **masked)
+
+
+def value(row, points, mask=None, convention="standard"):
+    """The row's measure of a cloud, its quantizer fitted to that cloud; compiled once for each shape."""
+    points, mask = jnp.asarray(points), jnp.ones(len(points), bool) if mask is None else jnp.asarray(mask)
+    reading = points if row.reads == "points" else cut(row.quantizer, points, mask)
+    return float(statistic(row, convention, reading, mask))
+
+
+@cache
+def cells_of(quantizer):
+    return cut(quantizer, jnp.asarray(cloud()), jnp.ones(N, bool))
+
+
+def close(found, expected, tolerance=1e-4):
+    return np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+TRANSFORMATIONS = {
+    "permutation": lambda points: points[np.random.default_rng(1).permutation(len(points))],
+    "translation": lambda points: points + np.float32([100, -50, 3, 0, 7, 1, 1, 20]),
+    "reflection": lambda points: points * np.float32([1, -1, 1, 1, -1, 1, -1, 1]),
+    "rotation": lambda points: points @ ROTATION,
+    "scaling": lambda points: points * np.float32(4),
+    "axis scaling": lambda points: points * np.float32([8, 1, 1, 1, 1, 1, 1, 2]),
+}
+
+
+@rows
+def test_row_is_complete(row):
+    assert set(row.invariances) <= set(INVARIANCES) == set(TRANSFORMATIONS)
+    assert row.summary and row.cost.startswith("O(") and row.reference and row.undefined and row.symbol
+    assert row.conventions in (("standard",), CONVENTIONS) and row.value_range[0] < row.value_range[1]
+
+
+@rows
+@conventions
+def test_agrees_with_float64(row, convention):
+    if convention == "paper" and row.function.__name__ in ("vrm", "count_kl"):
+        pytest.skip("random in this convention: tested in tests/measures")
+    oracle = getattr(oracles, row.function.__name__)
+    if row.reads == "points":
+        read = cloud().astype(np.float64)
+    else:
+        read = SimpleNamespace(**{name: np.asarray(leaf) for name, leaf in vars(cells_of(row.quantizer)).items()})
+        read.points, read.codebooks = read.points.astype(np.float64), read.codebooks.astype(np.float64)
+    close(value(row, cloud(), convention=convention), oracle(read, convention))
+
+
+@rows
+@conventions
+def test_conventions_differ_where_declared(row, convention):
+    same = np.isclose(value(row, cloud(), convention="paper"), value(row, cloud()), rtol=1e-7, atol=0)
+    assert same == (row.conventions == ("standard",))
+
+
+@rows
+def test_eager_jit_and_vmap_agree(row):
+    read = jnp.asarray(cloud()) if row.reads == "points" else cells_of(row.quantizer)
+    eager = row.function(read, key=KEY)
+    close(eager, value(row, cloud()))
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), read)
+    close(jax.jit(jax.vmap(row.function))(stacked), [eager, eager])
+
+
+@rows
+@conventions
+def test_trailing_masked_rows_change_nothing(row, convention):
+    padded = np.concatenate([cloud(), np.full((N, D), np.nan, np.float32)])
+    close(value(row, padded, np.arange(2 * N) < N, convention), value(row, cloud(), convention=convention), 1e-5)
+
+
+@rows
+@pytest.mark.parametrize("name", INVARIANCES)
+def test_invariances(row, name):
+    transform = TRANSFORMATIONS[name]
+    if row.reads == "cells" and name == "permutation":
+        # Of the statistic given the codes: k-means itself depends on the order of the points.
+        cells = cells_of(row.quantizer)
+        per_point = ("points", "mask", "distinct", "codes", "squared_errors")
+        moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
+        return close(jax.jit(row.function)(moved), value(row, cloud()), 1e-5)
+    before, after = value(row, cloud()), value(row, transform(cloud()))
+    if name in row.invariances:
+        return close(after, before, 1e-3)
+    assert abs(after - before) > 1e-3 * max(abs(before), 1e-3)
+
+
+@rows
+@conventions
+@given(seed=st.integers(0, 999))
+@settings(deadline=None, max_examples=5)
+def test_stays_in_range(row, convention, seed):
+    low, high = row.value_range
+    assert low - 1e-5 <= value(row, cloud(seed), convention=convention) <= high + 1e-5 or convention == "paper"
+
+
+@given(
+    kind=st.sampled_from(["equal", "duplicates", "line", "offset", "few", "one", "two", "tiny", "huge", "lattice"]),
+    row=st.sampled_from(CATALOGUE),
+    convention=st.sampled_from(CONVENTIONS),
+)
+@settings(deadline=None, max_examples=60)
+def test_degenerate_clouds_have_an_answer(kind, row, convention):
+    """A number in range, or NaN: never an exception, never an infinity."""
+    base, mask = cloud(), np.ones(N, bool)
+    points = {
+        "equal": np.full_like(base, 0.1),
+        "duplicates": np.repeat(base[:6], N // 6, axis=0),
+        "line": base[:, :1] * np.arange(1, D + 1, dtype=np.float32),
+        "offset": base + np.float32(1e4),
+        "tiny": base * np.float32(1e-25),
+        "huge": base * np.float32(1e25),
+        "lattice": np.sign(base),
+    }.get(kind, base)
+    mask = np.arange(N) < {"few": 5, "one": 1, "two": 2}.get(kind, N)
+    found = value(row, points, mask, convention)
+    low, high = row.value_range
+    undefined = kind in ("equal", "one") or (kind in ("duplicates", "few", "two") and row.reads == "cells")
+    undefined |= kind in ("few", "two") and convention == "paper"
+    assert low - 1e-4 <= found <= high + 1e-4 or (undefined and np.isnan(found)) or convention == "paper"
+    assert not np.isinf(found) or row.name == "pq_count_kl"
+    if kind in ("tiny", "huge"):
+        close(found, value(row, base, convention=convention), 1e-3)
+
+
+@rows
+def test_a_nan_is_never_hidden(row):
+    points = cloud()
+    points[5, 3] = np.nan
+    assert np.isnan(value(row, points))
+
+
+@pytest.mark.parametrize("row", [row for row in CATALOGUE if row.differentiable], ids=lambda row: row.name)
+@pytest.mark.parametrize("kind", ["generic", "equal eigenvalues"])
+def test_gradients_are_finite_and_right(row, kind):
+    square = np.float32([[1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0], [0, 0, 1], [0, 0, -1]])
+    points = jnp.asarray(cloud()[:12] if kind == "generic" else square)
+    gradient = np.asarray(jax.jit(jax.grad(row.function))(points))
+    assert np.isfinite(gradient).all()
+    if kind == "generic":
+        direction = np.random.default_rng(2).standard_normal(points.shape)
+        step = 1e-4
+        oracle = getattr(oracles, row.function.__name__)
+        difference = oracle(points + step * direction) - oracle(points - step * direction)
+        np.testing.assert_allclose((gradient * direction).sum(), difference / (2 * step), rtol=1e-2, atol=1e-5)
+
+
+@rows
+def test_memory_stays_at_a_few_clouds(row):
+    """Temporaries of the compiled measure in clouds of n x d: n x n alone would be a thousand of them."""
+    n, d, m, k = 1 << 16, 64, 4, 256
+    real, whole, flag = jnp.float32, jnp.int32, bool
+    shapes = [((n, d), real)]
+    function = row.function
+    if row.reads == "cells":
+        shapes += [((d,), real), ((n,), flag), ((n,), flag), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
+        shapes += [((n,), real)]
+
+        def function(*leaves):
+            return row.function(Cells(*leaves))
+
+    compiled = jax.jit(function).lower(*(jax.ShapeDtypeStruct(*shape) for shape in shapes)).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 4 * (4 * n * d)
+
+
+def test_select():
+    assert select("all") == CATALOGUE
+    assert [row.name for row in select("vrm, eee")] == ["vrm", "eee"] == [row.name for row in select(["vrm", "eee"])]
+    assert select(select("eee")) == select("eee")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("ee", "mean eee"),
+        ("pq_patchines", "mean pq_patchiness"),
+        ("eee,vrm,eee", "2 times"),
+        ((), "no measure"),
+        ("zzzz", "choose from"),
+        ("", "unknown"),
+    ],
+)
+def test_select_refuses(names, message):
+    with pytest.raises(InputError, match=message):
+        select(names)
+
+
+def test_table_has_a_line_for_every_row():
+    lines = markdown_table().splitlines()
+    assert len(lines) == len(CATALOGUE) + 2
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
