@@ -10,5 +10,12 @@ from configs import schema
 def get_config() -> schema.Pretrain:
     """The settings."""
     return schema.Pretrain(
-        vocabulary_size=5000, length=128, batch_size=16, steps=6000, learning_rate=1.5e-3, warmup=400
+        vocabulary_size=5000,
+        layers=2,
+        heads=2,
+        length=128,
+        batch_size=16,
+        steps=12000,
+        learning_rate=1.5e-3,
+        warmup=200,
     )

@@ -209,7 +209,7 @@ def _result(
     if n < d:
         warnings.append(f"n = {n} points do not span d = {d} dimensions")
     spectrum = facts["spectrum"]
-    rank = int(np.sum(spectrum > spectrum[0] * max(n, d) * np.finfo(np.float32).eps))
+    rank = int(np.sum(spectrum > spectrum[0] * min(n, d) * np.finfo(np.float32).eps))
     if rank < min(n - 1, d):
         warnings.append(f"the covariance has rank {rank}, below min(n - 1, d) = {min(n - 1, d)}")
     if measure.quantizer:

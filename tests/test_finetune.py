@@ -256,7 +256,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, last):
 
 def test_a_run_that_was_saved_at_its_end_trains_no_more(tmp_path):
     model, data = stand_in(), task_data()
-    expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0)
+    expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0.0)
     params, again = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, progress=stop_at(1))
     assert same(params, expected) and again["score"] == first["score"] and again["resumed_at"] == again["steps"]
 

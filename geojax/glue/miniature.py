@@ -1,14 +1,15 @@
 """Four miniature tasks in the shapes of GLUE, generated from a small grammar. They are not GLUE.
 
-Sentences are clauses of an agent with an adjective, an action, a patient and a place: "the old king found the boat
-near the river". The label is a relation between words, or their order: no word gives it away by being there.
+Sentences are about who did what to what, and where: "the old king found the boat near the river". The label is a
+relation between words, or their order: a linear model of which words occur is at chance on the first three tasks, and
+reaches a correlation of about 0.3 on the last, where numbers in the middle are nearer to all the others.
 
 | task | input | label | score |
 |---|---|---|---|
 | mini_acceptability | sentence | whether it is grammatical | Matthews correlation |
-| mini_paraphrase | pair | whether both mean the same | accuracy and F1 |
-| mini_entailment | pair | entailment, neutral or contradiction | accuracy |
-| mini_similarity | pair | 0 to 5: how many of the five parts agree in meaning | Pearson and Spearman correlation |
+| mini_paraphrase | pair | whether the active and the passive sentence tell of the same action | accuracy and F1 |
+| mini_entailment | pair | entailment, neutral or contradiction of two descriptions | accuracy |
+| mini_similarity | pair | 0 to 5: how near two numbers of things are | Pearson and Spearman correlation |
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from geojax.errors import InputError
 from geojax.glue.data import Examples, TaskData
 from geojax.glue.tasks import Task
 
-TRAIN, DEV = 512, 256  # examples of a task
+TRAIN, DEV = 1024, 256  # examples of a task
 
 Meaning = tuple[str, ...]  # the words for one thing
 Example = tuple[str, str | None, int | float]  # one text or two, and the label
@@ -31,139 +32,112 @@ def _meanings(text: str) -> tuple[Meaning, ...]:
     return tuple(tuple(entry.split("/")) for entry in text.split())
 
 
-PEOPLE = _meanings(
-    "king queen doctor teacher friend captain priest judge prince boy girl man woman/lady servant mother father "
-    "brother sister daughter son student writer"
+PEOPLE = (
+    "king queen doctor teacher friend captain priest judge prince boy girl man woman servant mother father brother "
+    "sister daughter son student writer"
+).split()
+THINGS = (
+    "book letter ship house table sword picture stone box bed hat cup map ring horse dog cat bird gun car coat bell "
+    "lamp rope chair"
+).split()
+PLACES = "garden river city church hill road island sea mountain bridge school valley field forest station".split()
+PREPOSITIONS = "near in behind before beyond".split()
+ACTIONS = _meanings(
+    "found/discovered/located made/built/created/produced carried/brought/moved received/got/obtained "
+    "destroyed/broke/burned"
 )
-THINGS = _meanings(
-    "book letter ship/boat house/home table sword picture stone/rock box bed hat cup map ring horse dog cat bird gun "
-    "car coat bell lamp rope chair"
-)
-PLACES = _meanings(
-    "garden river city/town church hill road/street island sea mountain bridge school valley field forest/wood station"
-)
-PREPOSITIONS = ("near", "in", "behind", "before", "beyond")
-ON_THINGS = _meanings("found/discovered lost sold carried took kept moved received destroyed burned saved broke")
-ON_PEOPLE = _meanings("saw loved followed called met heard killed led left")
-OPPOSITES = tuple(
-    _meanings(pair.replace("-", " "))
-    for pair in (
-        "old-young big/large-small/little happy/glad-sad rich-poor good-bad strong-weak black-white quick/fast-slow"
-    ).split()
-)
-ADJECTIVES = tuple(adjective for pair in OPPOSITES for adjective in pair)
-PARTICIPLES = {"took": "taken", "broke": "broken", "saw": "seen"}  # the others equal their past tense
-PLURALS = {"man": "men", "woman": "women", "lady": "ladies", "box": "boxes"}  # the others take -s
+OPPOSITES = tuple(_meanings(pair) for pair in ("old young", "big/large small/little", "happy/glad sad/angry"))
+NUMBERS = "two three four five six seven".split()
+ADJECTIVES = [word for pair in OPPOSITES for meaning in pair for word in meaning]
+PARTICIPLES = {"broke": "broken"}  # the others equal their past tense
+PLURALS = {"box": "boxes"}  # the others take -s
 
 
 class Clause(NamedTuple):
-    """Who did what to whom, and where."""
+    """The words of who did what to what, and where."""
 
-    adjective: Meaning
-    agent: Meaning
-    action: Meaning
-    patient: Meaning
-    place: Meaning
+    adjective: str
+    agent: str
+    action: str
+    patient: str
     preposition: str
+    place: str
 
     @classmethod
     def draw(cls, random: Random) -> "Clause":
-        """A clause whose agent and patient differ."""
-        actions, patients = random.choice(((ON_THINGS, THINGS), (ON_PEOPLE, PEOPLE)))
-        agent = random.choice(PEOPLE)
-        return cls(
-            random.choice(ADJECTIVES),
-            agent,
-            random.choice(actions),
-            _other(patients, agent, random),
-            random.choice(PLACES),
-            random.choice(PREPOSITIONS),
-        )
+        """Any clause."""
+        action = random.choice(random.choice(ACTIONS))
+        return cls(*map(random.choice, (ADJECTIVES, PEOPLE, [action], THINGS, PREPOSITIONS, PLACES)))
 
 
-PARTS = Clause._fields[:5]
+def plural(noun: str) -> str:
+    """Several of the noun."""
+    return PLURALS.get(noun, f"{noun}s")
 
 
-def _other(meanings: tuple[Meaning, ...], meaning: Meaning, random: Random) -> Meaning:
-    return random.choice([candidate for candidate in meanings if candidate != meaning])
-
-
-def _replace(clause: Clause, part: str, random: Random) -> Clause:
-    """The clause with another meaning of the same kind in one part."""
-    kinds = {"adjective": (ADJECTIVES,), "agent": (PEOPLE,), "place": (PLACES,)}
-    kinds |= {"action": (ON_THINGS, ON_PEOPLE), "patient": (THINGS, PEOPLE)}
-    meaning = getattr(clause, part)
-    kind = next(kind for kind in kinds[part] if meaning in kind)
-    return clause._replace(**{part: _other(kind, meaning, random)})
-
-
-def active(clause: Clause, random: Random) -> str:
+def active(c: Clause) -> str:
     """ "the old king found the boat near the river"."""
-    adjective, agent, action, patient, place = (random.choice(meaning) for meaning in clause[:5])
-    return f"the {adjective} {agent} {action} the {patient} {clause.preposition} the {place}"
+    return f"the {c.adjective} {c.agent} {c.action} the {c.patient} {c.preposition} the {c.place}"
 
 
-def fronted(clause: Clause, random: Random) -> str:
+def fronted(c: Clause) -> str:
     """ "near the river the old king found the boat"."""
-    adjective, agent, action, patient, place = (random.choice(meaning) for meaning in clause[:5])
-    return f"{clause.preposition} the {place} the {adjective} {agent} {action} the {patient}"
+    return f"{c.preposition} the {c.place} the {c.adjective} {c.agent} {c.action} the {c.patient}"
 
 
-def passive(clause: Clause, random: Random, verb: str = "was", plural: bool = False) -> str:
+def passive(c: Clause, patient: str = "", verb: str = "was") -> str:
     """ "the boat was found by the old king near the river"."""
-    adjective, agent, action, patient, place = (random.choice(meaning) for meaning in clause[:5])
-    action = PARTICIPLES.get(action, action)
-    patient = PLURALS.get(patient, f"{patient}s") if plural else patient
-    return f"the {patient} {verb} {action} by the {adjective} {agent} {clause.preposition} the {place}"
+    action = PARTICIPLES.get(c.action, c.action)
+    return f"the {patient or c.patient} {verb} {action} by the {c.adjective} {c.agent} {c.preposition} the {c.place}"
 
 
 FORMS = (active, fronted, passive)
 
 
 def acceptability(random: Random) -> Example:
-    """A sentence, or one with two neighbours swapped or the verb in the wrong number: the words are the same."""
-    clause, label = Clause.draw(random), random.randrange(2)
-    form, plural, agreement = random.choice(FORMS), random.random() < 0.5, random.random() < 0.5
+    """A sentence, or one with two neighbours swapped or the verb in the wrong number."""
+    clause, label, form = Clause.draw(random), random.randrange(2), random.choice(FORMS)
+    several, wrong_verb = random.random() < 0.5, not label and random.random() < 0.5
+    words = form(clause).split()
     if form is passive:
-        right = plural if label or not agreement else not plural
-        words = passive(clause, random, "were" if right else "was", plural).split()
-    else:
-        words = form(clause, random).split()
-    if not label and not (form is passive and agreement):
+        patient = plural(clause.patient) if several else clause.patient
+        words = passive(clause, patient, "were" if several != wrong_verb else "was").split()
+    if not label and not (form is passive and wrong_verb):
         index = random.randrange(len(words) - 1)
         words[index : index + 2] = reversed(words[index : index + 2])
     return " ".join(words), None, label
 
 
 def paraphrase(random: Random) -> Example:
-    """Two forms of one clause, with synonyms; or the second of a clause with two parts changed."""
-    clause, label = Clause.draw(random), random.randrange(2)
-    first, second = random.sample(FORMS, 2)
-    changed = clause
-    for part in random.sample(PARTS, 0 if label else 2):
-        changed = _replace(changed, part, random)
-    return first(clause, random), second(changed, random), label
+    """A sentence in the active and one in the passive voice, whose verbs mean the same or not."""
+    label, agent, patient = random.randrange(2), random.choice(PEOPLE), random.choice(THINGS)
+    first, second = random.sample(ACTIONS, 2)
+    one, other = random.choice(first), random.choice(first if label else second)
+    return (
+        f"the {agent} {one} the {patient}",
+        f"the {patient} was {PARTICIPLES.get(other, other)} by the {agent}",
+        label,
+    )
 
 
 def entailment(random: Random) -> Example:
-    """A clause, and a sentence that ascribes its agent the same adjective, another, or the opposite one."""
-    clause, label = Clause.draw(random), random.randrange(3)
-    pair = next(pair for pair in OPPOSITES if clause.adjective in pair)
-    opposite = pair[1 - pair.index(clause.adjective)]
-    others = [adjective for adjective in ADJECTIVES if adjective not in pair]
-    adjective = (clause.adjective, random.choice(others), opposite)[label]
-    premise = random.choice((active, fronted))(clause, random)
-    agent = next(word for word in clause.agent if word in premise.split())
-    return premise, f"the {agent} was {random.choice(adjective)}", label
+    """Two descriptions of a person, which agree, are of different kinds, or are opposite."""
+    label, agent, side = random.randrange(3), random.choice(PEOPLE), random.randrange(2)
+    pair, other = random.sample(OPPOSITES, 2)
+    described = (pair[side], other[random.randrange(2)], pair[1 - side])[label]
+    place = f"{random.choice(PREPOSITIONS)} the {random.choice(PLACES)}"
+    premise = f"the {agent} {place} was {random.choice(pair[side])}"
+    return premise, f"the {agent} was {random.choice(described)}", label
 
 
 def similarity(random: Random) -> Example:
-    """Two clauses and the number of parts, of five, in which they agree."""
-    clause, label = Clause.draw(random), random.randrange(len(PARTS) + 1)
-    changed = clause
-    for part in random.sample(PARTS, len(PARTS) - label):
-        changed = _replace(changed, part, random)
-    return active(clause, random), active(changed, random), float(label)
+    """Two sentences about numbers of the same thing; the label is 5 less the difference of the numbers."""
+    counts, thing = (random.randrange(6), random.randrange(6)), plural(random.choice(THINGS))
+    one, other = (
+        f"the {random.choice(PEOPLE)} {random.choice(random.choice(ACTIONS))} {NUMBERS[count]} {thing}"
+        for count in counts
+    )
+    return one, other, 5.0 - abs(counts[0] - counts[1])
 
 
 SINGLE, PAIR = ("sentence", None), ("sentence1", "sentence2")
@@ -214,12 +188,12 @@ def _examples(name: str, rows: list[Example]) -> Examples:
 
 
 def sequences(n: int, seed: int = 0) -> tuple[str, ...]:
-    """`n` distinct sentences of 4 to 19 words: statements, clauses in any form, and pairs of them."""
+    """`n` distinct sentences of 4 to 19 words: descriptions, clauses in any form, and pairs of clauses."""
     random, found = Random(f"sequences {seed}"), {}
     while len(found) < n:
         clause, other = Clause.draw(random), Clause.draw(random)
-        statement = f"the {random.choice(clause.agent)} was {random.choice(clause.adjective)}"
-        sentence = random.choice(FORMS)(clause, random)
-        both = f"{active(clause, random)} and {active(other, random)}"
-        found[random.choice((statement, sentence, sentence, both))] = None
+        description = f"the {clause.agent} was {clause.adjective}"
+        sentence = random.choice(FORMS)(clause)
+        both = f"{active(clause)} and {active(other)}"
+        found[random.choice((description, sentence, sentence, both))] = None
     return tuple(found)

@@ -1,0 +1,182 @@
+"""Pre-trains an encoder on plain text by masked language modelling: `model/`, `metrics.jsonl`, `result.json`."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from configs import lists, schema
+from geojax import checkpoint, models, pretrain, records
+from geojax.claim import claim
+from geojax.errors import InputError
+
+LOG_STEPS = 100
+INITIALIZER_RANGE = 0.06  # BERT's 0.02 is for a width of 768; at 128 it starts attention too flat
+ALPHABET = 150  # characters with pieces of their own; rarer ones become [UNK]
+
+log = logging.getLogger(__name__)
+
+
+def run(config: schema.Pretrain, workdir: Path) -> None:
+    """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
+    workdir = Path(workdir)
+    settings = {name: value for name, value in vars_of(config).items() if name != "checkpoint_seconds"}
+    with claim(workdir, settings):
+        if (workdir / "DONE").exists():
+            log.info("%s is done", workdir)
+            return
+        if not config.eval_text:
+            raise InputError("no held-out text: give files with --config.eval_text=FILE")
+        tokenizer = tokenizer_of(config, workdir / "tokenizer")
+        windows = pretrain.pack(tokenize(tokenizer, config.text), config.length)
+        held_out = pretrain.pack(tokenize(tokenizer, config.eval_text), config.length)
+        log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
+        apply = models.make_apply(architecture(config, len(tokenizer)), "masked_lm")
+        params = train(config, workdir, apply, windows)
+        result = evaluate(apply, params, held_out, config)
+        loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer))
+        result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
+        result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
+        result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
+        result |= {"seconds": seconds(workdir)}
+        models.save(workdir / "model", apply, params, tokenizer, dtype="float16")
+        records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
+        records.write_json(workdir / "result.json", settings | result)
+        log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
+        records.write_atomic(workdir / "DONE", b"")
+
+
+def vars_of(config: schema.Pretrain) -> dict[str, Any]:
+    """The settings as a plain dict, of a dataclass or of the launcher's view of one."""
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(schema.Pretrain)}
+
+
+def paragraphs(files: str) -> Iterator[str]:
+    """The lines of text files, in order, without the blank ones."""
+    for name in lists.names(files):
+        if not Path(name).is_file():
+            raise InputError(f"no text at {name}: give files with --config.text=FILE,FILE")
+        with open(name, encoding="utf-8") as file:
+            yield from (line.strip() for line in file if line.strip())
+
+
+def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:
+    """The lower-cased WordPiece tokenizer of the run: read from `folder`, or trained on the text and written there."""
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers, trainers
+    from tokenizers import models as tokenizer_models
+    from transformers import BertTokenizer
+
+    if not (folder / "DONE").exists():
+        tokenizer = Tokenizer(tokenizer_models.WordPiece(unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=config.vocabulary_size,
+            limit_alphabet=ALPHABET,
+            special_tokens=list(pretrain.SPECIAL_TOKENS),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(paragraphs(config.text), trainer)
+        BertTokenizer(vocab=tokenizer.get_vocab(), do_lower_case=True, model_max_length=config.length).save_pretrained(
+            folder
+        )
+        records.write_atomic(folder / "DONE", b"")
+    return BertTokenizer.from_pretrained(folder)
+
+
+def tokenize(tokenizer: Any, files: str) -> Iterator[list[int]]:
+    """Token ids of every paragraph, without special tokens and uncut."""
+    encoded = tokenizer.backend_tokenizer.encode_batch(list(paragraphs(files)), add_special_tokens=False)
+    return (encoding.ids for encoding in encoded)
+
+
+def architecture(config: schema.Pretrain, vocabulary_size: int) -> models.EncoderConfig:
+    """BERT with an inner width of 4 d, as many positions as a window has, and no dropout: the model is small."""
+    return models.EncoderConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=4 * config.hidden_size,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=INITIALIZER_RANGE,
+        max_position_embeddings=config.length,
+    )
+
+
+def train(config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: np.ndarray) -> Any:
+    """All steps from the newest checkpoint on; returns the parameters."""
+    schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
+    key_init, key_masks = jax.random.split(jax.random.key(config.seed))
+    state = pretrain.start(apply, schedule, key_init)
+    found = checkpoint.restore(workdir / "checkpoints", state)
+    step, state = found if found else (0, state)
+    rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
+    sums, logged, saved = [], time.monotonic(), time.monotonic()
+    while step < config.steps:
+        batch = windows[pretrain.batch_rows(step, **rows)]
+        state, totals = pretrain.train_step(state, batch, key_masks, apply=apply, schedule=schedule)
+        step += 1
+        sums.append(totals)
+        if step % LOG_STEPS == 0 or step == config.steps:
+            # Checkpoints fall on logged steps only, so that a resumed run writes the same steps again, whole.
+            record = {"step": step} | ratios(sums) | {"seconds": time.monotonic() - logged}
+            sums, logged = [], time.monotonic()
+            records.append(workdir / "metrics.jsonl", record)
+            log.info("step %d of %d: loss %.3f, accuracy %.3f", step, config.steps, record["loss"], record["accuracy"])
+            if not np.isfinite(record["loss"]):
+                raise InputError(f"the loss is {record['loss']} at step {step}: lower --config.learning_rate")
+            if time.monotonic() - saved >= config.checkpoint_seconds or step == config.steps:
+                checkpoint.save(workdir / "checkpoints", step, state)
+                saved = time.monotonic()
+    return state.params
+
+
+def evaluate(apply: models.Apply, params: Any, windows: np.ndarray, config: schema.Pretrain) -> dict[str, float]:
+    """Loss and accuracy on all of the held-out windows, with masks that depend on the seed alone."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    sums = []
+    for index, first in enumerate(range(0, len(windows), config.batch_size)):
+        batch = windows[first : first + config.batch_size]
+        # Windows of padding fill the last batch: one shape, one compilation, and they hold nothing to mask.
+        batch = np.pad(batch, ((0, config.batch_size - len(batch)), (0, 0)), constant_values=pretrain.PAD)
+        sums.append(pretrain.eval_step(params, batch, jax.random.fold_in(key, index), apply=apply))
+    return ratios(sums)
+
+
+def ratios(sums: list[pretrain.Totals]) -> dict[str, float]:
+    """Loss in nats and accuracy over all the masked positions of several batches."""
+    loss, correct, count = np.sum(jax.device_get([(t.loss, t.correct, t.count) for t in sums]), axis=0)
+    return {"loss": float(loss / count), "accuracy": float(correct / count)}
+
+
+def seconds(workdir: Path) -> float:
+    """Training time; of steps that a resumed run did again, the last time counts."""
+    return sum({record["step"]: record["seconds"] for record in records.read_lines(workdir / "metrics.jsonl")}.values())
+
+
+def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
+    """The facts of a run, in Markdown."""
+    options = " ".join(f"--config.{name}={value}" for name, value in vars_of(config).items() if name != "experiment")
+    return f"""# An encoder of {result["parameters"]:,} parameters
+
+BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \
+{config.length} tokens. Pre-trained from scratch by masked language modelling, without a next-sentence task and
+without dropout. Weights are stored as float16.
+
+| | held-out loss (nats) | held-out accuracy |
+|---|---|---|
+| this encoder, masked tokens | {result["loss"]:.3f} | {result["accuracy"]:.3f} |
+| token frequencies alone | {result["unigram_loss"]:.3f} | {result["unigram_accuracy"]:.3f} |
+
+Text: {result["train_tokens"]:,} tokens, of which {result["seen_tokens"]:,} were seen with repetitions, in \
+{result["seconds"] / 60:.0f} minutes.
+
+    python launch.py --config=configs/pretrain.py {options}
+"""
