@@ -167,8 +167,8 @@ def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     return f"""# An encoder of {result["parameters"]:,} parameters
 
 BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \
-{config.length} tokens. Pre-trained from scratch by masked language modelling, without a next-sentence task and
-without dropout. Weights are stored as float16.
+{config.length} tokens. Pre-trained from scratch by masked
+language modelling, without a next-sentence task and without dropout. Weights are stored as float16.
 
 | | held-out loss (nats) | held-out accuracy |
 |---|---|---|

@@ -33,7 +33,7 @@ PUBLISHED = {
 """Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
 
 TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
-COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average")
+COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average", "glue_average_with_wnli")
 _MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
 
 
