@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,7 +59,11 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
     records.write_table(pool.workdir / "regression.csv", rows, regress.COLUMNS)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
     warnings = [f"failed: {failure}" for failure in failures]
-    warnings += [f"{name}: {text}" for name, result in measured.items() for text in result["warnings"]]
+    warned = defaultdict(list)
+    for name, result in measured.items():
+        for text in result["warnings"]:
+            warned[text].append(name)
+    warnings += [f"{regress.some('model', names)}: {text}" for text, names in warned.items()]
     miniature = pool.target == "miniature_average"
     page = report.write(
         pool.workdir,
