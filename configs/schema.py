@@ -19,7 +19,7 @@ class Measure:
     sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
     tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
-    measures: str = "all"  # "all" or names of the catalogue: "eee,vrm,pq_patchiness"
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", names of the catalogue: "study,koleo", "eee,vrm"
     convention: str = "standard"  # "standard", or "paper": the form comparable with the published numbers
     alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
     noise_seed: int = 0  # seed of that noise
@@ -52,7 +52,7 @@ class Compare:
     models: str = ""  # two or more names or folders: "A,B,C"
     sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
     tokens: str = "all"  # token policy, as in Measure
-    measures: str = "all"  # "all" or names of the catalogue
+    measures: str = "study"  # "study", "all" or names of the catalogue, as in Measure
     convention: str = "standard"  # "standard" or "paper"
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
@@ -108,7 +108,7 @@ class Study:
     alphas: str = "0,1,2,3,5,7,10,15"  # noise levels in percent
     noise_seeds: str = "0,1"  # draws of the noise at every level above 0
     tokens: str = "all"  # token policy, as in Measure
-    measures: str = "all"  # "all" or names of the catalogue
+    measures: str = "study"  # "study", "all" or names of the catalogue, as in Measure
     convention: str = "standard"  # "standard" or "paper"
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
@@ -120,6 +120,16 @@ class Study:
     batch_size: int = 32  # examples a step
     max_length: int = 128  # tokens
     train_examples: int = 0  # random subset of each training set; 0: all of it
+
+
+@dataclass
+class SpreadStudy:
+    """Measure seven synthetic distributions in several dimensions."""
+
+    experiment: str = "spread_study"
+    dims: str = "2,10,50,100"  # dimensions d, each at least 2; every cloud has 250 d points
+    convention: str = "paper"  # "paper", or "standard"
+    seed: int = 11  # of NumPy's legacy generator, before each distribution and again before each normal sample
 
 
 @dataclass

@@ -35,8 +35,8 @@ def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> t
 
 
 def chosen(measures: str) -> tuple[Measure, ...]:
-    """The rows of the catalogue that a setting names; "all" is every row."""
-    return select("all" if measures == "all" else names(measures))
+    """The rows of the catalogue that a setting names."""
+    return select(names(measures))
 
 
 def sequences(path: str) -> list[str]:

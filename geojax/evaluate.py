@@ -97,7 +97,7 @@ def evaluate(
 
     Args:
       cloud: a `Cloud`, or an array Float[n, d] of any float type (cast to float32).
-      measures: "all", "eee,vrm", or a sequence of names or catalogue rows.
+      measures: "study", "all", "eee,vrm", or a sequence of names or catalogue rows.
       key: of the quantizers' starts and of random references.
       mask: Bool[n] of NumPy or JAX, rows that count.
       convention: "standard", or "paper" for numbers comparable with the published ones.
@@ -166,6 +166,7 @@ def _compute(points: Points, mask: Mask, key: Key, measures: tuple[Measure, ...]
         "distinct": jnp.sum(first_occurrences(points, mask)),
         "zero": jnp.sum(mask & jnp.all(points == 0, axis=1)),
         "spectrum": eigenvalues(points, mask),
+        "sign_ranges": {row.name: row.sign_range(points, mask=mask) for row in measures if row.sign_range},
     }
     return values, counts, facts
 
@@ -194,7 +195,7 @@ def _result(
     measure: Measure,
     values: np.ndarray,
     counts: Mapping[str, np.ndarray],
-    facts: Mapping[str, np.ndarray],
+    facts: Mapping[str, Any],
     shape: tuple[int, int],
     options: Options,
     sequence_index: Any,
@@ -220,6 +221,9 @@ def _result(
             warnings.append(f"{distinct} distinct points leave some of the K = {size} codebook entries equal")
         if np.any(counts[measure.quantizer] == n):
             warnings.append("a codebook has collapsed: one of its cells holds every point (p = 1)")
+    if measure.name in facts["sign_ranges"]:
+        low, high = facts["sign_ranges"][measure.name]
+        warnings.append(f"the signs of the principal axes are arbitrary: over them it is {low:.4f} to {high:.4f}")
     for wrong, reason in ((np.isnan, measure.undefined), (np.isinf, "an occupied cell meets an empty reference bin")):
         if wrong(values).any():
             refits = f" in {int(wrong(values).sum())} of {len(values)} refits" if len(values) > 1 else ""

@@ -5,63 +5,50 @@ From a row of `CATALOGUE` follow the command line, the table in the README, the 
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from geojax.errors import InputError
-from geojax.measures import cells, spread
+from geojax.measures import axes, cells, divergence, equal_cells, neighbours, spread
 from geojax.measures.conventions import CONVENTIONS, check_convention
+from geojax.measures.row import INVARIANCES, Measure
 
 __all__ = ["CATALOGUE", "CONVENTIONS", "INVARIANCES", "Measure", "check_convention", "markdown_table", "select"]
 
-# The transformations of a cloud under which a measure may claim not to change. A reflection changes the signs of
-# axes, axis scaling stretches every axis by its own factor. A quantized measure claims the permutation of points for
-# the statistic given their codes (k-means itself depends on their order), the others for fit and statistic together.
-INVARIANCES = ("permutation", "translation", "reflection", "rotation", "scaling", "axis scaling")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One row of the catalogue: a pure function and what it claims.
-
-    `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
-    """
-
-    name: str
-    function: Callable
-    reads: Literal["points", "cells"]
-    quantizer: Literal["pq"] | None  # what makes the cells
-    family: str
-    symbol: str  # as papers write it, in LaTeX
-    invariances: tuple[str, ...]  # of INVARIANCES; under the others it changes on some cloud
-    value_range: tuple[float, float]  # in the convention "standard"
-    differentiable: bool  # finite gradients with respect to the points, wherever the value is defined
-    cost: str
-    reference: str
-    conventions: tuple[str, ...]  # those that differ; ("standard",) where both names give one value
-    undefined: str  # when the value is NaN
-
-    @property
-    def summary(self) -> str:
-        """One line that defines the measure."""
-        return self.function.__doc__.split("\n")[0].removesuffix(".")
-
-
 _STUDY = "arXiv 2406.12159"
+_SPREAD = "arXiv 2212.08172"
 _INFINITE = float("inf")
 
 
-def _spread(function: Callable, **claims) -> Measure:
+_SIMILARITIES = ("permutation", "translation", "reflection", "rotation", "scaling")
+
+
+def _spread(function: Callable, *, invariances=_SIMILARITIES, conventions=("standard",), **claims) -> Measure:
     """A row that reads the points of a cloud, in whatever axes they are given."""
-    invariances = ("permutation", "translation", "reflection", "rotation", "scaling")
-    return Measure(function.__name__, function, "points", None, family="spread", invariances=invariances, **claims)
+    return Measure(
+        function.__name__,
+        function,
+        "points",
+        None,
+        family="spread",
+        invariances=invariances,
+        conventions=conventions,
+        **claims,
+    )
 
 
 def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
     """The rows that read the cells of one quantizer."""
     invariances = {"pq": ("permutation", "translation", "reflection", "scaling")}[quantizer]
 
-    def row(function: Callable, *, conventions=("standard",), reference=_STUDY, **claims) -> Measure:
+    def row(
+        function: Callable,
+        *,
+        invariances=invariances,
+        conventions=("standard",),
+        reference=_STUDY,
+        study=True,
+        **claims,
+    ) -> Measure:
         return Measure(
             f"{quantizer}_{function.__name__}",
             function,
@@ -72,6 +59,7 @@ def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
             differentiable=False,
             conventions=conventions,
             reference=reference,
+            study=study,
             **claims,
         )
 
@@ -137,6 +125,16 @@ def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
             conventions=CONVENTIONS,
             undefined="no cell holds two distinct points",
         ),
+        row(
+            equal_cells.cell_eee_fixed,
+            symbol=r"\overline{\mathrm{EEE}}_{64}",
+            value_range=(0.0, 1.0),
+            invariances=tuple(name for name in invariances if name != "permutation"),  # the draw is by row
+            cost="O(M n log n + M K (d q + q^2) q)",
+            reference="control for cell_eee",
+            undefined="no cell holds 64 distinct points",
+            study=False,
+        ),
     )
 
 
@@ -148,9 +146,9 @@ CATALOGUE: tuple[Measure, ...] = (
         value_range=(0.0, 1.0),
         differentiable=True,
         cost="O(n d q + q^3)",
-        reference="arXiv 2212.08172",
-        conventions=("standard",),
+        reference=_SPREAD,
         undefined="all points coincide",
+        study=True,
     ),
     _spread(
         spread.vrm,
@@ -158,9 +156,10 @@ CATALOGUE: tuple[Measure, ...] = (
         value_range=(0.0, 2.0),
         differentiable=False,
         cost="O(n d q + q^3 + q n log n)",
-        reference="arXiv 2212.08172",
+        reference=_SPREAD,
         conventions=CONVENTIONS,
         undefined="all points coincide, or the convention is 'paper' and n is at most 4",
+        study=True,
     ),
     _spread(
         spread.isoscore,
@@ -169,21 +168,112 @@ CATALOGUE: tuple[Measure, ...] = (
         differentiable=True,
         cost="O(n d q)",
         reference="arXiv 2108.07344",
-        conventions=("standard",),
         undefined="all points coincide, or d = 1",
+        study=True,
+    ),
+    _spread(
+        axes.average_cosine_similarity,
+        symbol=r"\overline{\cos}",
+        value_range=(-1.0, 1.0),
+        invariances=tuple(name for name in _SIMILARITIES if name != "translation"),
+        differentiable=True,
+        cost="O(n d)",
+        reference=_SPREAD,
+        conventions=CONVENTIONS,
+        undefined="fewer than two points lie away from the origin",
+    ),
+    _spread(
+        axes.partition_ratio,
+        symbol="I(V)",
+        value_range=(0.0, 1.0),
+        differentiable=False,
+        cost="O(n d q + q^3)",
+        reference="Mu & Viswanath 2018",
+        undefined="all points coincide",
+        sign_range=axes.partition_range,
+    ),
+    _spread(
+        axes.pc_ratio,
+        symbol=r"\lambda_d/\lambda_1",
+        value_range=(0.0, 1.0),
+        differentiable=True,
+        cost="O(n d q + q^3)",
+        reference=_SPREAD,
+        undefined="all points coincide",
+    ),
+    _spread(
+        neighbours.koleo,
+        symbol="H/H_{N}",
+        value_range=(-_INFINITE, _INFINITE),
+        differentiable=True,
+        cost="O(n^2 d)",
+        reference="Kozachenko & Leonenko 1987",
+        conventions=CONVENTIONS,
+        undefined="two points coincide",
+        quadratic=True,
+    ),
+    _spread(
+        neighbours.knn_overlap,
+        symbol=r"O_{k\mathrm{NN}}",
+        value_range=(0.0, 1.0),
+        differentiable=False,
+        cost="O(n^2 d)",
+        reference=_SPREAD,
+        undefined="n is at most k = min(5 d, 100), or all points coincide",
+        quadratic=True,
+    ),
+    _spread(
+        divergence.kl_gaussian,
+        symbol=r"D_{\mathrm{KL}}^{N}",
+        value_range=(0.0, _INFINITE),
+        differentiable=True,
+        cost="O(n d q + q^3)",
+        reference=_SPREAD,
+        conventions=CONVENTIONS,
+        undefined="the covariance is singular in float32 (n <= d, or an axis without variance), or all points coincide",
+    ),
+    _spread(
+        divergence.kl_discrete,
+        symbol=r"D_{\mathrm{KL}}^{30}",
+        value_range=(0.0, _INFINITE),
+        differentiable=False,
+        cost="O(n d q + q^3)",
+        reference=_SPREAD,
+        conventions=CONVENTIONS,
+        undefined="all points coincide",
+    ),
+    _spread(
+        divergence.kl_empirical,
+        symbol=r"D_{\mathrm{KL}}^{1\mathrm{NN}}",
+        value_range=(0.0, _INFINITE),
+        differentiable=False,
+        cost="O(n^2 d)",
+        reference="Wang, Kulkarni & Verdú 2009",
+        conventions=CONVENTIONS,
+        undefined="two points coincide",
+        quadratic=True,
     ),
 )
 
+# Names that stand for several rows.
+GROUPS = {
+    "all": tuple(row.name for row in CATALOGUE),
+    "study": tuple(row.name for row in CATALOGUE if row.study),
+}
+
 
 def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
-    """The rows with these names, in the order given: "all", "eee,vrm", or a sequence of names or rows.
+    """The rows with these names, in the order given: "eee,vrm", or a sequence of names or rows.
+
+    "all" stands for the whole catalogue, "study" for the measures of arXiv 2406.12159: `select("study,koleo")`.
 
     Raises:
       InputError: an unknown or repeated name, or none.
     """
     if isinstance(names, str):
-        names = [row.name for row in CATALOGUE] if names.strip() == "all" else names.split(",")
+        names = names.split(",")
     names = [name.name if isinstance(name, Measure) else name.strip() for name in names]
+    names = [member for name in names for member in GROUPS.get(name, (name,))]
     rows = {row.name: row for row in CATALOGUE}
     for name in names:
         if name not in rows:
@@ -193,7 +283,7 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
         if names.count(name) > 1:
             raise InputError(f"measure {name!r} is named {names.count(name)} times: name it once")
     if not names:
-        raise InputError(f"no measure is named: choose 'all' or some of {', '.join(rows)}")
+        raise InputError(f"no measure is named: choose 'study', 'all' or some of {', '.join(rows)}")
     return tuple(rows[name] for name in names)
 
 

@@ -1,9 +1,14 @@
-"""The two conventions under which a measure can be taken."""
+"""The two conventions under which a measure can be taken, and the random references that they compare with."""
 
 import difflib
 
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
 from geojax.errors import InputError
-from geojax.typing import Key
+from geojax.ops.moments import as_float32
+from geojax.typing import Key, Points, Scalar
 
 CONVENTIONS = ("standard", "paper")
 
@@ -19,5 +24,21 @@ def check_convention(convention: str) -> None:
 def need_key(key: Key | None, name: str) -> Key:
     """The key, or an InputError where there is none."""
     if key is None:
-        raise InputError(f"{name} in the convention 'paper' draws a random reference: give it a key")
+        raise InputError(f"{name} draws a random reference: give it a key")
     return key
+
+
+def normal_variance(key: Key | None, name: str, count: Int[Array, ""], d: int) -> Scalar:
+    """Total variance of a standard normal sample of count x d, drawn from its distribution, a chi-square one."""
+    freedom = d * (count - 1).astype(jnp.float32)
+    return d * jax.random.chisquare(need_key(key, name), freedom) / freedom
+
+
+def normal_sample(reference: Points | None, key: Key | None, name: str, shape: tuple[int, int]) -> Points:
+    """The sample given, checked, or a standard normal one, of which rows added at the end leave the others alone."""
+    if reference is None:
+        return jax.random.normal(need_key(key, name), shape)
+    reference = as_float32(reference)
+    if reference.shape != shape:
+        raise InputError(f"the reference of {name} has shape {reference.shape}, but the cloud {shape}")
+    return reference

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.measures.conventions import check_convention, need_key
+from geojax.measures.conventions import check_convention, normal_variance
 from geojax.ops import order
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul, ratio
@@ -136,10 +136,7 @@ def vrm(
     d = points.shape[1]
     count = cloud.count.astype(jnp.float32)
     if total_variance is None:
-        total_variance = d
-        if convention == "paper":
-            freedom = d * (count - 1)
-            total_variance = d * jax.random.chisquare(need_key(key, "vrm"), freedom) / freedom
+        total_variance = normal_variance(key, "vrm", cloud.count, d) if convention == "paper" else d
     eigenvalues, axes = principal_axes(cloud)
     mask = as_mask(mask, points.shape[0])
 

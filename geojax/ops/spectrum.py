@@ -7,6 +7,9 @@ from geojax.ops.moments import Centred, centre
 from geojax.ops.safe import matmul
 from geojax.typing import Mask, Points
 
+# Share of the largest eigenvalue below which another one is taken for its rounding.
+ROUNDING = 8 * jnp.finfo(jnp.float32).eps
+
 
 def second_moments(cloud: Centred) -> Float[Array, "q q"]:
     """X'X or XX', whichever is smaller: both have the non-zero eigenvalues of (count - 1) times the covariance."""
@@ -59,3 +62,18 @@ def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d
         return values, jnp.where(alive[:, None], vectors.T, 0)
     axes = matmul(vectors.T, cloud.points)
     return values, jnp.where(alive[:, None], axes / jnp.sqrt(jnp.where(alive, values, 1))[:, None], 0)
+
+
+def principal_scores(cloud: Centred) -> tuple[Float[Array, "d"], Float[Array, "n d"]]:
+    """Eigenvalues of X'X, descending, and the coordinates of every point on its axes; zeros beyond the cloud's rank.
+
+    Each axis points to where the third moment of its coordinates is positive, so that a rotation or reflection of the
+    cloud leaves the scores as they are. Axes of equal eigenvalues, and the direction of a symmetric one, are arbitrary.
+    """
+    values, axes = principal_axes(cloud)
+    n, d = cloud.points.shape
+    alive = values > values[0] * ROUNDING
+    scores = jnp.where(alive, matmul(cloud.points, axes.T), 0)
+    scores = jnp.where(jnp.sum(scores**3, 0) < 0, -scores, scores)
+    missing = d - values.shape[0]
+    return jnp.pad(jnp.where(alive, values, 0), (0, missing)), jnp.pad(scores, ((0, 0), (0, missing)))

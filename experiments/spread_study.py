@@ -1,0 +1,175 @@
+"""The spread study of arXiv 2212.08172: ten measures of seven synthetic distributions, as NumPy's generator draws them."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs.lists import numbers
+from configs.schema import SpreadStudy
+from geojax import plots, records
+from geojax.errors import InputError
+from geojax.measures import check_convention, select
+from geojax.measures.axes import partition_range
+from geojax.ops.threads import one_blas_thread
+
+MEASURES = (
+    "average_cosine_similarity",
+    "partition_ratio",
+    "pc_ratio",
+    "eee",
+    "vrm",
+    "koleo",
+    "knn_overlap",
+    "kl_gaussian",
+    "kl_discrete",
+    "kl_empirical",
+)
+POINTS_PER_DIMENSION = 250
+Generator = np.random.RandomState
+
+
+def run(config: SpreadStudy, workdir: Path) -> None:
+    """Writes `spread_study.csv`, its rows as they come to `spread_study.jsonl`, and `spread_study.svg`."""
+    dims = dimensions(config.dims)
+    check_convention(config.convention)
+    if not 0 <= config.seed < 2**32:
+        raise InputError(f"seed is {config.seed}: NumPy's legacy generator takes 0 to 2^32 - 1")
+    settings = {"convention": config.convention, "seed": config.seed, "versions": records.versions()}
+    path = workdir / "spread_study.jsonl"
+    known = {
+        (record["distribution"], record["dim"]): record
+        for record in records.read_lines(path)
+        if record["settings"] == settings
+    }
+    found = []
+    for d in dims:
+        for name in DISTRIBUTIONS:
+            if (name, d) not in known:
+                start = time.perf_counter()
+                values, signs = measure(name, d, config.convention, config.seed)
+                record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
+                records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
+                known[name, d] = json.loads(json.dumps(record))
+                logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
+            found.append(known[name, d])
+    rows = [{"distribution": row["distribution"], "dim": row["dim"], **row["values"]} for row in found]
+    records.write_atomic(workdir / "spread_study.svg", plots.spread_by_distribution(found))
+    records.write_table(workdir / "spread_study.csv", rows, ("distribution", "dim", *MEASURES))
+    logging.info("%s: %d rows", workdir / "spread_study.csv", len(rows))
+
+
+def dimensions(text: str) -> tuple[int, ...]:
+    """The dimensions asked for, each once."""
+    dims = numbers(text)
+    for d in dims:
+        if not (math.isfinite(d) and d == int(d) and d >= 2):
+            raise InputError(f"dims has {d:g}: a dimension is a whole number of at least 2, as in 2,10,50")
+    if not dims:
+        raise InputError("dims is empty: name at least one dimension, as in 2,10,50")
+    return tuple(dict.fromkeys(map(int, dims)))
+
+
+def measure(name: str, d: int, convention: str, seed: int) -> tuple[dict[str, float], tuple[float, float]]:
+    """Every measure of one distribution, and the range of I(V) over the signs of the principal axes."""
+    cloud = DISTRIBUTIONS[name](Generator(seed), POINTS_PER_DIMENSION * d, d)
+    points = jnp.asarray(cloud, jnp.float32)
+    options = references(*cloud.shape, seed) if convention == "paper" else {}
+    values = {}
+    with one_blas_thread():
+        for row in select(MEASURES):
+            key = jax.random.key(seed)
+            found = row.function(points, convention=convention, key=key, **options.get(row.name, {}))
+            values[row.name] = float(found)
+        low, high = partition_range(points)
+    return values, (float(low), float(high))
+
+
+def references(n: int, d: int, seed: int) -> dict[str, dict[str, Any]]:
+    """What the published numbers compare with: an order of the rows, then five normal samples, in order of drawing."""
+    generator = Generator(seed)
+    order = np.arange(n)
+    generator.shuffle(order)  # of the rows themselves in the published form: the same draws
+    vrm, koleo, gaussian, discrete, empirical = (generator.normal(size=(n, d)) for _ in range(5))
+    return {
+        "average_cosine_similarity": {"order": jnp.asarray(order)},
+        "vrm": {"total_variance": float(vrm.var(0, ddof=1).sum())},
+        "koleo": {"reference": jnp.asarray(koleo, jnp.float32)},
+        "kl_gaussian": {"total_variance": float(gaussian.var(0, ddof=1).sum())},
+        "kl_discrete": {"reference": jnp.asarray(discrete, jnp.float32)},
+        "kl_empirical": {"reference": jnp.asarray(empirical, jnp.float32)},
+    }
+
+
+def sphere(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Uniform in the unit ball."""
+    radius = generator.uniform(0, 1, n) ** (1 / d)
+    return radius[:, None] * directions(generator, n, d)
+
+
+def shell(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Uniform on the unit sphere."""
+    return directions(generator, n, d)
+
+
+def nested_shell(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Half of the points at radius 1/2, half at radius 1."""
+    radius = np.repeat([0.5, 1.0], [n // 2, n - n // 2])
+    return radius[:, None] * directions(generator, n, d)
+
+
+def cone(generator: Generator, n: int, d: int) -> np.ndarray:
+    """A cone about the first axis, of half-angle 1 / sqrt(d)."""
+    height = generator.uniform(0, 1, n) ** (1 / d)
+    radius = generator.uniform(0, height * np.tan(1 / np.sqrt(d))) ** (1 / (d - 1))
+    return np.column_stack([height, radius[:, None] * directions(generator, n, d - 1)])
+
+
+def symmetric_clusters(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Pairs of equal normal clusters at mu and -mu."""
+    return clusters(generator, n, d, lambda mu: (mu, -mu, POINTS_PER_DIMENSION // 2))
+
+
+def uneven_clusters(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Pairs of normal clusters at mu and -mu, a random share of the points in the first."""
+    return clusters(generator, n, d, lambda mu: (mu, -mu, generator.choice(POINTS_PER_DIMENSION)))
+
+
+def shifted_clusters(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Pairs of equal normal clusters, moved apart at random."""
+
+    def pair(mu: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        first = mu + generator.uniform(-1, 0, d)
+        return first, -mu + generator.uniform(0, 1, d), POINTS_PER_DIMENSION // 2
+
+    return clusters(generator, n, d, pair)
+
+
+def clusters(generator: Generator, n: int, d: int, pair: Callable) -> np.ndarray:
+    """For each of d centres two clusters: `pair(mu)` gives their centres and the size of the first."""
+    deviation = min(1 / d, 0.2)
+    found = []
+    for mu in generator.uniform(-1, 1, (d, d)):
+        first, second, size = pair(mu)
+        found += [generator.normal(first, deviation, (size, d))]
+        found += [generator.normal(second, deviation, (n // d - size, d))]
+    return np.concatenate(found)
+
+
+def directions(generator: Generator, n: int, d: int) -> np.ndarray:
+    """Uniform unit vectors."""
+    vectors = generator.normal(size=(n, d))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+DISTRIBUTIONS = {
+    function.__name__: function
+    for function in (sphere, shell, nested_shell, cone, symmetric_clusters, uneven_clusters, shifted_clusters)
+}

@@ -1,0 +1,183 @@
+"""Kullback-Leibler divergences of a cloud, turned to its principal axes, from a normal distribution."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from geojax.measures.conventions import check_convention, normal_sample, normal_variance
+from geojax.ops.histogram import histogram
+from geojax.ops.moments import as_mask, centre
+from geojax.ops.neighbours import nearest_squared_distances
+from geojax.ops.safe import ratio
+from geojax.ops.spectrum import ROUNDING, principal_scores, scatter_eigenvalues
+from geojax.typing import Key, Mask, Points, Scalar
+
+BINS = 30
+# What the published form adds to a determinant and to counts before it takes their logarithm.
+TINY = 1e-16
+
+
+def kl_gaussian(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    total_variance: Scalar | float | None = None,
+) -> Scalar:
+    """Divergence from the standard normal distribution of the normal one with the cloud's covariance.
+
+    (tr S - d - log det S) / 2 with S the covariance, scaled to a total variance of d.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: "paper" scales to the total variance of a normal sample of n x d and adds 1e-16 to the determinant:
+        where that vanishes the value stays near 18.42 plus half of tr S - d.
+      key: draws that variance; needed in "paper" where `total_variance` is not given.
+      total_variance: scales to this in place of the convention's.
+
+    Returns:
+      A value of at least 0: 0 for equal eigenvalues. In "standard" NaN where the covariance is singular in float32:
+      n <= d, or an eigenvalue below 1e-6 of the largest. NaN for n = 1 or coinciding points.
+
+    Cost: O(n d q + q^3), q = min(n, d).
+
+    Reference: arXiv 2212.08172.
+    """
+    check_convention(convention)
+    cloud = centre(points, mask)
+    d = points.shape[1]
+    if total_variance is None:
+        total_variance = normal_variance(key, "kl_gaussian", cloud.count, d) if convention == "paper" else d
+    values = scatter_eigenvalues(cloud)
+    alive = values > values[0] * ROUNDING
+    full = jnp.all(alive) & (cloud.count > d)
+    shares = ratio(jnp.where(alive, values, 1), jnp.sum(values))
+    log_determinant = jnp.sum(jnp.log(total_variance * shares))
+    if convention == "paper":
+        log_determinant = jnp.logaddexp(jnp.where(full, log_determinant, -jnp.inf), jnp.log(TINY))
+        log_determinant = jnp.where(values[0] > 0, log_determinant, jnp.nan)
+        return (total_variance - d - log_determinant) / 2
+    return jnp.where(full, jnp.maximum((total_variance - d - log_determinant) / 2, 0), jnp.nan)
+
+
+def kl_discrete(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    reference: Points | None = None,
+) -> Scalar:
+    """Mean square over the principal components of the divergence of their histograms from a normal one's.
+
+    The scores are scaled to a total variance of d; every component is counted in 30 equal bins, and KL = sum of
+    p log(p / q) over the bins, q the shares of the normal distribution.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: "standard" takes q from the normal distribution function, over bins that end where the extremes of n
+        normal values are expected, +-z with Phi(-z) = 1 / (n + 1), the first and the last bin open. "paper" takes q
+        and the range of the bins from the components of a normal sample of n x d, leaves out what lies outside, adds
+        1e-16 to every count, and scales to the total variance of the sample. One empty bin of the sample can double
+        the value.
+      key: draws the sample; needed in "paper" where `reference` is not given.
+      reference: Float[n, d], the sample; as many of its rows count as the cloud has.
+
+    Returns:
+      A value of at least 0. NaN for n = 1 or coinciding points.
+
+    Cost: O(n d q + q^3), q = min(n, d).
+
+    Reference: arXiv 2212.08172.
+    """
+    check_convention(convention)
+    n, d = points.shape
+    mask = as_mask(mask, n)
+    used = jnp.arange(n) < jnp.sum(mask)
+    if convention == "paper":
+        sample = normal_sample(reference, key, "kl_discrete", (n, d))
+        scores, _ = _scaled_scores(points, mask, _total_variance(sample, used))
+
+        def divergence(columns: tuple[Float[Array, "n"], Float[Array, "n"]]) -> Scalar:
+            observed, normal = columns
+            low = jnp.min(jnp.where(used, normal, jnp.inf))
+            high = jnp.max(jnp.where(used, normal, -jnp.inf))
+            p = histogram(observed, mask, low, high, bins=BINS) + TINY
+            q = histogram(normal, used, low, high, bins=BINS) + TINY
+            p, q = p / jnp.sum(p), q / jnp.sum(q)
+            return jnp.sum(p * jnp.log(p / q))
+
+        return jnp.mean(jax.lax.map(divergence, (scores.T, sample.T)) ** 2)
+
+    scores, _ = _scaled_scores(points, mask, d)
+    count = jnp.sum(mask)
+    end = -jax.scipy.special.ndtri(1 / (count + 1))
+    shares = jnp.diff(jax.scipy.special.ndtr(end * jnp.linspace(-1, 1, BINS + 1)).at[jnp.array([0, -1])].set([0, 1]))
+
+    def divergence_from_normal(column: Float[Array, "n"]) -> Scalar:
+        counts = histogram(jnp.clip(column, -end, end), mask, -end, end, bins=BINS)
+        p = counts / count
+        return jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1) / shares), p))
+
+    return jnp.mean(jax.lax.map(divergence_from_normal, scores.T) ** 2)
+
+
+def kl_empirical(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    reference: Points | None = None,
+) -> Scalar:
+    """Divergence from a normal distribution, estimated by distances to nearest neighbours.
+
+    (d / n) sum over i of max(0, log(s_i / r_i)): r_i is the distance from the scores of point i, scaled to a total
+    variance of d, to the nearest other point, s_i to the nearest point of a normal sample of n x d.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: "paper" scales to the total variance of the sample in place of d.
+      key: draws the sample; needed where `reference` is not given.
+      reference: Float[n, d], the sample; as many of its rows count as the cloud has.
+
+    Returns:
+      A value of at least 0. Its terms are cut off at 0, so that it is positive for normal data too, about .9 in 10
+      dimensions. NaN where two points coincide and for n = 1.
+
+    Cost: O(n^2 d) time, O(n d) memory.
+
+    References: arXiv 2212.08172; Wang, Kulkarni & Verdú 2009, "Divergence estimation for multidimensional densities
+    via k-nearest-neighbor distances", equation 5 before the cut.
+    """
+    check_convention(convention)
+    n, d = points.shape
+    mask = as_mask(mask, n)
+    sample = normal_sample(reference, key, "kl_empirical", (n, d))
+    used = jnp.arange(n) < jnp.sum(mask)
+    scores, unit = _scaled_scores(points, mask, _total_variance(sample, used) if convention == "paper" else d)
+    cloud = centre(points, mask)
+    # Distances within the cloud do not need its axes, and points that coincide do so before they are turned.
+    within = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]
+    across = nearest_squared_distances(scores, sample, used)[:, 0]
+    apart = jnp.all(jnp.where(mask, within, 1) > 0)
+    logs = jnp.log(ratio(across, within)) / 2 - jnp.log(unit)
+    value = jnp.sum(jnp.where(mask, jnp.maximum(logs, 0), 0)) * d / cloud.count
+    return jnp.where(apart, value, jnp.nan)
+
+
+def _scaled_scores(points: Points, mask: Mask, total_variance: Scalar | float) -> tuple[Points, Scalar]:
+    """Principal component scores of this total variance, and how much longer they are than the centred cloud."""
+    cloud = centre(points, mask)
+    values, scores = principal_scores(cloud)
+    unit = jnp.sqrt(ratio(total_variance * (cloud.count - 1.0), jnp.sum(values)))
+    return scores * unit, unit
+
+
+def _total_variance(sample: Points, used: Mask) -> Scalar:
+    cloud = centre(sample, used)
+    return jnp.sum(cloud.points**2) * cloud.scale**2 / (cloud.count - 1)

@@ -1,0 +1,98 @@
+"""Measures of the distances between neighbours: their time grows with the square of the number of points."""
+
+import jax.numpy as jnp
+
+from geojax.measures.conventions import check_convention, normal_sample
+from geojax.ops.histogram import histogram
+from geojax.ops.moments import as_mask, centre
+from geojax.ops.neighbours import nearest_squared_distances
+from geojax.ops.safe import ratio
+from geojax.typing import Key, Mask, Points, Scalar
+
+BINS = 30
+
+
+def koleo(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    reference: Points | None = None,
+) -> Scalar:
+    """Nearest-neighbour entropy of the cloud, of total variance d, over that of a normal sample.
+
+    H = mean over i of log(n r_i) + log 2 + Euler's constant, r_i the distance of point i to its nearest neighbour;
+    the value is H / H_normal.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: "standard" scales the cloud and the sample to a total variance of d (n - 1 in the denominator).
+        "paper" scales the cloud alone, with n in the denominator.
+      key: draws the sample; needed where `reference` is not given.
+      reference: Float[n, d], the sample; as many of its rows count as the cloud has.
+
+    Returns:
+      A real number, about 1 for a normal cloud. NaN where two points coincide (the entropy of a distribution with an
+      atom is minus infinity) and for n = 1.
+
+    Cost: O(n^2 d) time, O(n d) memory.
+
+    References: arXiv 2212.08172; Kozachenko & Leonenko 1987, "Sample estimate of the entropy of a random vector".
+    """
+    check_convention(convention)
+    n, d = points.shape
+    mask = as_mask(mask, n)
+    paper = convention == "paper"
+    sample = normal_sample(reference, key, "koleo", (n, d))
+    used = jnp.arange(n) < jnp.sum(mask)
+    return ratio(_entropy(points, mask, paper, scaled=True), _entropy(sample, used, paper, scaled=not paper))
+
+
+def _entropy(points: Points, mask: Mask, paper: bool, *, scaled: bool) -> Scalar:
+    cloud = centre(points, mask)
+    n = cloud.count.astype(jnp.float32)
+    squared = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]
+    squared = jnp.where(mask, squared, 1)
+    log_unit = jnp.log(cloud.scale)
+    if scaled:
+        variance = jnp.sum(cloud.points**2) / (n if paper else n - 1)
+        log_unit = jnp.log(ratio(jnp.float32(points.shape[1]), variance)) / 2
+    apart = jnp.all(squared > 0)
+    mean_log = jnp.sum(jnp.log(jnp.where(squared > 0, squared, 1))) / (2 * n)
+    return jnp.where(apart & (n > 1), mean_log + log_unit + jnp.log(2 * n) + jnp.euler_gamma, jnp.nan)
+
+
+def knn_overlap(
+    points: Points, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None
+) -> Scalar:
+    """Overlap of the histograms of the distances to the first and to the k-th neighbour, k = min(5 d, 100).
+
+    Both have the same 30 equal bins, from the least distance to the largest; the value is the sum over the bins of
+    the smaller of the two counts, over n.
+
+    Args:
+      points: Float[n, d].
+      mask: Bool[n], rows that count.
+      convention: the two coincide.
+      key: not used.
+
+    Returns:
+      A value in [0, 1]: 1 where all these distances are equal. NaN for n <= k and for coinciding points.
+
+    Cost: O(n^2 d) time, O(n d) memory.
+
+    Reference: arXiv 2212.08172.
+    """
+    check_convention(convention)
+    k = min(5 * points.shape[1], 100)
+    mask = as_mask(mask, points.shape[0])
+    cloud = centre(points, mask)
+    distances = jnp.sqrt(nearest_squared_distances(cloud.points, cloud.points, mask, ranks=(1, k), same=True))
+    counted = mask[:, None]
+    low = jnp.min(jnp.where(counted, distances, jnp.inf))
+    high = jnp.max(jnp.where(counted, distances, -jnp.inf))
+    first, last = (histogram(column, mask, low, high, bins=BINS) for column in distances.T)
+    value = jnp.sum(jnp.minimum(first, last)) / cloud.count
+    return jnp.where((cloud.count > k) & jnp.any(cloud.points != 0), value, jnp.nan)

@@ -1,0 +1,40 @@
+"""One row of the catalogue: what a measure is and what it claims."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+# The transformations of a cloud under which a measure may claim not to change. A reflection changes the signs of
+# axes, axis scaling stretches every axis by its own factor. A quantized measure claims the permutation of points for
+# the statistic given their codes (k-means itself depends on their order), the others for fit and statistic together.
+INVARIANCES = ("permutation", "translation", "reflection", "rotation", "scaling", "axis scaling")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row of the catalogue: a pure function and what it claims.
+
+    `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
+    """
+
+    name: str
+    function: Callable
+    reads: Literal["points", "cells"]
+    quantizer: Literal["pq"] | None  # what makes the cells
+    family: str
+    symbol: str  # as papers write it, in LaTeX
+    invariances: tuple[str, ...]  # of INVARIANCES; under the others it changes on some cloud
+    value_range: tuple[float, float]  # in the convention "standard"
+    differentiable: bool  # finite gradients with respect to the points, wherever the value is defined
+    cost: str
+    reference: str
+    conventions: tuple[str, ...]  # those that differ; ("standard",) where both names give one value
+    undefined: str  # when the value is NaN
+    study: bool = False  # one of the nineteen of arXiv 2406.12159, which are the default selection
+    quadratic: bool = False  # in the number of points: nothing for a training loop, unless asked for by name
+    sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
+
+    @property
+    def summary(self) -> str:
+        """One line that defines the measure."""
+        return self.function.__doc__.split("\n")[0].removesuffix(".")

@@ -1,0 +1,57 @@
+"""Exact nearest neighbours in row blocks: the matrix of all distances never exists."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.ops.safe import matmul
+from geojax.typing import Mask, Points
+
+# Numbers that one block of rows holds at a time, scores or differences: 16 MiB of float32.
+BLOCK = 1 << 22
+# Candidates beyond the k that are asked for. The Gram form that finds them rounds at 1e-7 of the squared extent of the
+# cloud: neighbours much nearer than 3e-4 of the extent come in random order, and are put right by their differences.
+SPARE = 8
+
+
+def nearest_squared_distances(
+    queries: Float[Array, "m d"], points: Points, mask: Mask, *, ranks: tuple[int, ...] = (1,), same: bool = False
+) -> Float[Array, "m ranks"]:
+    """Squared distances from every query to its nearest unmasked points: the first, or those of the ranks asked for.
+
+    With k the largest rank, k + 8 candidates are found by the Gram form, and their distances taken from the
+    differences of coordinates: two points that differ have a distance above zero, two that are equal have zero.
+    Infinite beyond the last point.
+
+    Args:
+      queries: Float[m, d].
+      points: Float[n, d]; both near the origin for their extent, since an offset costs the Gram form its digits.
+      mask: Bool[n], points that count.
+      ranks: from 1, the nearest.
+      same: the queries are the points, and none is its own neighbour (by index: a duplicate of it is one).
+
+    Cost: O(m n d) time; memory O(m) beside one block, whatever m n is.
+    """
+    m, d = queries.shape
+    n = points.shape[0]
+    k = max(ranks)
+    candidates = min(k + SPARE, n)
+    columns = jnp.array(ranks) - 1
+    half = jnp.where(mask, jnp.sum(points**2, 1) / 2, jnp.inf)
+    column = jnp.arange(n, dtype=jnp.int32)
+
+    def block(rows: tuple[Float[Array, "b d"], Int[Array, "b"]]) -> Float[Array, "b ranks"]:
+        query, index = rows
+        # Half the squared distance, less the query's own part, which does not change the order.
+        scores = half - matmul(query, points.T)
+        if same:
+            scores = jnp.where(column == index[:, None], jnp.inf, scores)
+        scores, found = jax.lax.top_k(-jax.lax.stop_gradient(scores), candidates)
+        squared = jnp.sum((query[:, None] - points[found]) ** 2, 2)
+        squared = -jax.lax.top_k(-jnp.where(scores == -jnp.inf, jnp.inf, squared), min(k, candidates))[0]
+        return squared.at[:, columns].get(mode="fill", fill_value=jnp.inf)
+
+    size = max(1, min(m, BLOCK // max(n, candidates * d)))
+    padded = jnp.pad(queries, ((0, -m % size), (0, 0))).reshape(-1, size, d)
+    squared = jax.lax.map(block, (padded, jnp.arange(padded.shape[0] * size, dtype=jnp.int32).reshape(-1, size)))
+    return squared.reshape(-1, len(ranks))[:m]
