@@ -132,6 +132,42 @@ def cumulative_eigenvalues(spectra: Mapping[str, np.ndarray], *, format: str = "
     return _bytes(figure, format)
 
 
+def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:
+    """Four measures of spread over the distributions of the spread study, a line a dimension.
+
+    Bars on I(V): what it takes over the signs of the principal axes. EEE and VRM grow upwards as spread is lost.
+
+    Args:
+      records: With `distribution`, `dim`, `values` by measure, and `partition_range`, least and largest I(V).
+      format: "svg" or "png".
+    """
+    names = list(dict.fromkeys(record["distribution"] for record in records))
+    dims = list(dict.fromkeys(record["dim"] for record in records))
+    panels = {"average_cosine_similarity": "average cosine", "partition_ratio": "I(V)", "eee": "EEE", "vrm": "VRM"}
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+        grid = figure.subplots(2, 2, sharex=True)
+    for axes, (measure, label) in zip(grid.flat, panels.items(), strict=True):
+        for index, d in enumerate(dims):
+            chosen = [record for record in records if record["dim"] == d]
+            places = np.array([names.index(record["distribution"]) for record in chosen]) + 0.12 * index
+            values = np.array([record["values"][measure] for record in chosen])
+            look = _line(index, len(dims)) | {"linewidth": 1}
+            axes.plot(places, values, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)
+            if measure == "partition_ratio":
+                axes.vlines(
+                    places, *np.transpose([record["partition_range"] for record in chosen]), color=look["color"]
+                )
+        axes.set_ylabel(label)
+        axes.set_xticks(range(len(names)), [_text(name.replace("_", " ")) for name in names], rotation=45, ha="right")
+    handles = [
+        Line2D([], [], marker=MARKERS[i % len(MARKERS)], markersize=4, label=f"d = {d}", **_line(i, len(dims)))
+        for i, d in enumerate(dims)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return _bytes(figure, format)
+
+
 def measure_name(measure: str) -> str:
     """A measure as it is said on an axis: `pq_count_kl` is "PQ count KL"."""
     return _text(" ".join(WORDS.get(word, word) for word in measure.split("_")))

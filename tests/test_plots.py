@@ -21,6 +21,16 @@ def models(n=12, **columns):
 
 
 LINE = (1.0, 0.0)
+SPREAD = [
+    {
+        "distribution": name,
+        "dim": d,
+        "values": dict.fromkeys(("average_cosine_similarity", "partition_ratio", "eee", "vrm"), 0.1 * d),
+        "partition_range": (0.1 * d, 0.9),
+    }
+    for d in (2, 3)
+    for name in ("sphere", "nested_shell")
+]
 FIGURES = {
     "measure": lambda table, **k: plots.measure_against_score(
         table, "lsq_patchiness", "the score", line=(1.0, 0.0), **k
@@ -30,6 +40,7 @@ FIGURES = {
     "median": lambda table, **k: plots.median_by_level(table, "eee", **k),
     "matrix": lambda table, **k: plots.correlation_matrix(table, **k),
     "cells": lambda table, **k: plots.cell_counts({"a": np.arange(24).reshape(4, 6), "b": np.ones((4, 6))}, "pq", **k),
+    "spread": lambda table, **k: plots.spread_by_distribution(SPREAD, **k),
     "spectrum": lambda table, **k: plots.cumulative_eigenvalues({"a": np.arange(5.0), "b": np.zeros(3)}, **k),
 }
 

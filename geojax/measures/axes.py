@@ -123,14 +123,14 @@ def partition_range(points: Points, *, mask: Mask | None = None) -> tuple[Scalar
     Cost: O(n d q + q^3 + d^2); of the 2^d choices only pairs of components need a look.
     """
     cloud = centre(points, mask)
-    _, scores = principal_scores(cloud)
+    values, scores = principal_scores(cloud)
     unit = scores / (jnp.linalg.norm(scores, axis=1, keepdims=True) + 1e-10)
     counted = as_mask(mask, points.shape[0])[:, None]
     either = jnp.stack([jnp.sum(jnp.where(counted, jnp.exp(sign * unit), 0), 0) for sign in (1, -1)])
     # Only the min(n, d) components that PCA has.
     exists = jnp.arange(points.shape[1]) < cloud.count
     low, high = (jnp.where(exists, end, jnp.nan) for end in (jnp.min(either, 0), jnp.max(either, 0)))
-    defined = jnp.where(jnp.any(cloud.points != 0), 1.0, jnp.nan)
+    defined = jnp.where(values[0] > 0, 1.0, jnp.nan)
     return defined * _least_ratio(low, high), defined * _largest_ratio(low, high)
 
 

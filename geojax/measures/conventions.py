@@ -8,9 +8,11 @@ from jaxtyping import Array, Int
 
 from geojax.errors import InputError
 from geojax.ops.moments import as_float32
-from geojax.typing import Key, Points, Scalar
+from geojax.typing import Key, Mask, Points, Scalar
 
 CONVENTIONS = ("standard", "paper")
+# Rows of a normal sample that are drawn at once.
+ROWS = 256
 
 
 def check_convention(convention: str) -> None:
@@ -37,8 +39,27 @@ def normal_variance(key: Key | None, name: str, count: Int[Array, ""], d: int) -
 def normal_sample(reference: Points | None, key: Key | None, name: str, shape: tuple[int, int]) -> Points:
     """The sample given, checked, or a standard normal one, of which rows added at the end leave the others alone."""
     if reference is None:
-        return jax.random.normal(need_key(key, name), shape)
+        key = need_key(key, name)
+        n, d = shape
+        # In blocks, since a whole cloud of draws takes three clouds of memory beside it.
+        draws = jax.lax.map(
+            lambda block: jax.random.normal(jax.random.fold_in(key, block), (ROWS, d)), jnp.arange(-(-n // ROWS))
+        )
+        return draws.reshape(-1, d)[:n]
     reference = as_float32(reference)
     if reference.shape != shape:
         raise InputError(f"the reference of {name} has shape {reference.shape}, but the cloud {shape}")
     return reference
+
+
+def leading(mask: Mask) -> Mask:
+    """True in as many rows from the first as the mask keeps: the rows of a sample that stand beside its points."""
+    return jnp.arange(mask.shape[0]) < jnp.sum(mask)
+
+
+def sample_variance(sample: Points, mask: Mask) -> Scalar:
+    """Total variance of those rows of a normal sample."""
+    used = leading(mask)[:, None]
+    count = jnp.sum(mask)
+    mean = jnp.sum(jnp.where(used, sample, 0), 0) / count
+    return jnp.sum(jnp.where(used, sample - mean, 0) ** 2) / (count - 1)

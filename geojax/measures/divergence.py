@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.measures.conventions import check_convention, normal_sample, normal_variance
+from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, sample_variance
 from geojax.ops.histogram import histogram
-from geojax.ops.moments import as_mask, centre
+from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.ops.spectrum import ROUNDING, principal_scores, scatter_eigenvalues
@@ -95,11 +95,12 @@ def kl_discrete(
     """
     check_convention(convention)
     n, d = points.shape
+    cloud = centre(points, mask)
     mask = as_mask(mask, n)
-    used = jnp.arange(n) < jnp.sum(mask)
     if convention == "paper":
         sample = normal_sample(reference, key, "kl_discrete", (n, d))
-        scores, _ = _scaled_scores(points, mask, _total_variance(sample, used))
+        scores, _ = _scaled_scores(cloud, sample_variance(sample, mask))
+        used = leading(mask)
 
         def divergence(columns: tuple[Float[Array, "n"], Float[Array, "n"]]) -> Scalar:
             observed, normal = columns
@@ -112,8 +113,8 @@ def kl_discrete(
 
         return jnp.mean(jax.lax.map(divergence, (scores.T, sample.T)) ** 2)
 
-    scores, _ = _scaled_scores(points, mask, d)
-    count = jnp.sum(mask)
+    scores, _ = _scaled_scores(cloud, d)
+    count = cloud.count
     end = -jax.scipy.special.ndtri(1 / (count + 1))
     shares = jnp.diff(jax.scipy.special.ndtr(end * jnp.linspace(-1, 1, BINS + 1)).at[jnp.array([0, -1])].set([0, 1]))
 
@@ -156,28 +157,23 @@ def kl_empirical(
     """
     check_convention(convention)
     n, d = points.shape
-    mask = as_mask(mask, n)
     sample = normal_sample(reference, key, "kl_empirical", (n, d))
-    used = jnp.arange(n) < jnp.sum(mask)
-    scores, unit = _scaled_scores(points, mask, _total_variance(sample, used) if convention == "paper" else d)
     cloud = centre(points, mask)
+    mask = as_mask(mask, n)
+    scores, unit = _scaled_scores(cloud, sample_variance(sample, mask) if convention == "paper" else d)
     # Distances within the cloud do not need its axes, and points that coincide do so before they are turned.
     within = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]
-    across = nearest_squared_distances(scores, sample, used)[:, 0]
+    # One search after the other, in the same memory.
+    scores, within = jax.lax.optimization_barrier((scores, within))
+    across = nearest_squared_distances(scores, sample, leading(mask))[:, 0]
     apart = jnp.all(jnp.where(mask, within, 1) > 0)
     logs = jnp.log(ratio(across, within)) / 2 - jnp.log(unit)
     value = jnp.sum(jnp.where(mask, jnp.maximum(logs, 0), 0)) * d / cloud.count
     return jnp.where(apart, value, jnp.nan)
 
 
-def _scaled_scores(points: Points, mask: Mask, total_variance: Scalar | float) -> tuple[Points, Scalar]:
+def _scaled_scores(cloud: Centred, variance: Scalar | int) -> tuple[Points, Scalar]:
     """Principal component scores of this total variance, and how much longer they are than the centred cloud."""
-    cloud = centre(points, mask)
     values, scores = principal_scores(cloud)
-    unit = jnp.sqrt(ratio(total_variance * (cloud.count - 1.0), jnp.sum(values)))
+    unit = jnp.sqrt(ratio(variance * (cloud.count - 1.0), jnp.sum(values)))
     return scores * unit, unit
-
-
-def _total_variance(sample: Points, used: Mask) -> Scalar:
-    cloud = centre(sample, used)
-    return jnp.sum(cloud.points**2) * cloud.scale**2 / (cloud.count - 1)

@@ -1,8 +1,9 @@
 """Measures of the distances between neighbours: their time grows with the square of the number of points."""
 
+import jax
 import jax.numpy as jnp
 
-from geojax.measures.conventions import check_convention, normal_sample
+from geojax.measures.conventions import check_convention, leading, normal_sample, sample_variance
 from geojax.ops.histogram import histogram
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
@@ -43,25 +44,27 @@ def koleo(
     """
     check_convention(convention)
     n, d = points.shape
-    mask = as_mask(mask, n)
-    paper = convention == "paper"
     sample = normal_sample(reference, key, "koleo", (n, d))
-    used = jnp.arange(n) < jnp.sum(mask)
-    return ratio(_entropy(points, mask, paper, scaled=True), _entropy(sample, used, paper, scaled=not paper))
-
-
-def _entropy(points: Points, mask: Mask, paper: bool, *, scaled: bool) -> Scalar:
     cloud = centre(points, mask)
-    n = cloud.count.astype(jnp.float32)
-    squared = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]
-    squared = jnp.where(mask, squared, 1)
-    log_unit = jnp.log(cloud.scale)
-    if scaled:
-        variance = jnp.sum(cloud.points**2) / (n if paper else n - 1)
-        log_unit = jnp.log(ratio(jnp.float32(points.shape[1]), variance)) / 2
-    apart = jnp.all(squared > 0)
+    mask = as_mask(mask, n)
+    if convention == "paper":
+        variances = jnp.sum(cloud.points**2) / cloud.count, jnp.float32(d)
+    else:
+        variances = jnp.sum(cloud.points**2) / (cloud.count - 1), sample_variance(sample, mask)
+    normal = _entropy(sample, leading(mask), variances[1])
+    # One search after the other, in the same memory.
+    rows, normal = jax.lax.optimization_barrier((cloud.points, normal))
+    return ratio(_entropy(rows, mask, variances[0]), normal)
+
+
+def _entropy(points: Points, mask: Mask, variance: Scalar) -> Scalar:
+    """Entropy of the points, of this total variance, scaled to one of d; NaN where two coincide and for n = 1."""
+    n = jnp.sum(mask).astype(jnp.float32)
+    squared = nearest_squared_distances(points, points, mask, same=True)[:, 0]
+    squared = jnp.where(mask, ratio(squared * points.shape[1], variance), 1)
     mean_log = jnp.sum(jnp.log(jnp.where(squared > 0, squared, 1))) / (2 * n)
-    return jnp.where(apart & (n > 1), mean_log + log_unit + jnp.log(2 * n) + jnp.euler_gamma, jnp.nan)
+    defined = jnp.all(squared > 0) & (n > 1)
+    return jnp.where(defined, mean_log + jnp.log(2 * n) + jnp.euler_gamma, jnp.nan)
 
 
 def knn_overlap(
@@ -87,8 +90,8 @@ def knn_overlap(
     """
     check_convention(convention)
     k = min(5 * points.shape[1], 100)
-    mask = as_mask(mask, points.shape[0])
     cloud = centre(points, mask)
+    mask = as_mask(mask, points.shape[0])
     distances = jnp.sqrt(nearest_squared_distances(cloud.points, cloud.points, mask, ranks=(1, k), same=True))
     counted = mask[:, None]
     low = jnp.min(jnp.where(counted, distances, jnp.inf))

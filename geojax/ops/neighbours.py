@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, Int
 from geojax.ops.safe import matmul
 from geojax.typing import Mask, Points
 
-# Numbers that one block of rows holds at a time, scores or differences: 16 MiB of float32.
-BLOCK = 1 << 22
+# Numbers that one block of rows holds at a time, scores or differences: 8 MiB of float32.
+BLOCK = 1 << 21
 # Candidates beyond the k that are asked for. The Gram form that finds them rounds at 1e-7 of the squared extent of the
 # cloud: neighbours much nearer than 3e-4 of the extent come in random order, and are put right by their differences.
 SPARE = 8
@@ -40,8 +40,11 @@ def nearest_squared_distances(
     half = jnp.where(mask, jnp.sum(points**2, 1) / 2, jnp.inf)
     column = jnp.arange(n, dtype=jnp.int32)
 
-    def block(rows: tuple[Float[Array, "b d"], Int[Array, "b"]]) -> Float[Array, "b ranks"]:
-        query, index = rows
+    size = max(1, min(m, BLOCK // max(n, candidates * d)))
+
+    def block(start: Int[Array, ""]) -> Float[Array, "b ranks"]:
+        index = jnp.minimum(start + jnp.arange(size, dtype=jnp.int32), m - 1)
+        query = queries[index]
         # Half the squared distance, less the query's own part, which does not change the order.
         scores = half - matmul(query, points.T)
         if same:
@@ -51,7 +54,5 @@ def nearest_squared_distances(
         squared = -jax.lax.top_k(-jnp.where(scores == -jnp.inf, jnp.inf, squared), min(k, candidates))[0]
         return squared.at[:, columns].get(mode="fill", fill_value=jnp.inf)
 
-    size = max(1, min(m, BLOCK // max(n, candidates * d)))
-    padded = jnp.pad(queries, ((0, -m % size), (0, 0))).reshape(-1, size, d)
-    squared = jax.lax.map(block, (padded, jnp.arange(padded.shape[0] * size, dtype=jnp.int32).reshape(-1, size)))
+    squared = jax.lax.map(block, jnp.arange(0, m, size, dtype=jnp.int32))
     return squared.reshape(-1, len(ranks))[:m]

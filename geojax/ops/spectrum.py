@@ -65,7 +65,8 @@ def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d
 
 
 def principal_scores(cloud: Centred) -> tuple[Float[Array, "d"], Float[Array, "n d"]]:
-    """Eigenvalues of X'X, descending, and the coordinates of every point on its axes; zeros beyond the cloud's rank.
+    """Eigenvalues of X'X, descending, and the coordinates of every point on its axes; zeros beyond the cloud's rank
+    (everywhere, where it has a NaN).
 
     Each axis points to where the third moment of its coordinates is positive, so that a rotation or reflection of the
     cloud leaves the scores as they are. Axes of equal eigenvalues, and the direction of a symmetric one, are arbitrary.
