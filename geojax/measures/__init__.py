@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from geojax.errors import InputError
-from geojax.measures import axes, cells, divergence, equal_cells, neighbours, spread
+from geojax.measures import axes, cells, divergence, equal_cells, nearest, spread
 from geojax.measures.conventions import CONVENTIONS, check_convention
 from geojax.measures.row import INVARIANCES, Measure
 
@@ -202,7 +202,7 @@ CATALOGUE: tuple[Measure, ...] = (
         undefined="all points coincide",
     ),
     _spread(
-        neighbours.koleo,
+        nearest.koleo,
         symbol="H/H_{N}",
         value_range=(-_INFINITE, _INFINITE),
         differentiable=True,
@@ -213,7 +213,7 @@ CATALOGUE: tuple[Measure, ...] = (
         quadratic=True,
     ),
     _spread(
-        neighbours.knn_overlap,
+        nearest.knn_overlap,
         symbol=r"O_{k\mathrm{NN}}",
         value_range=(0.0, 1.0),
         differentiable=False,

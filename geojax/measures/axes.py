@@ -139,6 +139,7 @@ def _least_ratio(low: Float[Array, "d"], high: Float[Array, "d"]) -> Scalar:
     first = jnp.nanargmax(high)
     component = jnp.arange(high.shape[0])
     second = jnp.nanmax(jnp.where(component == first, -jnp.inf, high))
+    second = jnp.where(jnp.isneginf(second), low[first], second)  # one component alone: a ratio of 1
     others = jnp.where(component == first, second, high[first])
     return jnp.minimum(jnp.nanmin(low / others), 1)
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Int
 
 from geojax.errors import InputError
 from geojax.ops.moments import as_float32
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 CONVENTIONS = ("standard", "paper")
 # Rows of a normal sample that are drawn at once.
@@ -36,7 +36,7 @@ def normal_variance(key: Key | None, name: str, count: Int[Array, ""], d: int) -
     return d * jax.random.chisquare(need_key(key, name), freedom) / freedom
 
 
-def normal_sample(reference: Points | None, key: Key | None, name: str, shape: tuple[int, int]) -> Points:
+def normal_sample(reference: Sample | None, key: Key | None, name: str, shape: tuple[int, int]) -> Points:
     """The sample given, checked, or a standard normal one, of which rows added at the end leave the others alone."""
     if reference is None:
         key = need_key(key, name)

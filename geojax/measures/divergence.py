@@ -10,7 +10,7 @@ from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.ops.spectrum import ROUNDING, principal_scores, scatter_eigenvalues
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 BINS = 30
 # What the published form adds to a determinant and to counts before it takes their logarithm.
@@ -33,7 +33,8 @@ def kl_gaussian(
       points: Float[n, d].
       mask: Bool[n], rows that count.
       convention: "paper" scales to the total variance of a normal sample of n x d and adds 1e-16 to the determinant:
-        where that vanishes the value stays near 18.42 plus half of tr S - d.
+        where that vanishes the value stays near 18.42 plus half of tr S - d. Eigenvalues below 1e-6 of the largest
+        count as zero.
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
 
@@ -68,7 +69,7 @@ def kl_discrete(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
-    reference: Points | None = None,
+    reference: Sample | None = None,
 ) -> Scalar:
     """Mean square over the principal components of the divergence of their histograms from a normal one's.
 
@@ -132,7 +133,7 @@ def kl_empirical(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
-    reference: Points | None = None,
+    reference: Sample | None = None,
 ) -> Scalar:
     """Divergence from a normal distribution, estimated by distances to nearest neighbours.
 

@@ -8,7 +8,7 @@ from geojax.ops.histogram import histogram
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 BINS = 30
 
@@ -19,7 +19,7 @@ def koleo(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
-    reference: Points | None = None,
+    reference: Sample | None = None,
 ) -> Scalar:
     """Nearest-neighbour entropy of the cloud, of total variance d, over that of a normal sample.
 

@@ -1,0 +1,56 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+
+from geojax.errors import InputError
+from geojax.measures.nearest import knn_overlap, koleo
+
+KEY = jax.random.key(0)
+
+
+def gaussian(n, d, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal((n, d)), jnp.float32)
+
+
+def test_koleo_of_normal_clouds_is_one():
+    found = [koleo(gaussian(400, 5, seed), key=jax.random.key(seed)) for seed in range(4)]
+    np.testing.assert_allclose(np.mean(found), 1, atol=0.01)
+    assert koleo(gaussian(400, 5, 0), key=KEY) == koleo(gaussian(400, 5, 0), key=KEY) != found[1]
+
+
+def test_koleo_of_a_grid():
+    """Every nearest distance is the spacing."""
+    side = np.arange(12.0)
+    points = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    reference = gaussian(144, 2)
+    nearest = np.sqrt(2 / points.var(0).sum())
+    entropy = np.log(144 * nearest) + np.log(2) + np.euler_gamma
+    normal = np.log(144 * oracles.nearest(np.asarray(reference, float))).mean() + np.log(2) + np.euler_gamma
+    found = koleo(jnp.asarray(points, jnp.float32), convention="paper", reference=reference)
+    np.testing.assert_allclose(found, entropy / normal, rtol=1e-5)
+
+
+def test_koleo_is_undefined_where_points_coincide():
+    points = gaussian(50, 3)
+    assert np.isnan(koleo(points.at[7].set(points[3]), key=KEY)) and np.isnan(koleo(points[:1], key=KEY))
+    assert np.isfinite(koleo(points.at[7].set(points[3] + 1e-6), key=KEY)) and np.isfinite(koleo(points[:2], key=KEY))
+    with pytest.raises(InputError, match="koleo draws a random reference: give it a key"):
+        koleo(points)
+
+
+def test_overlap_of_known_clouds():
+    """On a lattice that closes, all first distances are equal and all k-th ones too; in a simplex all are equal."""
+    angle = 2 * np.pi * np.arange(60) / 60
+    circle = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], 1), jnp.float32)
+    assert knn_overlap(circle) == 0
+    assert knn_overlap(jnp.eye(200)[:, :200]) == 1
+
+
+@pytest.mark.parametrize("n", [10, 11])
+def test_overlap_needs_more_than_k_points(n):
+    assert np.isnan(knn_overlap(gaussian(n, 2))) == (n == 10)
+    mask = jnp.arange(40) < n
+    assert np.isnan(knn_overlap(gaussian(40, 2), mask=mask)) == (n == 10)
+    assert np.isnan(knn_overlap(jnp.ones((40, 2))))
