@@ -2,13 +2,13 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
@@ -17,56 +17,12 @@ from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.spectrum import eigenvalues
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
-from geojax.typing import Key, Mask, Points
+from geojax.results import Evaluation, Result
+from geojax.typing import Key, Labels, Mask, Points
+from geojax.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 
 # The usual advice for k-means: with fewer points per entry the codebooks follow the sample.
 POINTS_PER_ENTRY = 39
-
-
-@dataclass(frozen=True)
-class Result:
-    """One measure of one cloud.
-
-    Attributes:
-      measure: name in the catalogue.
-      value: the measure; the mean over the refits of its quantizer where it has one. NaN is explained in `warnings`.
-      std_error: sampling error; None where it was not estimated.
-      quantizer_std: standard deviation over the refits (seeds - 1 in the denominator); None for fewer than two.
-      quantizer_seeds: number of refits; 0 for a measure without quantizer.
-      n: points measured.
-      n_dropped_masked: points that the mask took out.
-      n_duplicates: measured points that equal an earlier one in all coordinates.
-      n_zero: measured points with all coordinates zero.
-      convention: "standard" or "paper".
-      warnings: sentences on what weakens the number.
-    """
-
-    measure: str
-    value: float
-    std_error: float | None
-    quantizer_std: float | None
-    quantizer_seeds: int
-    n: int
-    n_dropped_masked: int
-    n_duplicates: int
-    n_zero: int
-    convention: str
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All measures of one cloud.
-
-    Attributes:
-      results: one for each measure, in the order asked for.
-      spectrum: Float[q], eigenvalues of the covariance, descending, q = min(n, d).
-      counts: for each quantizer that was used, Int[M, K]: points in every cell of the first refit.
-    """
-
-    results: tuple[Result, ...]
-    spectrum: np.ndarray
-    counts: Mapping[str, np.ndarray]
 
 
 class Options(NamedTuple):
@@ -77,6 +33,7 @@ class Options(NamedTuple):
     codebook_size: int
     iterations: int
     quantizer_seeds: int
+    groups: int
 
 
 def evaluate(
@@ -90,6 +47,7 @@ def evaluate(
     codebook_size: int = 256,
     iterations: int = 25,
     quantizer_seeds: int = 1,
+    groups: int = 24,
 ) -> Evaluation:
     """Measures a cloud, in one computation that clouds of equal shape share.
 
@@ -98,13 +56,15 @@ def evaluate(
     Args:
       cloud: a `Cloud`, or an array Float[n, d] of any float type (cast to float32).
       measures: "study", "all", "eee,vrm", or a sequence of names or catalogue rows.
-      key: of the quantizers' starts and of random references.
+      key: of the quantizers' starts, of random references and of the groups of sequences.
       mask: Bool[n] of NumPy or JAX, rows that count.
       convention: "standard", or "paper" for numbers comparable with the published ones.
       codebooks: M, codebooks of each quantizer.
       codebook_size: K, entries of one codebook.
       iterations: of the quantizer's training.
       quantizer_seeds: refits of each quantizer, over which its measures are averaged.
+      groups: G, groups of sequences that are left out in turn for standard errors, at most the number of sequences;
+        0 for none. The errors cost G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.
 
     Raises:
       InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask that does not fit
@@ -118,27 +78,76 @@ def evaluate(
     n, d = points.shape
     mask = as_mask(None if mask is None else jnp.asarray(mask), n)
     _check_values(np.asarray(array), np.asarray(points), np.asarray(mask))
-    options = Options(convention, codebooks, codebook_size, iterations, quantizer_seeds)
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
+    check_groups(groups)
+    kept = np.flatnonzero(mask)
+    sequence_index = getattr(cloud, "sequence_index", None)
+    index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)
+    places, n_sequences = order_of_sequences(index[kept], key)
+    asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
+    options = Options(convention, codebooks, codebook_size, iterations, quantizer_seeds, groups)
+    group = np.zeros(n, np.int32)
+    group[kept] = places % max(groups, 1)
     with one_blas_thread():
-        values, counts, facts = jax.device_get(_compute(points, mask, key, measures, options))
-    results = tuple(
-        _result(measure, values[measure.name], counts, facts, (n, d), options, getattr(cloud, "sequence_index", None))
-        for measure in measures
-    )
+        values, counts, replicates, facts = jax.device_get(
+            _compute(points, mask, jnp.asarray(group), key, measures, options)
+        )
+        halves = _halves(points, kept, places, key, measures, options) if groups else {}
+    about_sequences = []
+    if sequence_index is None:
+        about_sequences.append("the cloud has no sequence indices: its points count as independent")
+    if asked and not groups:
+        about_sequences.append(f"no sampling error: sequences are {n_sequences}, and it takes {FEWEST_GROUPS} or more")
+    results = []
+    for measure in measures:
+        own = values[measure.name].astype(np.float64)
+        errors = estimate(own, replicates.get(measure.name), halves.get(measure.name))
+        warnings = (*about_sequences, *errors.warnings)
+        results.append(_result(measure, own, errors, warnings, counts, facts, (n, d), n_sequences, options))
     spectrum = facts["spectrum"][: int(facts["n"])]
-    return Evaluation(results, spectrum, {name: seeds[0] for name, seeds in counts.items()})
+    counts = {name: seeds[0] for name, seeds in counts.items()}
+    return Evaluation(tuple(results), spectrum, counts, replicates)
+
+
+def _halves(
+    points: Points,
+    kept: np.ndarray,
+    places: np.ndarray,
+    key: Key,
+    measures: tuple[Measure, ...],
+    options: Options,
+) -> dict[str, np.ndarray]:
+    """For every quantized measure its values on two complementary halves of the sequences, over all refits.
+
+    The halves are padded to a common length that few clouds differ in: they share a compilation.
+    """
+    measures = tuple(measure for measure in measures if measure.quantizer)
+    halves = [kept[places % 2 == half] for half in (0, 1)]
+    if not measures or min(map(len, halves)) < options.codebook_size:
+        return {measure.name: np.empty(0) for measure in measures}
+    step = max(1, len(points) // 32)
+    length = -(-max(map(len, halves)) // step) * step
+    found = []
+    for half in halves:
+        rows = jnp.asarray(np.resize(half, length))
+        mask = jnp.arange(length) < len(half)
+        found.append(_compute(points[rows], mask, rows, key, measures, options._replace(groups=0))[0])
+    return {measure.name: np.concatenate([values[measure.name] for values in found]) for measure in measures}
 
 
 @partial(jax.jit, static_argnames=("measures", "options"))
-def _compute(points: Points, mask: Mask, key: Key, measures: tuple[Measure, ...], options: Options):
-    """Values of every measure (one for each refit of its quantizer), counts of the cells, and facts of the cloud."""
-    values, counts = {}, {}
+def _compute(
+    points: Points, mask: Mask, group: Labels, key: Key, measures: tuple[Measure, ...], options: Options
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array], dict[str, Array]]:
+    """Values (one for each refit of a quantizer), counts of the cells, replicates, and facts of the cloud."""
+    values, counts, replicates = {}, {}, {}
     for measure in measures:
         if measure.reads == "points":
-            own_key = _named_key(key, measure.name)
-            values[measure.name] = measure.function(points, mask=mask, convention=options.convention, key=own_key)[None]
+            own = {"mask": mask, "convention": options.convention, "key": _named_key(key, measure.name)}
+            values[measure.name] = measure.function(points, **own)[None]
+            if options.groups:
+                replicates[measure.name] = measure.replicates(measure.function, points, group, options.groups, **own)
     for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
         rows = [measure for measure in measures if measure.quantizer == name]
 
@@ -153,14 +162,25 @@ def _compute(points: Points, mask: Mask, key: Key, measures: tuple[Measure, ...]
                 mask=mask,
             )
             cells = QUANTIZERS[name].cells(fitted, points, mask)
-            statistics = {
-                row.name: row.function(cells, convention=options.convention, key=_named_key(quantizer_key, row.name))
-                for row in rows
+            own = {
+                row.name: {"convention": options.convention, "key": _named_key(quantizer_key, row.name)} for row in rows
             }
-            return statistics, cells.counts
+            statistics = {row.name: row.function(cells, **own[row.name]) for row in rows}
 
-        statistics, counts[name] = jax.lax.map(refit, jnp.arange(options.quantizer_seeds))
+            def leave_out():
+                return {
+                    row.name: row.replicates(row.function, cells, group, options.groups, **own[row.name])
+                    for row in rows
+                    if options.groups
+                }
+
+            none = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(leave_out))
+            # Of the first refit alone: the others have the same sequences, and these cost more than all their values.
+            return statistics, cells.counts, jax.lax.cond(seed == 0, leave_out, lambda: none)
+
+        statistics, counts[name], left_out = jax.lax.map(refit, jnp.arange(options.quantizer_seeds))
         values |= statistics
+        replicates |= {row: seeds[0] for row, seeds in left_out.items()}
     facts = {
         "n": jnp.sum(mask),
         "distinct": jnp.sum(first_occurrences(points, mask)),
@@ -168,7 +188,7 @@ def _compute(points: Points, mask: Mask, key: Key, measures: tuple[Measure, ...]
         "spectrum": eigenvalues(points, mask),
         "sign_ranges": {row.name: row.sign_range(points, mask=mask) for row in measures if row.sign_range},
     }
-    return values, counts, facts
+    return values, counts, replicates, facts
 
 
 def _named_key(key: Key, name: str) -> Key:
@@ -194,19 +214,18 @@ def _check_values(given: np.ndarray, points: np.ndarray, mask: np.ndarray) -> No
 def _result(
     measure: Measure,
     values: np.ndarray,
+    errors: Errors,
+    about_errors: Sequence[str],
     counts: Mapping[str, np.ndarray],
     facts: Mapping[str, Any],
     shape: tuple[int, int],
+    n_sequences: int,
     options: Options,
-    sequence_index: Any,
 ) -> Result:
     """The numbers of one measure, and every warning that concerns it."""
     rows, d = shape
     n, distinct = int(facts["n"]), int(facts["distinct"])
-    values = values.astype(np.float64)
-    warnings = []
-    if sequence_index is None:
-        warnings.append("the cloud has no sequence indices: its points count as independent")
+    warnings = list(about_errors)
     if n < d:
         warnings.append(f"n = {n} points do not span d = {d} dimensions")
     spectrum = facts["spectrum"]
@@ -232,9 +251,14 @@ def _result(
     return Result(
         measure=measure.name,
         value=float(values.mean()),
-        std_error=None,
+        std_error=errors.std_error,
+        freedom=errors.freedom,
+        se_sampling=errors.se_sampling,
+        se_quantizer=errors.se_quantizer,
+        bias=errors.bias,
         quantizer_std=float(values.std(ddof=1)) if len(values) > 1 else None,
         quantizer_seeds=len(values) if measure.quantizer else 0,
+        n_sequences=n_sequences,
         n=n,
         n_dropped_masked=rows - n,
         n_duplicates=n - distinct,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from geojax.errors import InputError
-from geojax.measures import axes, cells, divergence, equal_cells, nearest, spread
+from geojax.measures import axes, cells, divergence, equal_cells, nearest, replicates, spread
 from geojax.measures.conventions import CONVENTIONS, check_convention
 from geojax.measures.row import INVARIANCES, Measure
 
@@ -92,6 +92,7 @@ def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
             value_range=(0.0, 0.25),
             cost="O(M K^2 s)",
             undefined="every codebook entry has a twin",
+            replicates=replicates.unchanged,
         ),
         row(
             cells.count_variance,
@@ -124,6 +125,7 @@ def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
             cost="O(M n d q + M K q^3)",
             conventions=CONVENTIONS,
             undefined="no cell holds two distinct points",
+            replicates=replicates.by_few_masks,
         ),
         row(
             equal_cells.cell_eee_fixed,
@@ -149,6 +151,7 @@ CATALOGUE: tuple[Measure, ...] = (
         reference=_SPREAD,
         undefined="all points coincide",
         study=True,
+        replicates=replicates.spectral(spread.eee_of_scatter),
     ),
     _spread(
         spread.vrm,
@@ -170,6 +173,7 @@ CATALOGUE: tuple[Measure, ...] = (
         reference="arXiv 2108.07344",
         undefined="all points coincide, or d = 1",
         study=True,
+        replicates=replicates.spectral(spread.isoscore_of_scatter),
     ),
     _spread(
         axes.average_cosine_similarity,

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from geojax.measures import replicates
+
 # The transformations of a cloud under which a measure may claim not to change. A reflection changes the signs of
 # axes, axis scaling stretches every axis by its own factor. A quantized measure claims the permutation of points for
 # the statistic given their codes (k-means itself depends on their order), the others for fit and statistic together.
@@ -32,6 +34,7 @@ class Measure:
     undefined: str  # when the value is NaN
     study: bool = False  # one of the nineteen of arXiv 2406.12159, which are the default selection
     quadratic: bool = False  # in the number of points: nothing for a training loop, unless asked for by name
+    replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
 
     @property

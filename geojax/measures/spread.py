@@ -8,7 +8,7 @@ from geojax.measures.conventions import check_convention, normal_variance
 from geojax.ops import order
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul, ratio
-from geojax.ops.spectrum import principal_axes, scatter_eigenvalues, second_moments
+from geojax.ops.spectrum import descending_eigenvalues, principal_axes, scatter_eigenvalues, second_moments
 from geojax.typing import Key, Mask, Points, Scalar
 
 # Axes whose scores are sorted at once: bounds the memory of `vrm` at so many columns beside the cloud itself.
@@ -53,6 +53,11 @@ def eee(points: Points, *, mask: Mask | None = None, convention: str = "standard
     return early_enrichment(scatter_eigenvalues(cloud), q)
 
 
+def eee_of_scatter(scatter: Float[Array, "d d"], count: Int[Array, ""]) -> Scalar:
+    """`eee` of a cloud of `count` points with this X'X about their mean, up to a factor."""
+    return early_enrichment(descending_eigenvalues(scatter, count), jnp.minimum(count, scatter.shape[0]))
+
+
 def isoscore(
     points: Points,
     *,
@@ -86,15 +91,24 @@ def isoscore(
     cloud = centre(points, mask)
     d = points.shape[1]
     scatter = second_moments(cloud)
-    square_of_trace, trace_of_square = jnp.trace(scatter) ** 2, jnp.sum(scatter**2)
     if not corrected:
-        value = ratio(ratio(square_of_trace, trace_of_square) - 1, jnp.float32(d - 1))
-        return jnp.clip(value, 0, 1)
+        return _filled(scatter, d)
+    square_of_trace, trace_of_square = jnp.trace(scatter) ** 2, jnp.sum(scatter**2)
     freedom = (cloud.count - 1).astype(jnp.float32)
     # E[tr C^2] = (1 + 1/m) tr S^2 + (tr S)^2 / m and E[(tr C)^2] = (tr S)^2 + 2 tr S^2 / m, m = n - 1, solved for S.
     true_trace_of_square = ratio(trace_of_square - square_of_trace / freedom, 1 + 1 / freedom - 2 / freedom**2)
     true_square_of_trace = square_of_trace - 2 * true_trace_of_square / freedom
     return ratio(ratio(true_square_of_trace, true_trace_of_square) - 1, jnp.float32(d - 1))
+
+
+def isoscore_of_scatter(scatter: Float[Array, "d d"], count: Int[Array, ""]) -> Scalar:
+    """`isoscore` of a cloud with this X'X about its mean, up to a factor."""
+    return _filled(scatter, scatter.shape[0])
+
+
+def _filled(gram: Float[Array, "q q"], d: int) -> Scalar:
+    """(PR - 1) / (d - 1) from either Gram matrix of a cloud in d dimensions."""
+    return jnp.clip(ratio(ratio(jnp.trace(gram) ** 2, jnp.sum(gram**2)) - 1, jnp.float32(d - 1)), 0, 1)
 
 
 def vrm(

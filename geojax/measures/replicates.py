@@ -1,0 +1,135 @@
+"""Values of a measure with each group of points left out in turn: what jackknife errors are made of.
+
+Every function here has one form, which the field `replicates` of a catalogue row holds:
+`(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, `reading` a
+cloud or its cells (their codebooks stay as they are), `group` the group of every point, in 0 .. groups - 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from geojax.ops.distinct import first_occurrences
+from geojax.ops.kmeans import cell_counts
+from geojax.ops.moments import as_mask, centre
+from geojax.ops.safe import matmul
+from geojax.quantizers.cells import Cells
+from geojax.typing import Key, Labels, Mask, Points, Scalar
+
+# Groups of a measure whose replicates are slow: 8 give Student's t with 7 degrees of freedom, 10 % wider than with 23.
+FEW = 8
+# Rows of one group whose products are added up at once.
+ROWS = 512
+
+
+def by_mask(
+    function: Callable,
+    reading: Points | Cells,
+    group: Labels,
+    groups: int,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+) -> Float[Array, "groups"]:
+    """Takes the measure once without each group: exact for any measure.
+
+    Cost: `groups` times the measure's own; memory as the measure's own.
+    """
+    if isinstance(reading, Cells):
+
+        def without(left_out: Int[Array, ""]) -> Scalar:
+            return function(_keep(reading, group != left_out), convention=convention, key=key)
+    else:
+        mask = as_mask(mask, reading.shape[0])
+
+        def without(left_out: Int[Array, ""]) -> Scalar:
+            return function(reading, mask=mask & (group != left_out), convention=convention, key=key)
+
+    return jax.lax.map(without, jnp.arange(groups))
+
+
+def by_few_masks(
+    function: Callable, reading: Points | Cells, group: Labels, groups: int, **options
+) -> Float[Array, "few"]:
+    """`by_mask` with at most 8 groups, each made of several."""
+    few = min(groups, FEW)
+    return by_mask(function, reading, group % few, few, **options)
+
+
+def unchanged(
+    function: Callable, reading: Cells, group: Labels, groups: int, *, mask=None, convention="standard", key=None
+) -> Float[Array, "groups"]:
+    """For a measure of the codebooks alone: given them, no point changes it."""
+    return jnp.full(groups, function(reading, convention=convention, key=key))
+
+
+def spectral(of_scatter: Callable[[Float[Array, "d d"], Int[Array, ""]], Scalar]) -> Callable:
+    """Replicates of a measure that is `of_scatter(X'X, n)` of the centred points, X'X up to a factor.
+
+    The products of the points are taken once, group by group; each group's share is then subtracted. Cost: O(n d^2)
+    and `groups` times `of_scatter`; memory O(groups d^2). Where n < d the measure itself is the cheaper way.
+    """
+
+    def replicates(function, reading, group, groups, *, mask=None, convention="standard", key=None):
+        n, d = reading.shape
+        if n < d:
+            return by_mask(function, reading, group, groups, mask=mask, convention=convention, key=key)
+        cloud = centre(reading, mask)
+        counts, sums, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
+        total = jnp.sum(products, 0)
+
+        def without(left_out: tuple) -> Scalar:
+            count, own_sum, product = left_out
+            left = cloud.count - count
+            # The centred points sum to zero, hence those that are left to minus the group's sum.
+            scatter = total - product - jnp.outer(own_sum, own_sum) / jnp.maximum(left, 1)
+            return of_scatter(scatter, left)
+
+        return jax.lax.map(without, (counts, sums, products))
+
+    return replicates
+
+
+def _group_moments(
+    points: Points, group: Labels, groups: int
+) -> tuple[Int[Array, "G"], Float[Array, "G d"], Float[Array, "G d d"]]:
+    """Number, sum and sum of outer products of the points of every group; labels of `groups` belong to none."""
+    n, d = points.shape
+    counts = cell_counts(group, groups)
+    order = jnp.argsort(group)
+    starts = jnp.cumsum(counts) - counts
+    # Each group's rows fill blocks of their own, the last one in part: at most so many blocks in all.
+    blocks = -(-counts // ROWS)
+    ends = jnp.cumsum(blocks)
+
+    def add(products: Float[Array, "G d d"], block: Int[Array, ""]) -> tuple[Float[Array, "G d d"], None]:
+        own = jnp.minimum(jnp.sum(block >= ends), groups - 1)
+        place = (block - (ends[own] - blocks[own])) * ROWS + jnp.arange(ROWS)
+        rows = points[order[jnp.minimum(starts[own] + place, n - 1)]]
+        rows = jnp.where((place < counts[own])[:, None], rows, 0)
+        return products.at[own].add(matmul(rows.T, rows)), None
+
+    products, _ = jax.lax.scan(add, jnp.zeros((groups, d, d)), jnp.arange(n // ROWS + groups))
+    return counts, jax.ops.segment_sum(points, group, groups), products
+
+
+def _keep(cells: Cells, keep: Mask) -> Cells:
+    """The cells of the points that are kept, codebooks as they are."""
+    mask = cells.mask & keep
+    points = jnp.where(mask[:, None], cells.points, 0)
+    size = cells.counts.shape[1]
+    codes = jnp.where(mask[:, None], cells.codes, size)
+    return replace(
+        cells,
+        points=points,
+        mask=mask,
+        distinct=first_occurrences(points, mask),
+        codes=codes,
+        counts=jax.vmap(partial(cell_counts, k=size))(codes.T),
+        squared_errors=jnp.where(mask, cells.squared_errors, 0),
+    )
