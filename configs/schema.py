@@ -26,8 +26,35 @@ class Measure:
     codebooks: int = 4  # M, codebooks of the quantizer; the width d must be divisible by it
     codebook_size: int = 256  # K, entries of one codebook
     iterations: int = 25  # Lloyd iterations of the quantizer
-    quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean
-    seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references)
+    quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean, their spread gives se_quantizer
+    groups: int = 24  # groups of sequences that are left out in turn for standard errors; 0: no errors
+    seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references, groups)
+
+
+@dataclass
+class Plan:
+    """Find how many sequences a measurement needs for an error below epsilon."""
+
+    experiment: str = "plan"
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
+    sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
+    cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
+    sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
+    layers: str = "last"  # one hidden state: "last", or its index (0 is the embeddings)
+    tokens: str = "all"  # token policy, as in Measure
+    measures: str = "eee,vrm,isoscore"  # "all" or names of the catalogue
+    epsilon: float = 0.01  # bound on sqrt(bias^2 + SE^2), in the unit of the measure
+    draws: int = 4  # sub-samples of each size that share no sequence
+    convention: str = "standard"  # "standard" or "paper"
+    alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
+    noise_seed: int = 0  # seed of that noise
+    codebooks: int = 4  # M, codebooks of the quantizer
+    codebook_size: int = 256  # K, entries of one codebook
+    iterations: int = 25  # Lloyd iterations of the quantizer
+    quantizer_seeds: int = 3  # refits of the quantizer
+    groups: int = 24  # groups of sequences that are left out in turn for standard errors
+    seed: int = 0  # seed of the sub-samples and of the measures' own randomness
 
 
 @dataclass
@@ -57,7 +84,8 @@ class Compare:
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
     iterations: int = 25  # Lloyd iterations of the quantizer
-    quantizer_seeds: int = 1  # refits of the quantizer
+    quantizer_seeds: int = 3  # refits of the quantizer; with 1 the quantized measures cannot be told apart
+    groups: int = 24  # groups of sequences that are left out in turn for standard errors
     seed: int = 0  # seed of the measures' own randomness
 
 

@@ -1,0 +1,45 @@
+"""Tells how many sequences a measurement needs."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import jax
+
+from configs.schema import Plan
+from experiments import spaces
+from geojax import records, sample_size
+from geojax.errors import InputError
+
+COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
+
+
+def run(config: Plan, workdir: Path) -> None:
+    """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure."""
+    measures = spaces.chosen(config.measures)
+    cloud, name = spaces.one_cloud(config)
+    if getattr(cloud, "sequence_index", None) is None:
+        logging.warning("%s has no sequence indices: each of its rows counts as a sequence", name)
+    try:
+        sizes = sample_size.curve(
+            cloud, measures, jax.random.key(config.seed), draws=config.draws, **spaces.options(config)
+        )
+        plans = [
+            sample_size.plan([size for size in sizes if size.measure == measure.name], measure.name, config.epsilon)
+            for measure in measures
+        ]
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    rows = [{column: getattr(size, column) for column in COLUMNS} for size in sizes]
+    records.write_table(workdir / "plan.csv", rows, COLUMNS)
+    records.write_json(
+        workdir / "plan.json",
+        {
+            "config": dataclasses.asdict(config),
+            "sizes": [dataclasses.asdict(size) for size in sizes],
+            "plans": [dataclasses.asdict(plan) for plan in plans],
+            "versions": records.versions(),
+        },
+    )
+    for plan in plans:
+        print(plan)
