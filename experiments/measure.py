@@ -2,35 +2,32 @@
 
 import dataclasses
 import logging
+import math
 import time
 from pathlib import Path
 
 from configs.schema import Measure
 from experiments import spaces
-from geojax import records
-from geojax.errors import InputError
+from geojax import plots, records
 from geojax.latent import Cloud
 
 
 def run(config: Measure, workdir: Path) -> None:
-    """Writes `measures.csv`, a row a layer and measure, and `measures.json` with all that is known about them."""
+    """Writes `measures.csv`, a row a layer and measure, and `measures.json` with all that is known about them.
+
+    Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals.
+    """
     measures = spaces.chosen(config.measures)
-    if bool(config.model) == bool(config.cloud):
-        raise InputError(
-            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
-        )
     start = time.perf_counter()
-    if config.cloud:
-        clouds, facts = (spaces.read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
-    else:
-        model, facts = spaces.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
-        clouds = spaces.sample(model, spaces.sequences(config.sequences), config.layers, config.tokens, facts)
-    rows, layers = [], []
+    clouds, facts = spaces.clouds_of(config)
+    rows, layers, profiles = [], [], {measure.name: [] for measure in measures}
     for cloud in clouds:
         layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
         name = facts.get("model") or config.cloud
         evaluation = spaces.measure(cloud, config, measures, name if layer is None else f"{name}, layer {layer}")
         rows += spaces.rows(evaluation, layer)
+        for result in evaluation.results:
+            profiles[result.measure].append((layer, result.value, *(result.interval() or (math.nan, math.nan))))
         layers.append(
             {
                 "layer": layer,
@@ -47,8 +44,10 @@ def run(config: Measure, workdir: Path) -> None:
     }
     records.write_json(workdir / "measures.json", record)
     records.write_table(workdir / "measures.csv", rows, spaces.COLUMNS)
+    if len(clouds) > 1:
+        records.write_atomic(workdir / "layers.svg", plots.layer_profiles(profiles))
     for row in rows:
-        logging.info(
-            "%-26s %12.6g%s", row["measure"], row["value"], "" if row["layer"] is None else f"  layer {row['layer']}"
-        )
+        error = "" if row["std_error"] is None else f" ± {row['std_error']:.2g}"
+        layer = "" if row["layer"] is None else f"  layer {row['layer']}"
+        logging.info("%-26s %12.6g%s%s", row["measure"], row["value"], error, layer)
     logging.info("%s: %d values in %.1f s", workdir / "measures.csv", len(rows), record["seconds"])

@@ -17,7 +17,10 @@ COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
 def run(config: Plan, workdir: Path) -> None:
     """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure."""
     measures = spaces.chosen(config.measures)
-    cloud, name = spaces.one_cloud(config)
+    clouds, facts = spaces.clouds_of(config)
+    if len(clouds) > 1:
+        raise InputError(f"layers {config.layers!r} are {len(clouds)}: a plan is for one layer")
+    cloud, name = clouds[0], facts.get("model") or config.cloud
     if getattr(cloud, "sequence_index", None) is None:
         logging.warning("%s has no sequence indices: each of its rows counts as a sequence", name)
     try:

@@ -11,14 +11,18 @@ from tqdm import tqdm
 from configs.lists import names
 from geojax import latent, perturb
 from geojax.errors import InputError
-from geojax.evaluate import Evaluation, evaluate
+from geojax.evaluate import evaluate
 from geojax.glue import miniature
 from geojax.latent import Cloud
 from geojax.measures import Measure, select
 from geojax.models import ASSETS, Model, load, resolve
+from geojax.results import Evaluation
 
 MINIATURE_SEQUENCES = 1000
-COLUMNS = ("measure", "value", "std_error", "n", "layer", "convention", "warnings")
+COLUMNS = (
+    *("measure", "value", "std_error", "n", "layer", "convention", "warnings"),
+    *("se_sampling", "se_quantizer", "bias", "quantizer_std", "quantizer_seeds", "n_sequences"),
+)
 
 
 def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
@@ -100,19 +104,32 @@ def _read_array(path: str, what: str) -> np.ndarray:
         raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
 
 
+def clouds_of(config: Any) -> tuple[tuple[Cloud | np.ndarray, ...], dict[str, Any]]:
+    """What a config names, one cloud a layer of a model or the array of a file, and the facts that identify it.
+
+    Raises:
+      InputError: neither or both of a model and a cloud are named.
+    """
+    if bool(config.model) == bool(config.cloud):
+        raise InputError(
+            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
+        )
+    if config.cloud:
+        return (read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
+    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    return sample(model, sequences(config.sequences), config.layers, config.tokens, facts), facts
+
+
+def options(config: Any) -> dict[str, Any]:
+    """The settings of a config that `evaluate` takes; no errors where it has no number of groups."""
+    names = ("convention", "codebooks", "codebook_size", "iterations", "quantizer_seeds")
+    return {name: getattr(config, name) for name in names} | {"groups": getattr(config, "groups", 0)}
+
+
 def measure(cloud: Cloud | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:
     """Evaluates the measures with the settings of a config; errors say which cloud they are about."""
     try:
-        return evaluate(
-            cloud,
-            measures,
-            jax.random.key(config.seed),
-            convention=config.convention,
-            codebooks=config.codebooks,
-            codebook_size=config.codebook_size,
-            iterations=config.iterations,
-            quantizer_seeds=config.quantizer_seeds,
-        )
+        return evaluate(cloud, measures, jax.random.key(config.seed), **options(config))
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

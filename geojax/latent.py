@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,30 @@ def sample(
     for cloud in clouds:
         _check_finite(cloud)
     return clouds
+
+
+def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
+    """Cuts clouds of the same sequences to equal numbers of points, sequence by sequence.
+
+    Tokenizers differ in how many pieces they make of a sequence, and most measures depend on the number of points.
+    Every sequence keeps as many random points as the cloud with the fewest has of it; none where one has none. Clouds
+    that agree already stay as they are.
+    """
+    if not clouds:
+        return ()
+    length = 1 + max(int(cloud.sequence_index.max()) for cloud in clouds)
+    fewest = np.min([np.bincount(cloud.sequence_index, minlength=length) for cloud in clouds], axis=0)
+    cut = []
+    for cloud in clouds:
+        index = cloud.sequence_index
+        order = np.lexsort((np.random.default_rng(seed).random(len(index)), index))
+        counts = np.bincount(index, minlength=length)
+        rank = np.empty(len(index), int)
+        rank[order] = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+        kept = rank < fewest[index]
+        rows = {name: getattr(cloud, name)[kept] for name in ("points", "sequence_index", "position", "token_id")}
+        cut.append(cloud if kept.all() else replace(cloud, **rows))
+    return tuple(cut)
 
 
 def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:

@@ -168,6 +168,28 @@ def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str 
     return _bytes(figure, format)
 
 
+def layer_profiles(profiles: Mapping[str, Sequence[tuple[float, ...]]], *, format: str = "svg") -> bytes:
+    """Every measure against depth, one panel below another, with intervals where they are known.
+
+    Args:
+      profiles: for each measure, rows of (layer, value, low, high), the last two NaN where there is no interval.
+      format: "svg" or "png".
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 0.6 + 1.7 * len(profiles)), layout="constrained")
+        panels = figure.subplots(len(profiles), sharex=True, squeeze=False)[:, 0]
+    for axes, (measure, rows) in zip(panels, profiles.items(), strict=True):
+        layers, values, low, high = np.array(rows, float).T
+        reach = np.maximum([values - low, high - values], 0)
+        axes.plot(layers, values, color=COLOURS[0], linewidth=1)
+        look = {"color": COLOURS[0], "marker": MARKERS[0], "markersize": 3, "linestyle": "", "capsize": 2}
+        axes.errorbar(layers, values, yerr=np.nan_to_num(reach), elinewidth=1, **look)
+        axes.set_title(measure_name(measure), fontsize=9, loc="left")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[-1].set_xlabel("layer (0: embeddings)")
+    return _bytes(figure, format)
+
+
 def measure_name(measure: str) -> str:
     """A measure as it is said on an axis: `pq_count_kl` is "PQ count KL"."""
     return _text(" ".join(WORDS.get(word, word) for word in measure.split("_")))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geojax.uncertainty import Error, student_interval
+from geojax.uncertainty import Error, combined, jackknife, student_interval
 
 
 @dataclass(frozen=True)
@@ -76,3 +76,28 @@ class Evaluation:
     spectrum: np.ndarray
     counts: Mapping[str, np.ndarray]
     replicates: Mapping[str, np.ndarray]
+
+
+def difference(first: Evaluation, second: Evaluation, measure: str) -> tuple[float, Error | None]:
+    """A measure of one cloud minus that of another of the same sequences, and its error.
+
+    The groups of sequences are left out of both clouds at once: what the sequences have in common cancels. The
+    quantizers are fitted apart, so that their errors add.
+
+    Returns:
+      The difference, and None for the error where a part of it is not known, such as the quantizer's with one refit.
+    """
+    own, other = (
+        next(result for result in evaluation.results if result.measure == measure) for evaluation in (first, second)
+    )
+    value = own.value - other.value
+    replicates = [evaluation.replicates.get(measure) for evaluation in (first, second)]
+    if own.se_sampling is None or other.se_sampling is None:
+        return value, None
+    sampling = jackknife(replicates[0].astype(np.float64) - replicates[1], value).error
+    if not own.quantizer_seeds:
+        return value, sampling
+    if own.se_quantizer is None or other.se_quantizer is None:
+        return value, None
+    refits = [Error(result.se_quantizer, result.quantizer_seeds - 1) for result in (own, other)]
+    return value, combined(sampling, *refits)

@@ -134,11 +134,15 @@ def plan(sizes: Sequence[Size], measure: str, epsilon: float) -> Plan:
         return Plan(measure, epsilon, None, None, False, reason)
 
     if len(known) < FEWEST_SIZES:
-        return out_of_reach(f"its curve has {len(known)} sizes with a value and an error, and {FEWEST_SIZES} are needed")
+        return out_of_reach(
+            f"its curve has {len(known)} sizes with a value and an error, and {FEWEST_SIZES} are needed"
+        )
     largest = known[-1]
     floor = largest.se_quantizer
     if floor >= epsilon:
-        return out_of_reach(f"the quantizer's error alone is {floor:.2g}, whatever the number of sequences: raise seeds")
+        return out_of_reach(
+            f"the quantizer's error alone is {floor:.2g}, whatever the number of sequences: raise seeds"
+        )
     counts = np.array([size.n_sequences for size in known], float)
     squares = np.array([size.std_error**2 - size.se_quantizer**2 for size in known])
     sampling = float(np.mean(np.maximum(squares, 0) * counts))

@@ -1,0 +1,72 @@
+"""Values without one group of points each: the measure of the points that are left, whichever way it is taken."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from geojax.measures import CATALOGUE, Measure
+from geojax.measures.replicates import FEW, by_mask
+from geojax.quantizers import QUANTIZERS
+
+KEY = jax.random.key(0)
+N, D, GROUPS = 120, 6, 10
+
+
+def cloud(n=N, d=D):
+    points = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32) * np.arange(1, d + 1)
+    points[n // 2 : n // 2 + 20] = points[:20]  # a group left out may hold the first of two equal points
+    return points.astype(np.float32)
+
+
+@cache
+def quantize(quantizer):
+    """Cells of any points by one fit."""
+    module = QUANTIZERS[quantizer]
+    fitted = module.fit(jnp.asarray(cloud()), KEY, codebooks=2, codebook_size=4, iterations=4)
+    return jax.jit(lambda points: module.cells(fitted, points))
+
+
+@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+def test_they_are_the_values_of_what_is_left(row):
+    points, order = jnp.asarray(cloud()), np.random.default_rng(1).permutation(N)
+    read = jnp.asarray if row.reads == "points" else quantize(row.quantizer)
+    take = jax.jit(lambda reading, group: row.replicates(row.function, reading, group, GROUPS, key=KEY))
+    found = np.asarray(take(read(points), jnp.asarray(order % GROUPS)))
+    assert len(found) in (GROUPS, FEW)
+    value = jax.jit(lambda reading: row.function(reading, key=KEY))
+    expected = [value(read(points[order % GROUPS % len(found) != group])) for group in range(len(found))]
+    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["eee", "isoscore"])
+@pytest.mark.parametrize("shape", [(2000, 5), (40, 60)], ids=["many points", "fewer points than dimensions"])
+def test_subtracting_products_equals_masking(name, shape):
+    (row,) = [row for row in CATALOGUE if row.name == name]
+    points, group = jnp.asarray(cloud(*shape) + np.float32(50)), jnp.arange(shape[0]) ** 2 % 7
+    mask = jnp.arange(shape[0]) % 5 > 0
+    found = row.replicates(row.function, points, group, 7, mask=mask)
+    np.testing.assert_allclose(found, by_mask(row.function, points, group, 7, mask=mask), rtol=1e-4)
+    assert np.ptp(found) > 0
+
+
+def test_masked_rows_belong_to_no_group():
+    (row,) = [row for row in CATALOGUE if row.name == "eee"]
+    points, group = cloud(), jnp.arange(N) ** 2 % GROUPS
+    padded = jnp.asarray(np.concatenate([points, np.full((30, D), np.nan, np.float32)]))
+    found = row.replicates(row.function, padded, jnp.resize(group, N + 30), GROUPS, mask=jnp.arange(N + 30) < N)
+    expected = row.replicates(row.function, jnp.asarray(points), group, GROUPS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_measure_of_anyone_needs_no_replicates_of_its_own():
+    def extent(points, *, mask=None, convention="standard", key=None):
+        return jnp.max(jnp.where(mask[:, None], points, 0))
+
+    fields = {name: getattr(CATALOGUE[0], name) for name in CATALOGUE[0].__dataclass_fields__ if name != "replicates"}
+    row = Measure(**fields | {"name": "extent", "function": extent, "reads": "points", "quantizer": None})
+    points, group = cloud(), np.arange(N) ** 2 % 7
+    found = row.replicates(row.function, jnp.asarray(points), jnp.asarray(group), 7)
+    np.testing.assert_array_equal(found, [points[group != left_out].max() for left_out in range(7)])
