@@ -7,7 +7,7 @@ import pytest
 
 from geojax import latent
 from geojax.errors import InputError
-from geojax.latent import Cloud
+from geojax.latent import Cloud, common_points
 from geojax.models import load
 
 DATA = Path(__file__).parent / "data"
@@ -152,3 +152,23 @@ def test_the_published_sample_has_its_published_size(minilm, shared):
 def test_the_published_sample_has_its_published_number_of_tokens(minilm, shared):
     texts = latent.read_sequences(shared / "latent_sample" / "sequences.txt")
     assert sum(map(len, minilm.tokenizer(texts)["input_ids"])) == 116_667
+
+
+def cloud_of(counts, seed):
+    """A cloud with so many points of each sequence."""
+    index = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    points = np.random.default_rng(seed).standard_normal((len(index), 3)).astype(np.float32)
+    position = np.concatenate([np.arange(count) for count in counts]).astype(np.int32)
+    return Cloud(points, index, position, np.full(len(index), seed, np.int32), 2)
+
+
+def test_clouds_are_cut_to_common_numbers_of_points():
+    whole = (cloud_of([3, 5, 0, 4], 1), cloud_of([4, 2, 6, 4], 2))
+    cut = common_points(whole, seed=0)
+    for before, after in zip(whole, cut, strict=True):
+        np.testing.assert_array_equal(np.bincount(after.sequence_index, minlength=4), [3, 2, 0, 4])
+        found = {tuple(row) for row in before.points}
+        assert all(tuple(row) in found for row in after.points) and (after.token_id == before.token_id[0]).all()
+        assert (np.diff(after.sequence_index) >= 0).all()
+    assert len({common_points(whole, seed)[0].points.tobytes() for seed in range(9)}) > 1
+    assert all(again is before for again, before in zip(common_points(whole[:1] * 2, 0), whole[:1] * 2, strict=True))

@@ -74,7 +74,10 @@ def test_measure_a_bare_array(cloud, tmp_path):
     done = launch("measure", tmp_path, cloud=cloud, codebook_size=16)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "measures.csv", keep_default_na=False)
-    assert list(table.columns) == ["measure", "value", "std_error", "n", "layer", "convention", "warnings"]
+    assert list(table.columns[:7]) == ["measure", "value", "std_error", "n", "layer", "convention", "warnings"]
+    assert list(table.columns[7:10]) == ["se_sampling", "se_quantizer", "bias"]
+    assert (table["std_error"].astype(float) >= 0).all() and table["warnings"].str.contains("no sequence indices").all()
+    assert not (tmp_path / "layers.svg").exists()
     assert len(table) == 11 and (table["n"] == 400).all() and (table["layer"] == "").all()
     assert {"eee", "vrm", "isoscore", "pq_patchiness", "pq_cell_eee"} <= set(table["measure"])
     record = json.loads((tmp_path / "measures.json").read_text())
@@ -104,7 +107,10 @@ def test_measure_a_model_layer_by_layer(tmp_path):
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "measures.csv")
     assert list(table["layer"]) == [0, 0, 1, 1, 2, 2, 3, 3] and table["value"].notna().all()
+    assert (table["std_error"] > 0).all() and (table["n_sequences"] == 40).all()
+    assert "<svg" in (tmp_path / "layers.svg").read_text()
     record = json.loads((tmp_path / "measures.json").read_text())
+    assert record["layers"][0]["results"][0]["freedom"] == 23
     assert record["revision"].startswith("sha256:") and record["layers"][1]["provenance"]["tokens"] == "all"
 
 
@@ -138,7 +144,32 @@ def test_compare_goes_on_past_a_broken_model(tmp_path):
     assert list(table.columns) == ["model_a", "model_b", "measure", "difference", "std_error", "separable"]
     assert list(table["measure"]) == ["eee", "isoscore"] and (table["model_a"] == str(BERT)).all()
     values = pd.read_csv(tmp_path / "out" / "measures.csv").set_index(["model", "measure"])["value"]
+    assert (table["std_error"] > 0).all() and set(table["separable"]) <= {True, False}
     assert table["difference"][0] == pytest.approx(values[str(BERT), "eee"] - values[str(ROBERTA), "eee"])
+
+
+def test_compare_calls_a_tie_a_tie(tmp_path):
+    """A model and its copy; quantized measures are not told apart by one refit."""
+    copy = shutil.copytree(BERT, tmp_path / "copy")
+    options = {"measures": "eee,pq_patchiness", "codebook_size": 16, "quantizer_seeds": 1}
+    done = launch("compare", tmp_path / "out", models=f"{BERT},{copy}", **options)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "out" / "compare.csv", keep_default_na=False).set_index("measure")
+    assert list(table["difference"]) == [0, 0]
+    assert table.loc["eee", "separable"] == "False" and table.loc["pq_patchiness", "separable"] == ""
+    assert "tie" in done.stderr and "error not known" in done.stderr
+
+
+def test_plan_answers_in_a_line(cloud, tmp_path):
+    index = tmp_path / "index.npy"
+    np.save(index, np.arange(400) // 4)
+    done = launch("plan", tmp_path, cloud=cloud, sequence_index=index, measures="isoscore", epsilon=0.1, groups=6)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("isoscore: sqrt(bias^2 + SE^2) <= 0.1 takes ")
+    table = pd.read_csv(tmp_path / "plan.csv")
+    assert list(table.columns) == ["measure", "n_sequences", "n", "value", "std_error", "bias"]
+    assert list(table["n_sequences"]) == [6, 12, 25, 50, 100] and table["std_error"].notna().all()
 
 
 def bad_clouds(folder):

@@ -74,6 +74,17 @@ def test_axes_are_labelled_with_units():
     assert "share of the variance" in words(FIGURES["spectrum"](table))
 
 
+def test_layer_profiles_show_every_measure_against_depth():
+    rows = [(0, 0.5, 0.4, 0.6), (1, 0.7, np.nan, np.nan), (2, np.nan, np.nan, np.nan)]
+    profiles = {"eee": rows, "pq_count_kl": [(layer, 1.0, 1.0, 1.0) for layer in range(3)]}
+    figure = plots.layer_profiles(profiles)
+    assert figure == plots.layer_profiles(profiles)
+    assert {"EEE", "PQ count KL", "layer (0: embeddings)"} <= set(map(str.strip, words(figure).split("  ")))
+    known = plots.layer_profiles(profiles | {"eee": [(0, 0.5, 0.45, 0.55), *rows[1:]]})
+    assert known != figure  # the interval is drawn
+    assert plots.layer_profiles({"eee": rows}, format="png").startswith(b"\x89PNG")
+
+
 def test_models_without_a_level_are_drawn_and_named():
     table = models(alpha=[np.nan, *np.arange(11.0)])
     assert "model_0" in words(FIGURES["median"](table))
