@@ -168,7 +168,7 @@ def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str 
     return _bytes(figure, format)
 
 
-def layer_profiles(profiles: Mapping[str, Sequence[tuple[float, ...]]], *, format: str = "svg") -> bytes:
+def layer_profiles(profiles: Mapping[str, Sequence[tuple]], *, format: str = "svg") -> bytes:
     """Every measure against depth, one panel below another, with intervals where they are known.
 
     Args:

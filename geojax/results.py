@@ -99,5 +99,5 @@ def difference(first: Evaluation, second: Evaluation, measure: str) -> tuple[flo
         return value, sampling
     if own.se_quantizer is None or other.se_quantizer is None:
         return value, None
-    refits = [Error(result.se_quantizer, result.quantizer_seeds - 1) for result in (own, other)]
+    refits = [Error(result.se_quantizer, result.quantizer_seeds - 1.0) for result in (own, other)]
     return value, combined(sampling, *refits)

@@ -71,14 +71,14 @@ def jackknife(replicates: Float[np.ndarray, "G"], value: float) -> Jackknife:
     groups = len(replicates)
     mean = np.mean(replicates)
     variance = (groups - 1) / groups * np.sum((replicates - mean) ** 2)
-    return Jackknife(Error(float(np.sqrt(variance)), groups - 1), float((groups - 1) * (mean - value)))
+    return Jackknife(Error(float(np.sqrt(variance)), float(groups - 1)), float((groups - 1) * (mean - value)))
 
 
 def of_refits(values: Float[np.ndarray, "seeds"]) -> Error | None:
     """Standard error of the mean over refits of a quantizer; None for fewer than two."""
     if len(values) < 2:
         return None
-    return Error(float(np.std(values, ddof=1) / np.sqrt(len(values))), len(values) - 1)
+    return Error(float(np.std(values, ddof=1) / np.sqrt(len(values))), float(len(values) - 1))
 
 
 def combined(*errors: Error | None) -> Error | None:

@@ -102,7 +102,6 @@ def check(name, shift, runs):
     Of skewed clouds, whose axes mix, the jackknife may overestimate the error of `vrm`: never underestimate it.
     """
     found, allowed = coverage(name, shift, runs), 3 * (0.09 / runs) ** 0.5
-    assert found["design effect"] >= 4
     assert found["expectation"] >= 0.9 - allowed
     assert found["expectation"] <= 0.9 + allowed or (name, shift) == ("vrm", "skewed")
     if (name, shift) != ("vrm", "skewed"):
@@ -120,6 +119,7 @@ def test_intervals_cover(name):
 @pytest.mark.parametrize("name", ["eee", "isoscore", "pq_patchiness", "vrm"])
 def test_intervals_cover_in_many_runs(name, shift):
     check(name, shift, runs=1000)
+    assert coverage(name, shift, runs=1000)["design effect"] >= 4
 
 
 if __name__ == "__main__":
