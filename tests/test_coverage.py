@@ -104,7 +104,7 @@ def check(name, shift, runs):
     found, allowed = coverage(name, shift, runs), 3 * (0.09 / runs) ** 0.5
     assert found["expectation"] >= 0.9 - allowed
     assert found["expectation"] <= 0.9 + allowed or (name, shift) == ("vrm", "skewed")
-    if (name, shift) != ("vrm", "skewed"):
+    if shift == "normal":
         assert found["population"] == pytest.approx(0.9, abs=allowed)
     assert found["by point"] < 0.9 - 2 * allowed
 
@@ -118,8 +118,8 @@ def test_intervals_cover(name):
 @pytest.mark.parametrize("shift", SHIFTS)
 @pytest.mark.parametrize("name", ["eee", "isoscore", "pq_patchiness", "vrm"])
 def test_intervals_cover_in_many_runs(name, shift):
-    check(name, shift, runs=1000)
-    assert coverage(name, shift, runs=1000)["design effect"] >= 4
+    check(name, shift, runs=2000)
+    assert coverage(name, shift, runs=2000)["design effect"] >= 4
 
 
 if __name__ == "__main__":
