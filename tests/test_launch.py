@@ -150,8 +150,9 @@ def test_compare_goes_on_past_a_broken_model(tmp_path):
 
 def test_compare_calls_a_tie_a_tie(tmp_path):
     """A model and its copy; quantized measures are not told apart by one refit."""
-    copy = shutil.copytree(BERT, tmp_path / "copy")
-    options = {"measures": "eee,pq_patchiness", "codebook_size": 16, "quantizer_seeds": 1}
+    copy, texts = shutil.copytree(BERT, tmp_path / "copy"), tmp_path / "texts.txt"
+    texts.write_text("\n".join(f"sentence number {i} of a few" for i in range(40)) + "\n")
+    options = {"measures": "eee,pq_patchiness", "sequences": texts, "codebook_size": 16, "quantizer_seeds": 1}
     done = launch("compare", tmp_path / "out", models=f"{BERT},{copy}", **options)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "out" / "compare.csv", keep_default_na=False).set_index("measure")
