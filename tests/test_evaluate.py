@@ -8,7 +8,7 @@ import pytest
 from geojax import evaluate as module
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
-from geojax.measures import CATALOGUE
+from geojax.measures import select
 from geojax.measures.spread import eee
 from geojax.results import difference
 

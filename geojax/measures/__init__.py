@@ -36,9 +36,12 @@ def _spread(function: Callable, *, invariances=_SIMILARITIES, conventions=("stan
     )
 
 
-def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
+def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
     """The rows that read the cells of one quantizer."""
-    invariances = {"pq": ("permutation", "translation", "reflection", "scaling")}[quantizer]
+    invariances = {
+        "pq": ("permutation", "translation", "reflection", "scaling"),
+        "lsq": ("permutation", "translation", "scaling"),  # it shakes every axis with noise that has a sign
+    }[quantizer]
 
     def row(
         function: Callable,
@@ -142,6 +145,7 @@ def _of_cells(quantizer: Literal["pq"]) -> tuple[Measure, ...]:
 
 CATALOGUE: tuple[Measure, ...] = (
     *_of_cells("pq"),
+    *_of_cells("lsq"),
     _spread(
         spread.eee,
         symbol=r"\mathrm{EEE}",
@@ -215,6 +219,7 @@ CATALOGUE: tuple[Measure, ...] = (
         conventions=CONVENTIONS,
         undefined="two points coincide",
         quadratic=True,
+        replicates=replicates.by_few_masks,
     ),
     _spread(
         nearest.knn_overlap,
@@ -225,6 +230,7 @@ CATALOGUE: tuple[Measure, ...] = (
         reference=_SPREAD,
         undefined="n is at most k = min(5 d, 100), or all points coincide",
         quadratic=True,
+        replicates=replicates.by_few_masks,
     ),
     _spread(
         divergence.kl_gaussian,
@@ -256,6 +262,7 @@ CATALOGUE: tuple[Measure, ...] = (
         conventions=CONVENTIONS,
         undefined="two points coincide",
         quadratic=True,
+        replicates=replicates.by_few_masks,
     ),
 )
 

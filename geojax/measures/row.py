@@ -22,7 +22,7 @@ class Measure:
     name: str
     function: Callable
     reads: Literal["points", "cells"]
-    quantizer: Literal["pq"] | None  # what makes the cells
+    quantizer: Literal["pq", "lsq"] | None  # what makes the cells
     family: str
     symbol: str  # as papers write it, in LaTeX
     invariances: tuple[str, ...]  # of INVARIANCES; under the others it changes on some cloud

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul
 from geojax.typing import Key, Labels, Mask, Points
 
@@ -32,7 +33,7 @@ def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> F
 
     def step(_, centroids: Float[Array, "k d"]) -> Float[Array, "k d"]:
         codes, squared = nearest(points, centroids)
-        sums, counts = _sums(points, jnp.where(mask, codes, k), k)
+        sums, counts = label_sums(points, jnp.where(mask, codes, k), k)
         means = sums / jnp.maximum(counts, 1)[:, None]
         _, farthest = jax.lax.top_k(jnp.where(mask, squared, -1), k)
         empty = counts == 0
@@ -60,7 +61,7 @@ def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Flo
         labels = jnp.min(jnp.where(scores == least[:, None], index, k), 1)
         return labels, jnp.maximum(2 * least + jnp.sum(rows**2, 1), 0)
 
-    labels, squared = jax.lax.map(block, _blocks(points))
+    labels, squared = jax.lax.map(block, row_blocks(points, BLOCK))
     n = points.shape[0]
     return labels.reshape(-1)[:n], squared.reshape(-1)[:n]
 
@@ -70,7 +71,7 @@ def cell_counts(labels: Labels, k: int) -> Int[Array, "k"]:
     return jax.ops.segment_sum(jnp.ones_like(labels), labels, k)
 
 
-def _sums(points: Points, labels: Labels, k: int) -> tuple[Float[Array, "k d"], Float[Array, "k"]]:
+def label_sums(points: Points, labels: Labels, k: int) -> tuple[Float[Array, "k d"], Float[Array, "k"]]:
     """Sum of the rows with each label, and their number.
 
     By scatter on a CPU (1.7 ms against 32 ms for 116 667 x 96 rows and 256 labels), by products with one-hot rows
@@ -83,15 +84,10 @@ def _sums(points: Points, labels: Labels, k: int) -> tuple[Float[Array, "k d"], 
     def by_product(points: Points, labels: Labels) -> Float[Array, "k d"]:
         def add(total, block):
             rows, codes = block
-            return total + matmul(jax.nn.one_hot(codes[:, 0], k, axis=0), rows), None
+            return total + matmul(jax.nn.one_hot(codes, k, axis=0), rows), None
 
-        blocks = _blocks(points), _blocks(labels[:, None])
+        blocks = row_blocks(points, BLOCK), row_blocks(labels, BLOCK)
         return jax.lax.scan(add, jnp.zeros((k, points.shape[1])), blocks)[0]
 
     sums = jax.lax.platform_dependent(points, labels, cpu=by_scatter, default=by_product)
     return sums, cell_counts(labels, k).astype(jnp.float32)
-
-
-def _blocks(rows: Array) -> Array:
-    """Rows in blocks, the last one filled up with zeros."""
-    return jnp.pad(rows, ((0, -rows.shape[0] % BLOCK), (0, 0))).reshape(-1, BLOCK, rows.shape[1])

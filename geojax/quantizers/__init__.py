@@ -2,9 +2,9 @@
 
 from types import ModuleType
 
-from geojax.quantizers import product
+from geojax.quantizers import local_search, product
 from geojax.quantizers.cells import Cells
 
-__all__ = ["QUANTIZERS", "Cells", "product"]
+__all__ = ["QUANTIZERS", "Cells", "local_search", "product"]
 
-QUANTIZERS: dict[str, ModuleType] = {"pq": product}
+QUANTIZERS: dict[str, ModuleType] = {"pq": product, "lsq": local_search}

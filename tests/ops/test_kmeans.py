@@ -69,7 +69,7 @@ def test_fewer_unmasked_points_than_centroids(points):
 
 def test_scatter_and_product_give_the_same_sums(points):
     labels = jnp.asarray(np.random.default_rng(1).integers(0, 13, 500), jnp.int32)
-    sums, counts = kmeans._sums(jnp.asarray(points), labels, 12)
+    sums, counts = kmeans.label_sums(jnp.asarray(points), labels, 12)
     for k in range(12):
         np.testing.assert_allclose(sums[k], points[np.asarray(labels) == k].sum(0), atol=1e-3)
         assert counts[k] == np.sum(np.asarray(labels) == k)
