@@ -157,7 +157,7 @@ class SpreadStudy:
     experiment: str = "spread_study"
     dims: str = "2,10,50,100"  # dimensions d, each at least 2; every cloud has 250 d points
     convention: str = "paper"  # "paper", or "standard"
-    seed: int = 11  # of NumPy's legacy generator, before each distribution and again before each normal sample
+    seed: int = 11  # of NumPy's legacy generator, before each distribution and again before the normal samples
 
 
 @dataclass

@@ -89,7 +89,7 @@ def measure(name: str, d: int, convention: str, seed: int) -> tuple[dict[str, fl
             row.name: _decimal(_value(row, convention, points, jax.random.key(seed), options.get(row.name, {})))
             for row in select(MEASURES)
         }
-        low, high = map(_decimal, partition_range(points))
+        low, high = map(_decimal, jax.jit(partition_range)(points))
     return values, (low, high)
 
 

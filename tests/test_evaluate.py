@@ -185,6 +185,7 @@ def test_a_cloud_with_sequences_needs_no_warning(points):
         (lambda x: np.full_like(x, 0.1), "pq_count_variance", "collapsed"),
         (lambda x: np.full_like(x, 0.1), "pq_count_variance", "NaN: one cell"),
         (lambda x: np.full_like(x, 0.1), "vrm", "NaN: all points coincide"),
+        (lambda x: x, "partition_ratio", "signs of the principal axes are arbitrary: over them it is 0.8656 to 0.8845"),
     ],
 )
 def test_warnings(points, change, measure, message):

@@ -88,7 +88,8 @@ def kl_discrete(
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
 
     Returns:
-      A value of at least 0. NaN for n = 1 or coinciding points.
+      A value of at least 0. Components without variance count too, all their points in one bin. NaN for n = 1 or
+      coinciding points.
 
     Cost: O(n d q + q^3), q = min(n, d).
 

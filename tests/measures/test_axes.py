@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geojax.errors import InputError
-from geojax.measures.axes import average_cosine_similarity, partition_range, partition_ratio, pc_ratio
+from geojax.measures import axes
 
 KEY = jax.random.key(0)
+average_cosine_similarity = jax.jit(axes.average_cosine_similarity, static_argnames="convention")
+partition_range, partition_ratio, pc_ratio = map(jax.jit, (axes.partition_range, axes.partition_ratio, axes.pc_ratio))
 
 
 def gaussian(n, d, seed=0):
@@ -58,8 +60,8 @@ def test_cosine_of_the_paper_takes_2500_rows():
 
 
 def test_pc_ratio():
-    axes = np.float32([[2, 0, 0], [0, 1, 0], [0, 0, 3]])
-    points = jnp.asarray(np.concatenate([axes, -axes]))
+    vectors = np.float32([[2, 0, 0], [0, 1, 0], [0, 0, 3]])
+    points = jnp.asarray(np.concatenate([vectors, -vectors]))
     np.testing.assert_allclose(pc_ratio(points), 1 / 9, rtol=1e-6)
     assert pc_ratio(gaussian(6, 3), mask=jnp.arange(6) < 3) == 0 and pc_ratio(gaussian(9, 1)) == 1
     assert np.isnan(pc_ratio(jnp.ones((6, 3)))) and np.isnan(pc_ratio(gaussian(6, 3), mask=jnp.arange(6) < 1))
@@ -69,17 +71,16 @@ def test_pc_ratio():
 @settings(deadline=None, max_examples=30)
 def test_range_of_partition_ratio_is_that_of_all_choices_of_signs(seed, d, n):
     points = np.random.default_rng(seed).standard_normal((30, d)) ** 3
-    low, high = jax.jit(partition_range)(jnp.asarray(points, jnp.float32), mask=jnp.arange(30) < n)
+    low, high = partition_range(jnp.asarray(points, jnp.float32), mask=jnp.arange(30) < n)
     ratios = oracles.partition_ratios(points[:n])
     np.testing.assert_allclose([low, high], [min(ratios), max(ratios)], rtol=1e-4)
 
 
 def test_partition_ratio_of_a_symmetric_cloud_has_one_value():
     points = gaussian(50, 3)
-    ranges = jax.jit(partition_range)
-    low, high = ranges(jnp.concatenate([points, -points]))
+    low, high = partition_range(jnp.concatenate([points, -points]))
     np.testing.assert_allclose(low, high, rtol=1e-5)
-    low, high = ranges(points)
-    np.testing.assert_allclose(jax.jit(partition_ratio)(points), low, rtol=1e-6)
-    assert low < high and np.isnan(ranges(jnp.ones((50, 3)))).all()
-    assert np.isnan(ranges(points, mask=jnp.arange(50) < 1)).all()
+    low, high = partition_range(points)
+    np.testing.assert_allclose(partition_ratio(points), low, rtol=1e-6)
+    assert low < high and np.isnan(partition_range(jnp.ones((50, 3)), mask=jnp.ones(50, bool))).all()
+    assert np.isnan(partition_range(points, mask=jnp.arange(50) < 1)).all()
