@@ -178,3 +178,14 @@ class Pretrain:
     warmup: int = 500  # steps of linear warm-up
     seed: int = 0  # seed of the initialisation, the order of the windows and the masks
     checkpoint_seconds: float = 60.0  # time between checkpoints
+
+
+@dataclass
+class Benchmark:
+    """Time the measures of one latent space against public packages."""
+
+    experiment: str = "benchmark"
+    cloud: str = ""  # .npy file, float array n x d; empty: a generated cloud of 116 667 x 384
+    parts: str = "pq,lsq,cell_eee,vrm,all"  # what to time
+    repeats: int = 3  # runs of each side, in turn
+    seed: int = 0  # seed of the quantizers and of the generated cloud

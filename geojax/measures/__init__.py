@@ -299,11 +299,18 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
 
 
 def markdown_table() -> str:
-    """The catalogue as a table in Markdown."""
+    """The catalogue as a table in Markdown, a line for each function; measures of two quantizers share one."""
     lines = ["| measure | what it is | range | unchanged by | cost | reference |", "|---|---|---|---|---|---|"]
-    for row in CATALOGUE:
+    for function in dict.fromkeys(row.function for row in CATALOGUE):
+        rows = [row for row in CATALOGUE if row.function == function]
+        row = rows[0]
         low, high = ("∞" if abs(end) == _INFINITE else f"{end:g}" for end in row.value_range)
         low = f"−{low}" if row.value_range[0] == -_INFINITE else low
-        entries = (f"`{row.name}`", row.summary, f"{low} to {high}", ", ".join(row.invariances), row.cost)
-        lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in (*entries, row.reference)) + " |")
+        kept = []
+        for name in INVARIANCES:
+            under = [other.quantizer for other in rows if name in other.invariances]
+            kept += [name if len(under) == len(rows) else f"{name} ({', '.join(under)})"] if under else []
+        names = ", ".join(f"`{other.name}`" for other in rows)
+        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), row.cost, row.reference)
+        lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in entries) + " |")
     return "\n".join(lines) + "\n"
