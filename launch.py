@@ -128,4 +128,5 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns that torch is absent, which is as intended
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    sys.path.append(os.getcwd())  # measures of your own: --config.measures=mypackage.module:ROW
     app.run(main, flags_parser=parse)

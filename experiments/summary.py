@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from configs.schema import Study
-from experiments import regress, report
+from experiments import regress, report, spaces
 from experiments.pool import MEASURE, Pool
 from geojax import glue, records, tables
 from geojax.errors import InputError
@@ -55,7 +55,8 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
     if not collect(pool):
         raise InputError(f"no model has all of its results: {'; '.join(failures)}")
     path = pool.workdir / "results.csv"
-    rows = regress.regressions(tables.read(path, target=pool.target))
+    measures = [row.name for row in spaces.chosen(config.measures)]  # a row of your own is in no catalogue
+    rows = regress.regressions(tables.read(path, target=pool.target, measures=measures))
     records.write_table(pool.workdir / "regression.csv", rows, regress.COLUMNS)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
     warnings = [f"failed: {failure}" for failure in failures]

@@ -255,6 +255,36 @@ def test_select_refuses(names, message):
         select(names)
 
 
+def mean_norm(points, *, mask=None, convention="standard", key=None):
+    """Root mean square distance to the origin."""
+    return jnp.sqrt(jnp.mean(jnp.sum(points**2, 1)))
+
+
+OWN = replace(select("eee")[0], name="mean_norm", function=mean_norm)
+
+
+def test_a_row_of_your_own_is_selected_by_itself_or_by_its_module():
+    rows = select((*CATALOGUE, OWN))
+    assert rows[-1] == OWN and len(rows) == len(CATALOGUE) + 1
+    assert [row.name for row in select(f"eee,{__name__}:OWN")] == ["eee", "mean_norm"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (replace(OWN, name="eee"), "'eee' is taken"),
+        (replace(OWN, function=lambda points, mask=None: 0.0), "must take"),
+        (replace(OWN, reads="cells"), "cells need one"),
+        (f"{__name__}:D", "type int"),
+        (f"{__name__}:NONE", "cannot be imported"),
+        ("no_such_package.module:ROW", "cannot be imported"),
+    ],
+)
+def test_a_row_that_cannot_be_measured_is_refused(row, message):
+    with pytest.raises(InputError, match=message):
+        select([row])
+
+
 def test_table_has_a_line_for_every_function():
     lines = markdown_table().splitlines()
     assert len(lines) == len({row.function for row in CATALOGUE}) + 2

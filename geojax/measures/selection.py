@@ -1,0 +1,95 @@
+"""Choosing rows of the catalogue by name, and rows of your own beside them."""
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Sequence
+
+from geojax.errors import InputError
+from geojax.measures.catalogue import CATALOGUE
+from geojax.measures.row import INVARIANCES, Measure
+
+GROUPS = {
+    "all": tuple(row.name for row in CATALOGUE),
+    "study": tuple(row.name for row in CATALOGUE if row.study),
+}
+_ROWS = {row.name: row for row in CATALOGUE}
+
+
+def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
+    """The rows with these names, in the order given: "eee,vrm", or a sequence of names or rows.
+
+    "all" stands for the whole catalogue, "study" for the measures of arXiv 2406.12159: `select("study,koleo")`. A row
+    of your own is given itself, or by the module that holds it: `select("eee,mypackage.module:ROW")`.
+
+    Raises:
+      InputError: an unknown or repeated name, or none; a row whose name is taken or whose function cannot be called.
+    """
+    rows = []
+    for name in names.split(",") if isinstance(names, str) else names:
+        if isinstance(name, Measure):
+            rows.append(_checked(name))
+        elif ":" in name:
+            rows.append(_checked(_imported(name.strip())))
+        else:
+            rows += [_named(member) for member in GROUPS.get(name.strip(), (name.strip(),))]
+    if not rows:
+        raise InputError(f"no measure is named: choose 'study', 'all' or some of {', '.join(_ROWS)}")
+    chosen = [row.name for row in rows]
+    for name in chosen:
+        if chosen.count(name) > 1:
+            raise InputError(f"measure {name!r} is named {chosen.count(name)} times: name it once")
+    return tuple(rows)
+
+
+def _named(name: str) -> Measure:
+    if name not in _ROWS:
+        near = difflib.get_close_matches(name, _ROWS, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(_ROWS)}"
+        raise InputError(f"measure {name!r} is unknown: {hint}")
+    return _ROWS[name]
+
+
+def _imported(path: str) -> Measure:
+    """The row that `package.module:ROW` names."""
+    module, _, attribute = path.partition(":")
+    try:
+        row = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"measure {path!r} cannot be imported: {error}") from error
+    if not isinstance(row, Measure):
+        raise InputError(f"measure {path!r} is of type {type(row).__name__}: give a geojax.measures.Measure")
+    return row
+
+
+def _checked(row: Measure) -> Measure:
+    """A row that may be measured: the catalogue's own, or one whose name is free and whose function can be called."""
+    if _ROWS.get(row.name, row) != row:
+        raise InputError(f"the name {row.name!r} is taken by a measure of the catalogue: give your row another one")
+    if (row.reads == "cells") != (row.quantizer is not None):
+        raise InputError(f"measure {row.name!r} reads {row.reads} with quantizer {row.quantizer!r}: cells need one")
+    options = {"convention": "standard", "key": None} | ({"mask": None} if row.reads == "points" else {})
+    try:
+        inspect.signature(row.function).bind(None, **options)
+    except (TypeError, ValueError) as error:
+        call = ", ".join(f"{name}=" for name in options)
+        raise InputError(f"measure {row.name!r} must take ({row.reads}, {call}): {error}") from error
+    return row
+
+
+def markdown_table() -> str:
+    """The catalogue as a table in Markdown, a line for each function; measures of two quantizers share one."""
+    lines = ["| measure | what it is | range | unchanged by | cost | reference |", "|---|---|---|---|---|---|"]
+    for function in dict.fromkeys(row.function for row in CATALOGUE):
+        rows = [row for row in CATALOGUE if row.function == function]
+        row = rows[0]
+        low, high = ("∞" if abs(end) == float("inf") else f"{end:g}" for end in row.value_range)
+        low = f"−{low}" if row.value_range[0] == -float("inf") else low
+        kept = []
+        for name in INVARIANCES:
+            under = [other.quantizer for other in rows if name in other.invariances]
+            kept += [name if len(under) == len(rows) else f"{name} ({', '.join(under)})"] if under else []
+        names = ", ".join(f"`{other.name}`" for other in rows)
+        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), row.cost, row.reference)
+        lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in entries) + " |")
+    return "\n".join(lines) + "\n"
