@@ -13,6 +13,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 install_import_hook("geojax", "beartype.beartype")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_compilation_outlives_its_module():
+    """One process that keeps thousands of compiled functions runs out of memory maps, and XLA crashes."""
+    yield
+    import jax
+
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real GLUE data and published results: $GEOJAX_DATA, else ../shared/data."""

@@ -78,8 +78,8 @@ def test_measure_a_bare_array(cloud, tmp_path):
     assert list(table.columns[7:10]) == ["se_sampling", "se_quantizer", "bias"]
     assert (table["std_error"].astype(float) >= 0).all() and table["warnings"].str.contains("no sequence indices").all()
     assert not (tmp_path / "layers.svg").exists()
-    assert len(table) == 11 and (table["n"] == 400).all() and (table["layer"] == "").all()
-    assert {"eee", "vrm", "isoscore", "pq_patchiness", "pq_cell_eee"} <= set(table["measure"])
+    assert len(table) == 19 and (table["n"] == 400).all() and (table["layer"] == "").all()
+    assert {"eee", "vrm", "isoscore", "pq_patchiness", "lsq_cell_eee"} <= set(table["measure"])
     record = json.loads((tmp_path / "measures.json").read_text())
     assert record["cloud"] == str(cloud) and record["layers"][0]["width"] == 12 and record["versions"]["jax"]
     centred = np.load(cloud) - np.load(cloud).mean(0)
