@@ -27,6 +27,7 @@ class Measure:
     codebook_size: int = 256  # K, entries of one codebook
     iterations: int = 25  # Lloyd iterations of the quantizer
     quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean, their spread gives se_quantizer
+    max_points: int = 0  # of a model: hold a uniform sample of so many points a layer, in one pass; 0: hold all points
     groups: int = 24  # groups of sequences that are left out in turn for standard errors; 0: no errors
     seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references, groups)
 

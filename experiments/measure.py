@@ -10,6 +10,7 @@ from configs.schema import Measure
 from experiments import spaces
 from geojax import plots, records
 from geojax.latent import Cloud
+from geojax.stream import Stream
 
 
 def run(config: Measure, workdir: Path) -> None:
@@ -21,10 +22,11 @@ def run(config: Measure, workdir: Path) -> None:
     start = time.perf_counter()
     clouds, facts = spaces.clouds_of(config)
     rows, layers, profiles = [], [], {measure.name: [] for measure in measures}
-    for cloud in clouds:
+    for space in clouds:
+        cloud = space.sample if isinstance(space, Stream) else space
         layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
         name = facts.get("model") or config.cloud
-        evaluation = spaces.measure(cloud, config, measures, name if layer is None else f"{name}, layer {layer}")
+        evaluation = spaces.measure(space, config, measures, name if layer is None else f"{name}, layer {layer}")
         rows += spaces.rows(evaluation, layer)
         for result in evaluation.results:
             profiles[result.measure].append((layer, result.value, *(result.interval() or (math.nan, math.nan))))

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from configs.lists import names
-from geojax import latent, perturb
+from geojax import latent, perturb, stream
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
 from geojax.glue import miniature
@@ -17,6 +17,7 @@ from geojax.latent import Cloud
 from geojax.measures import Measure, select
 from geojax.models import ASSETS, Model, load, resolve
 from geojax.results import Evaluation
+from geojax.stream import Stream
 
 MINIATURE_SEQUENCES = 1000
 COLUMNS = (
@@ -50,12 +51,20 @@ def sequences(path: str) -> list[str]:
     return latent.read_sequences(path or ASSETS / "sequences.txt")
 
 
-def sample(model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any]) -> tuple[Cloud, ...]:
-    """Clouds of the layers asked for, with a progress bar."""
+def sample(
+    model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any], max_points: int = 0, seed: int = 0
+) -> tuple[Cloud, ...] | tuple[Stream, ...]:
+    """Clouds of the layers asked for, with a progress bar; streams that keep at most `max_points` where it is set."""
     indices = latent.parse_layers(layers, model.config.num_hidden_layers)
     with bar("sampling", "sequences") as progress:
-        clouds = latent.sample(*model[:3], texts, layers=indices, tokens=tokens, provenance=facts, progress=progress)
-    if cut := clouds[0].provenance["truncated"]:
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": progress}
+        if max_points:
+            key = jax.random.key(seed)
+            clouds = stream.sample(*model[:3], texts, points=max_points, key=key, **options)
+        else:
+            clouds = latent.sample(*model[:3], texts, **options)
+    cloud = clouds[0].sample if max_points else clouds[0]
+    if cut := cloud.provenance["truncated"]:
         logging.warning("%d sequences are longer than the model takes and were cut", cut)
     return clouds
 
@@ -104,20 +113,26 @@ def _read_array(path: str, what: str) -> np.ndarray:
         raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
 
 
-def clouds_of(config: Any) -> tuple[tuple[Cloud | np.ndarray, ...], dict[str, Any]]:
+def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dict[str, Any]]:
     """What a config names, one cloud a layer of a model or the array of a file, and the facts that identify it.
 
+    A layer is a `Stream` where the config bounds the points that are held by `max_points`.
+
     Raises:
-      InputError: neither or both of a model and a cloud are named.
+      InputError: neither or both of a model and a cloud are named, or a bound for points that are held already.
     """
     if bool(config.model) == bool(config.cloud):
         raise InputError(
             "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
         )
+    max_points = getattr(config, "max_points", 0)
+    if max_points and config.cloud:
+        raise InputError("--config.max_points is for a model: the points of --config.cloud are held already")
     if config.cloud:
         return (read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
     model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
-    return sample(model, sequences(config.sequences), config.layers, config.tokens, facts), facts
+    texts = sequences(config.sequences)
+    return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
 
 
 def options(config: Any) -> dict[str, Any]:
@@ -126,10 +141,11 @@ def options(config: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names} | {"groups": getattr(config, "groups", 0)}
 
 
-def measure(cloud: Cloud | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:
+def measure(cloud: Cloud | Stream | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:
     """Evaluates the measures with the settings of a config; errors say which cloud they are about."""
+    take = stream.measure if isinstance(cloud, Stream) else evaluate
     try:
-        return evaluate(cloud, measures, jax.random.key(config.seed), **options(config))
+        return take(cloud, measures, jax.random.key(config.seed), **options(config))
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from geojax.caveats import cell_warnings, span_warnings, value_warnings
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
 from geojax.ops.distinct import first_occurrences
@@ -20,9 +21,6 @@ from geojax.quantizers import QUANTIZERS
 from geojax.results import Evaluation, Result
 from geojax.typing import Key, Labels, Mask, Points
 from geojax.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
-
-# The usual advice for k-means: with fewer points per entry the codebooks follow the sample.
-POINTS_PER_ENTRY = 39
 
 
 class Options(NamedTuple):
@@ -49,7 +47,7 @@ def evaluate(
     quantizer_seeds: int = 1,
     groups: int = 24,
 ) -> Evaluation:
-    """Measures a cloud, in one computation that clouds of equal shape share.
+    """Measures a cloud, in computations that clouds of equal shape share: one, and one more for each quantizer.
 
     A measure's value does not depend on which others are asked for: its randomness comes from `key` and its name.
 
@@ -66,6 +64,9 @@ def evaluate(
       groups: G, groups of sequences that are left out in turn for standard errors, at most the number of sequences;
         0 for none. The errors cost G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.
 
+    Memory: for eee, vrm, isoscore and the measures of "pq" at most 1.6 clouds beside the cloud on the device, without
+    errors.
+
     Raises:
       InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask that does not fit
         or keeps nothing, an unknown measure or convention, a quantizer that does not fit the shape of the cloud.
@@ -77,7 +78,7 @@ def evaluate(
         points = as_float32(array)
     n, d = points.shape
     mask = as_mask(None if mask is None else jnp.asarray(mask), n)
-    _check_values(np.asarray(array), np.asarray(points), np.asarray(mask))
+    _check_values(array, points, mask)
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
@@ -90,10 +91,16 @@ def evaluate(
     group = np.zeros(n, np.int32)
     group[kept] = places % max(groups, 1)
     with one_blas_thread():
-        values, counts, replicates, facts = jax.device_get(
-            _compute(points, mask, jnp.asarray(group), key, measures, options)
-        )
-        halves = _halves(points, kept, places, key, measures, options) if groups else {}
+        cloud_and_groups = points, mask, jnp.asarray(group), key
+        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, _reading(measures, None), options))
+        # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
+        counts, halves = {}, {}
+        for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
+            rows = _reading(measures, name)
+            found = jax.device_get(_compute_cells(*cloud_and_groups, name, rows, options))
+            values, counts[name], replicates = values | found[0], found[1], replicates | found[2]
+            if groups:
+                halves |= _halves(points, kept, places, key, name, rows, options)
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
@@ -115,16 +122,16 @@ def _halves(
     kept: np.ndarray,
     places: np.ndarray,
     key: Key,
+    name: str,
     measures: tuple[Measure, ...],
     options: Options,
 ) -> dict[str, np.ndarray]:
-    """For every quantized measure its values on two complementary halves of the sequences, over all refits.
+    """For every measure of one quantizer its values on two complementary halves of the sequences, over all refits.
 
     The halves are padded to a common length that few clouds differ in: they share a compilation.
     """
-    measures = tuple(measure for measure in measures if measure.quantizer)
     halves = [kept[places % 2 == half] for half in (0, 1)]
-    if not measures or min(map(len, halves)) < options.codebook_size:
+    if min(map(len, halves)) < options.codebook_size:
         return {measure.name: np.empty(0) for measure in measures}
     step = max(1, len(points) // 32)
     length = -(-max(map(len, halves)) // step) * step
@@ -132,55 +139,26 @@ def _halves(
     for half in halves:
         rows = jnp.asarray(np.resize(half, length))
         mask = jnp.arange(length) < len(half)
-        found.append(_compute(points[rows], mask, rows, key, measures, options._replace(groups=0))[0])
+        found.append(_compute_cells(points[rows], mask, rows, key, name, measures, options._replace(groups=0))[0])
     return {measure.name: np.concatenate([values[measure.name] for values in found]) for measure in measures}
+
+
+def _reading(measures: Sequence[Measure], quantizer: str | None) -> tuple[Measure, ...]:
+    """The measures that read the cells of one quantizer; the points, where there is none."""
+    return tuple(measure for measure in measures if measure.quantizer == quantizer)
 
 
 @partial(jax.jit, static_argnames=("measures", "options"))
 def _compute(
     points: Points, mask: Mask, group: Labels, key: Key, measures: tuple[Measure, ...], options: Options
-) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array], dict[str, Array]]:
-    """Values (one for each refit of a quantizer), counts of the cells, replicates, and facts of the cloud."""
-    values, counts, replicates = {}, {}, {}
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
+    """Values and replicates of the measures that read points, and facts of the cloud."""
+    values, replicates = {}, {}
     for measure in measures:
-        if measure.reads == "points":
-            own = {"mask": mask, "convention": options.convention, "key": _named_key(key, measure.name)}
-            values[measure.name] = measure.function(points, **own)[None]
-            if options.groups:
-                replicates[measure.name] = measure.replicates(measure.function, points, group, options.groups, **own)
-    for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
-        rows = [measure for measure in measures if measure.quantizer == name]
-
-        def refit(seed, name=name, rows=rows):
-            quantizer_key = jax.random.fold_in(_named_key(key, name), seed)
-            fitted = QUANTIZERS[name].fit(
-                points,
-                quantizer_key,
-                codebooks=options.codebooks,
-                codebook_size=options.codebook_size,
-                iterations=options.iterations,
-                mask=mask,
-            )
-            cells = QUANTIZERS[name].cells(fitted, points, mask)
-            own = {
-                row.name: {"convention": options.convention, "key": _named_key(quantizer_key, row.name)} for row in rows
-            }
-            statistics = {row.name: row.function(cells, **own[row.name]) for row in rows}
-
-            def leave_out():
-                return {
-                    row.name: row.replicates(row.function, cells, group, options.groups, **own[row.name])
-                    for row in rows
-                    if options.groups
-                }
-
-            none = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(leave_out))
-            # Of the first refit alone: the others have the same sequences, and these cost more than all their values.
-            return statistics, cells.counts, jax.lax.cond(seed == 0, leave_out, lambda: none)
-
-        statistics, counts[name], left_out = jax.lax.map(refit, jnp.arange(options.quantizer_seeds))
-        values |= statistics
-        replicates |= {row: seeds[0] for row, seeds in left_out.items()}
+        own = {"mask": mask, "convention": options.convention, "key": _named_key(key, measure.name)}
+        values[measure.name] = measure.function(points, **own)[None]
+        if options.groups:
+            replicates[measure.name] = measure.replicates(measure.function, points, group, options.groups, **own)
     facts = {
         "n": jnp.sum(mask),
         "distinct": jnp.sum(first_occurrences(points, mask)),
@@ -188,7 +166,45 @@ def _compute(
         "spectrum": eigenvalues(points, mask),
         "sign_ranges": {row.name: row.sign_range(points, mask=mask) for row in measures if row.sign_range},
     }
-    return values, counts, replicates, facts
+    return values, replicates, facts
+
+
+@partial(jax.jit, static_argnames=("name", "measures", "options"))
+def _compute_cells(
+    points: Points, mask: Mask, group: Labels, key: Key, name: str, measures: tuple[Measure, ...], options: Options
+) -> tuple[dict[str, Array], Array, dict[str, Array]]:
+    """Of one quantizer's cells the values of their measures and their counts, for each refit, and the replicates."""
+
+    def refit(seed):
+        quantizer_key = jax.random.fold_in(_named_key(key, name), seed)
+        fitted = QUANTIZERS[name].fit(
+            points,
+            quantizer_key,
+            codebooks=options.codebooks,
+            codebook_size=options.codebook_size,
+            iterations=options.iterations,
+            mask=mask,
+        )
+        cells = QUANTIZERS[name].cells(fitted, points, mask)
+        own = {
+            row.name: {"convention": options.convention, "key": _named_key(quantizer_key, row.name)} for row in measures
+        }
+        statistics = {row.name: row.function(cells, **own[row.name]) for row in measures}
+        if not options.groups:
+            return statistics, cells.counts, {}
+
+        def leave_out():
+            return {
+                row.name: row.replicates(row.function, cells, group, options.groups, **own[row.name])
+                for row in measures
+            }
+
+        none = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(leave_out))
+        # Of the first refit alone: the others have the same sequences, and these cost more than all their values.
+        return statistics, cells.counts, jax.lax.cond(seed == 0, leave_out, lambda: none)
+
+    statistics, counts, left_out = jax.lax.map(refit, jnp.arange(options.quantizer_seeds))
+    return statistics, counts, {row: seeds[0] for row, seeds in left_out.items()}
 
 
 def _named_key(key: Key, name: str) -> Key:
@@ -196,19 +212,26 @@ def _named_key(key: Key, name: str) -> Key:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
-def _check_values(given: np.ndarray, points: np.ndarray, mask: np.ndarray) -> None:
+def _check_values(given: Any, points: Points, mask: Mask) -> None:
     """Raises an InputError for the first value that is not finite, or where no row counts."""
     if not mask.any():
         raise InputError(f"the mask keeps none of the {len(mask)} points: keep at least one")
-    bad = ~np.isfinite(points) & mask[:, None]
+    bad = np.asarray(_not_finite(points, mask))
     if bad.any():
-        row, column = map(int, np.unravel_index(np.argmax(bad), bad.shape))
-        value = given[row, column]
+        row = int(np.argmax(bad))
+        column = int(np.argmin(np.isfinite(points[row])))
+        value = np.asarray(given[row])[column]
         remedy = "mask or remove such points" if not np.isfinite(value) else "rescale the cloud to float32's range"
         raise InputError(
-            f"the coordinate in row {row}, column {column} is {value}, and {int(bad.any(1).sum())} of {len(mask)} "
+            f"the coordinate in row {row}, column {column} is {value}, and {int(bad.sum())} of {len(mask)} "
             f"points have one that is not finite in float32: {remedy}"
         )
+
+
+@jax.jit
+def _not_finite(points: Points, mask: Mask) -> Mask:
+    """The unmasked rows with a coordinate that is NaN or infinite."""
+    return mask & ~jnp.all(jnp.isfinite(points), axis=1)
 
 
 def _result(
@@ -225,29 +248,13 @@ def _result(
     """The numbers of one measure, and every warning that concerns it."""
     rows, d = shape
     n, distinct = int(facts["n"]), int(facts["distinct"])
-    warnings = list(about_errors)
-    if n < d:
-        warnings.append(f"n = {n} points do not span d = {d} dimensions")
-    spectrum = facts["spectrum"]
-    rank = int(np.sum(spectrum > spectrum[0] * min(n, d) * np.finfo(np.float32).eps))
-    if rank < min(n - 1, d):
-        warnings.append(f"the covariance has rank {rank}, below min(n - 1, d) = {min(n - 1, d)}")
+    warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"])]
     if measure.quantizer:
-        size = options.codebook_size
-        if n < POINTS_PER_ENTRY * size:
-            warnings.append(f"n = {n} points are fewer than {POINTS_PER_ENTRY} for each of K = {size} codebook entries")
-        if distinct < size:
-            warnings.append(f"{distinct} distinct points leave some of the K = {size} codebook entries equal")
-        if np.any(counts[measure.quantizer] == n):
-            warnings.append("a codebook has collapsed: one of its cells holds every point (p = 1)")
+        warnings += cell_warnings(n, distinct, options.codebook_size, counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:
         low, high = facts["sign_ranges"][measure.name]
         warnings.append(f"the signs of the principal axes are arbitrary: over them it is {low:.4f} to {high:.4f}")
-    for wrong, reason in ((np.isnan, measure.undefined), (np.isinf, "an occupied cell meets an empty reference bin")):
-        if wrong(values).any():
-            refits = f" in {int(wrong(values).sum())} of {len(values)} refits" if len(values) > 1 else ""
-            name = "NaN" if wrong is np.isnan else "infinite"
-            warnings.append(f"the value is {name}{refits}: {reason}")
+    warnings += value_warnings(values, measure.undefined)
     return Result(
         measure=measure.name,
         value=float(values.mean()),

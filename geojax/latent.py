@@ -1,25 +1,18 @@
 """From sequences to a cloud of points: every token's hidden state, layer by layer, and where it came from."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-import geojax
+from geojax import batches
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
 from geojax.records import write_atomic
-
-TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")
-LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-TOKENS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -98,40 +91,6 @@ def parse_layers(text: str, num_layers: int) -> tuple[int, ...]:
     return tuple(index % count for index in indices)
 
 
-@partial(jax.jit, static_argnames=("apply", "layers"))
-def _hidden(apply: Apply, params: Params, batch: dict[str, Array], layers: tuple[int, ...]) -> list[Array]:
-    with jax.default_matmul_precision("highest"):
-        states = apply(params, batch)["hidden_states"]
-    return [states[layer].astype(np.float32) for layer in layers]
-
-
-def _batches(lengths: Int[np.ndarray, "sequences"], longest: int) -> Iterator[tuple[int, Int[np.ndarray, "rows"]]]:
-    """Groups sequences by padded length: (length, indices), each group at most the fixed batch of its length."""
-    ladder = np.array([length for length in LENGTHS if length < longest] + [longest])
-    rungs = np.searchsorted(ladder, lengths)
-    for rung in np.unique(rungs)[::-1]:  # the largest batches first: a lack of memory shows at once
-        members = np.flatnonzero(rungs == rung)
-        size = max(1, TOKENS_PER_BATCH // int(ladder[rung]))
-        for start in range(0, len(members), size):
-            yield int(ladder[rung]), members[start : start + size]
-
-
-def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
-    """For every sequence the positions whose vectors the token policy keeps."""
-    kept = []
-    for row, ids in enumerate(encoding["input_ids"]):
-        words = np.array([-1 if word is None else word for word in encoding.word_ids(row)])
-        if tokens == "cls":
-            kept.append(np.array([0]))
-        elif tokens == "content":
-            kept.append(np.flatnonzero(words >= 0))
-        elif tokens == "word":
-            kept.append(np.flatnonzero((words >= 0) & (words != np.roll(words, 1))))
-        else:
-            kept.append(np.arange(len(ids)))
-    return kept
-
-
 def sample(
     apply: Apply,
     params: Params,
@@ -163,50 +122,16 @@ def sample(
 
     Memory: n·d·4 bytes a layer, beside one batch of activations.
     """
-    if tokens not in TOKEN_POLICIES:
-        raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
-    if not sequences:
-        raise InputError("no sequences to sample")
-    limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
-    encoding = tokenizer(list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
-    ids = encoding["input_ids"]
-    lengths = np.array([len(row) for row in ids])
-    kept = _kept(encoding, tokens)
-    counts = np.ones(len(ids), int) if tokens == "mean" else np.array([len(positions) for positions in kept])
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    encoded = batches.encode(apply, tokenizer, sequences, tokens)
+    starts = np.concatenate([[0], np.cumsum(encoded.counts)])
     points = [np.empty((starts[-1], apply.config.hidden_size), np.float32) for _ in layers]
-    done = 0
-    for length, rows in _batches(lengths, limit):
-        size = max(1, TOKENS_PER_BATCH // length)
-        batch_ids = np.full((size, length), apply.config.pad_token_id, np.int32)
-        mask = np.zeros((size, length), np.int32)
-        for place, row in enumerate(rows):
-            batch_ids[place, : lengths[row]] = ids[row]
-            mask[place, : lengths[row]] = 1
-        states = _hidden(apply, params, {"input_ids": batch_ids, "attention_mask": mask}, layers)
-        for target, state in zip(points, map(np.asarray, states), strict=True):
-            for place, row in enumerate(rows):
-                vectors = state[place, kept[row]]
-                target[starts[row] : starts[row + 1]] = vectors.mean(0) if tokens == "mean" else vectors
-        done += len(rows)
-        if progress:
-            progress(done, len(ids))
-    mean = tokens == "mean"
-    index = {
-        "sequence_index": np.repeat(np.arange(len(ids), dtype=np.int32), counts),
-        "position": (np.zeros(len(ids)) if mean else np.concatenate(kept)).astype(np.int32),
-        "token_id": np.concatenate(
-            [[-1] if mean else np.asarray(row)[positions] for row, positions in zip(ids, kept, strict=True)]
-        ).astype(np.int32),
-    }
-    about = {
-        "tokens": tokens,
-        "sequences": len(ids),
-        "sequences_sha256": hashlib.sha256("\n".join(sequences).encode()).hexdigest(),
-        "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
-        "geojax": geojax.__version__,
-        **(provenance or {}),
-    }
+    for batch in batches.run(apply, params, encoded, layers, progress):
+        for target, state in zip(points, map(np.asarray, batch.states), strict=True):
+            for place, row in enumerate(batch.rows):
+                vectors = state[place, encoded.kept[row]]
+                target[starts[row] : starts[row + 1]] = vectors.mean(0) if encoded.pooled else vectors
+    about = encoded.provenance | (provenance or {})
+    index = encoded.index()
     clouds = tuple(
         Cloud(values, layer=layer, provenance=about, **index) for values, layer in zip(points, layers, strict=True)
     )
@@ -237,12 +162,6 @@ def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
         rows = {name: getattr(cloud, name)[kept] for name in ("points", "sequence_index", "position", "token_id")}
         cut.append(cloud if kept.all() else replace(cloud, **rows))
     return tuple(cut)
-
-
-def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:
-    """How many sequences lost tokens: only those that fill the limit can have."""
-    full = [sequences[row] for row in np.flatnonzero(lengths == limit)]
-    return sum(len(row) > limit for row in tokenizer(full, truncation=False)["input_ids"]) if full else 0
 
 
 def _check_finite(cloud: Cloud) -> None:

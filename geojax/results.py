@@ -27,8 +27,8 @@ class Result:
       n_sequences: sequences that the points belong to; n where the cloud does not tell.
       n: points measured.
       n_dropped_masked: points that the mask took out.
-      n_duplicates: measured points that equal an earlier one in all coordinates.
-      n_zero: measured points with all coordinates zero.
+      n_duplicates: measured points that equal an earlier one in all coordinates; None where no point was kept.
+      n_zero: measured points with all coordinates zero; None where no point was kept.
       convention: "standard" or "paper".
       warnings: sentences on what weakens the number.
     """
@@ -45,8 +45,8 @@ class Result:
     n_sequences: int
     n: int
     n_dropped_masked: int
-    n_duplicates: int
-    n_zero: int
+    n_duplicates: int | None
+    n_zero: int | None
     convention: str
     warnings: tuple[str, ...]
 

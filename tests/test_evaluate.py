@@ -8,7 +8,7 @@ import pytest
 from geojax import evaluate as module
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
-from geojax.measures import select
+from geojax.measures import CATALOGUE, select
 from geojax.measures.spread import eee
 from geojax.results import difference
 
@@ -154,11 +154,25 @@ def test_differences_of_quantized_measures_need_refits(points):
 
 def test_clouds_of_one_shape_share_one_compilation(points):
     run(points, "isoscore,pq_count_kl")
-    before = module._compute._cache_size()
+    before = module._compute._cache_size(), module._compute_cells._cache_size()
     for seed in range(3):
         mask = np.random.default_rng(seed).random(200) < 0.9
         run(points * seed + 1, "isoscore,pq_count_kl", mask=mask)
-    assert module._compute._cache_size() == before
+    assert (module._compute._cache_size(), module._compute_cells._cache_size()) == before
+
+
+def test_a_million_points_need_less_than_two_more_clouds():
+    """Temporaries of the compiled computations; nothing is run."""
+    n, d = 1_000_000, 384
+    options = module.Options("standard", 4, 256, 25, 1, groups=0)
+    shapes = ((n, d), jnp.float32), ((n,), bool), ((n,), jnp.int32), ((), KEY.dtype)
+    cloud = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    rows = select("eee,isoscore,vrm")
+    lowered = [module._compute.lower(*cloud, rows, options)]
+    rows = tuple(row for row in CATALOGUE if row.quantizer == "pq")
+    lowered.append(module._compute_cells.lower(*cloud, "pq", rows, options))
+    for computation in lowered:
+        assert computation.compile().memory_analysis().temp_size_in_bytes < 1.6 * (4 * n * d)
 
 
 def test_rows_are_counted(points):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geojax import latent
+from geojax import batches, latent
 from geojax.errors import InputError
 from geojax.latent import Cloud, common_points
 from geojax.models import load
@@ -93,10 +93,10 @@ def test_long_sequences_are_cut_and_counted(model):
 
 def test_the_number_of_compilations_is_that_of_the_lengths(model):
     rng = np.random.default_rng(0)
-    before = latent._hidden._cache_size()
+    before = batches.hidden._cache_size()
     for _ in range(4):
         sample(model, ["a" * rng.integers(1, 75) for _ in range(30)], layers=(1,))
-    assert latent._hidden._cache_size() - before <= len(latent.LENGTHS)
+    assert batches.hidden._cache_size() - before <= len(batches.LENGTHS)
 
 
 def test_not_a_number_is_an_error_that_names_the_place(model):

@@ -19,11 +19,13 @@ ORDER = [
     ("quantizers",),
     ("measures",),
     ("uncertainty",),
-    ("results",),
+    ("results", "caveats"),
     ("evaluate",),
-    ("sample_size",),
+    ("sample_size", "accumulate"),
     ("models",),
+    ("batches",),
     ("latent", "perturb", "checkpoint", "claim", "glue"),
+    ("stream", "sharding", "monitor"),
     ("finetune", "pretrain", "regression", "tables", "plots"),
 ]
 

@@ -149,7 +149,8 @@ CATALOGUE: tuple[Measure, ...] = (
         reference=_SPREAD,
         undefined="all points coincide",
         study=True,
-        replicates=replicates.spectral(spread.eee_of_scatter),
+        from_moments=True,
+        replicates=replicates.spectral,
     ),
     _spread(
         spread.vrm,
@@ -171,7 +172,8 @@ CATALOGUE: tuple[Measure, ...] = (
         reference="arXiv 2108.07344",
         undefined="all points coincide, or d = 1",
         study=True,
-        replicates=replicates.spectral(spread.isoscore_of_scatter),
+        from_moments=True,
+        replicates=replicates.spectral,
     ),
     _spread(
         axes.average_cosine_similarity,

@@ -17,6 +17,7 @@ from geojax.ops.distinct import first_occurrences
 from geojax.ops.kmeans import cell_counts
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul
+from geojax.ops.scatter import Moments
 from geojax.quantizers.cells import Cells
 from geojax.typing import Key, Labels, Mask, Points, Scalar
 
@@ -68,31 +69,40 @@ def unchanged(
     return jnp.full(groups, function(reading, convention=convention, key=key))
 
 
-def spectral(of_scatter: Callable[[Float[Array, "d d"], Int[Array, ""]], Scalar]) -> Callable:
-    """Replicates of a measure that is `of_scatter(X'X, n)` of the centred points, X'X up to a factor.
+def spectral(
+    function: Callable,
+    reading: Points,
+    group: Labels,
+    groups: int,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+) -> Float[Array, "groups"]:
+    """`by_mask` for a measure that second moments determine, from the moments of what is left.
 
     The products of the points are taken once, group by group; each group's share is then subtracted. Cost: O(n d^2)
-    and `groups` times `of_scatter`; memory O(groups d^2). Where n < d the measure itself is the cheaper way.
+    and `groups` times the measure of moments; memory O(groups d^2). Where n < d the measure itself is the cheaper way.
     """
+    n, d = reading.shape
+    if n < d:
+        return by_mask(function, reading, group, groups, mask=mask, convention=convention, key=key)
+    cloud = centre(reading, mask)
+    counts, sums, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
+    whole = Moments(
+        cloud.count, jnp.zeros(d), jnp.zeros(d), jnp.sum(products, 0), jnp.zeros((d, d)), jnp.ones_like(cloud.scale)
+    )
 
-    def replicates(function, reading, group, groups, *, mask=None, convention="standard", key=None):
-        n, d = reading.shape
-        if n < d:
-            return by_mask(function, reading, group, groups, mask=mask, convention=convention, key=key)
-        cloud = centre(reading, mask)
-        counts, sums, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
-        total = jnp.sum(products, 0)
+    def without(left_out: tuple) -> Scalar:
+        count, own_sum, product = left_out
+        left = whole.count - count
+        # The centred points sum to zero, hence those that are left to minus the group's sum.
+        mean = -own_sum / jnp.maximum(left, 1)
+        scatter = whole.products - product - jnp.outer(own_sum, own_sum) / jnp.maximum(left, 1)
+        moments = replace(whole, count=left, mean=mean, products=scatter)
+        return function(moments, convention=convention, key=key)
 
-        def without(left_out: tuple) -> Scalar:
-            count, own_sum, product = left_out
-            left = cloud.count - count
-            # The centred points sum to zero, hence those that are left to minus the group's sum.
-            scatter = total - product - jnp.outer(own_sum, own_sum) / jnp.maximum(left, 1)
-            return of_scatter(scatter, left)
-
-        return jax.lax.map(without, (counts, sums, products))
-
-    return replicates
+    return jax.lax.map(without, (counts, sums, products))
 
 
 def _group_moments(

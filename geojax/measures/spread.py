@@ -8,7 +8,8 @@ from geojax.measures.conventions import check_convention, normal_variance
 from geojax.ops import order
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul, ratio
-from geojax.ops.spectrum import descending_eigenvalues, principal_axes, scatter_eigenvalues, second_moments
+from geojax.ops.scatter import Moments, scatter
+from geojax.ops.spectrum import descending_eigenvalues, principal_axes
 from geojax.typing import Key, Mask, Points, Scalar
 
 # Axes whose scores are sorted at once: bounds the memory of `vrm` at so many columns beside the cloud itself.
@@ -27,14 +28,16 @@ def early_enrichment(eigenvalues: Float[Array, "k"], q: Int[Array, ""]) -> Scala
     return jnp.maximum(ratio(area, q * total / 2), 0)
 
 
-def eee(points: Points, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None) -> Scalar:
+def eee(
+    points: Points | Moments, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None
+) -> Scalar:
     """Eigenvalue early enrichment: how far the leading eigenvalues run ahead of equal ones.
 
     With eigenvalues l_1 >= ... >= l_q of the covariance, q = min(n, d), and c_j = l_1 + ... + l_j:
     EEE = 2 / (q c_q) * trapezoid over j = 1..q of (c_j - j c_q / q).
 
     Args:
-      points: Float[n, d].
+      points: Float[n, d], or the moments of a cloud that was seen in parts.
       mask: Bool[n], rows that count.
       convention: the two coincide.
       key: not used.
@@ -48,18 +51,12 @@ def eee(points: Points, *, mask: Mask | None = None, convention: str = "standard
     Reference: arXiv 2212.08172, section 3.
     """
     check_convention(convention)
-    cloud = centre(points, mask)
-    q = jnp.minimum(cloud.count, points.shape[1])
-    return early_enrichment(scatter_eigenvalues(cloud), q)
-
-
-def eee_of_scatter(scatter: Float[Array, "d d"], count: Int[Array, ""]) -> Scalar:
-    """`eee` of a cloud of `count` points with this X'X about their mean, up to a factor."""
-    return early_enrichment(descending_eigenvalues(scatter, count), jnp.minimum(count, scatter.shape[0]))
+    matrix, count, d = scatter(points, mask)
+    return early_enrichment(descending_eigenvalues(matrix, count), jnp.minimum(count, d))
 
 
 def isoscore(
-    points: Points,
+    points: Points | Moments,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -71,7 +68,7 @@ def isoscore(
     IsoScore = (PR - 1) / (d - 1) with the participation ratio PR = (tr C)^2 / tr C^2 of the covariance C.
 
     Args:
-      points: Float[n, d].
+      points: Float[n, d], or the moments of a cloud that was seen in parts.
       mask: Bool[n], rows that count.
       convention: the two coincide.
       key: not used.
@@ -88,27 +85,15 @@ def isoscore(
     the estimates are those of Srivastava 2005, "Some tests concerning the covariance matrix", section 2.
     """
     check_convention(convention)
-    cloud = centre(points, mask)
-    d = points.shape[1]
-    scatter = second_moments(cloud)
+    matrix, count, d = scatter(points, mask)
+    square_of_trace, trace_of_square = jnp.trace(matrix) ** 2, jnp.sum(matrix**2)
     if not corrected:
-        return _filled(scatter, d)
-    square_of_trace, trace_of_square = jnp.trace(scatter) ** 2, jnp.sum(scatter**2)
-    freedom = (cloud.count - 1).astype(jnp.float32)
+        return jnp.clip(ratio(ratio(square_of_trace, trace_of_square) - 1, jnp.float32(d - 1)), 0, 1)
+    freedom = (count - 1).astype(jnp.float32)
     # E[tr C^2] = (1 + 1/m) tr S^2 + (tr S)^2 / m and E[(tr C)^2] = (tr S)^2 + 2 tr S^2 / m, m = n - 1, solved for S.
     true_trace_of_square = ratio(trace_of_square - square_of_trace / freedom, 1 + 1 / freedom - 2 / freedom**2)
     true_square_of_trace = square_of_trace - 2 * true_trace_of_square / freedom
     return ratio(ratio(true_square_of_trace, true_trace_of_square) - 1, jnp.float32(d - 1))
-
-
-def isoscore_of_scatter(scatter: Float[Array, "d d"], count: Int[Array, ""]) -> Scalar:
-    """`isoscore` of a cloud with this X'X about its mean, up to a factor."""
-    return _filled(scatter, scatter.shape[0])
-
-
-def _filled(gram: Float[Array, "q q"], d: int) -> Scalar:
-    """(PR - 1) / (d - 1) from either Gram matrix of a cloud in d dimensions."""
-    return jnp.clip(ratio(ratio(jnp.trace(gram) ** 2, jnp.sum(gram**2)) - 1, jnp.float32(d - 1)), 0, 1)
 
 
 def vrm(

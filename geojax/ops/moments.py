@@ -13,13 +13,15 @@ from geojax.typing import Mask, Points, Scalar
 class Centred(NamedTuple):
     """A cloud about its mean, in units of a power of two.
 
-    `points = (x - centre) / scale`, zero in masked rows; `count` is the number of unmasked rows.
+    `points = (x - centre) / scale`, zero in masked rows; `count` is the number of unmasked rows; `rest` is what
+    rounding to float32 takes from `centre`.
     """
 
     points: Points
     count: Int[Array, ""]
     centre: Float[Array, "d"]
     scale: Scalar
+    rest: Float[Array, "d"]
 
 
 def as_float32(points: Any) -> Points:
@@ -73,7 +75,19 @@ def centre(points: Points, mask: Mask | None = None) -> Centred:
     residual = masked_mean(shifted, mask)
     shifted = jnp.where(mask[:, None], shifted - residual, 0)
     extent = jax.lax.stop_gradient(jnp.max(jnp.abs(shifted)))
+    mean = middle + residual
+    # One bad coordinate spoils every coordinate: no statistic can pass over it. The mean tells, not the extent: on a
+    # CPU the maximum of many numbers passes over a NaN.
+    scale = jnp.where(jnp.all(jnp.isfinite(mean)), power_of_two(extent), jnp.nan)
+    return Centred(shifted / scale, jnp.sum(mask), mean, scale, residual - (mean - middle))
+
+
+def power_of_two(extent: Scalar) -> Scalar:
+    """The power of two next above a size; 1 for zero, NaN where it is not finite.
+
+    It is put together from its bits: XLA rewrites a division by `exp2` differently from caller to caller, and would
+    then hold a centred copy of the cloud for each of them.
+    """
     _, exponent = jnp.frexp(extent)
-    # One bad coordinate spoils every coordinate: no statistic can pass over it.
-    scale = jnp.where(jnp.isfinite(extent), jnp.ldexp(jnp.float32(1), exponent), jnp.nan)
-    return Centred(shifted / scale, jnp.sum(mask), middle + residual, scale)
+    power = jax.lax.bitcast_convert_type((jnp.clip(exponent, -126, 127) + 127) << 23, jnp.float32)
+    return jnp.where(jnp.isfinite(extent), power, jnp.nan)

@@ -11,7 +11,7 @@ from geojax.ops import kmeans
 from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.quantizers.cells import Cells
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Mask, Points
 
 
 @jax.tree_util.register_dataclass
@@ -80,28 +80,29 @@ def fit(
     check(n if max_points is None else min(n, max_points), d, codebooks, codebook_size, iterations)
     cloud = centre(points, mask)
     mask = as_mask(mask, n)
-    rows = _relative(points, mask, cloud.centre, cloud.scale)
     if max_points is not None and max_points < n:
         draws = jax.random.uniform(jax.random.fold_in(key, codebooks), (n,))
         _, subset = jax.lax.top_k(jnp.where(mask, draws, -1), max_points)
-        rows, mask = rows[subset], mask[subset]
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(codebooks))
+        points, mask = points[subset], mask[subset]
 
-    def train(block: tuple[Points, Key]) -> Float[Array, "K s"]:
-        return kmeans.lloyd(block[0], mask, block[1], k=codebook_size, iterations=iterations)
+    def train(block: Int[Array, ""]) -> Float[Array, "K s"]:
+        rows = (_axes_block(points, block, codebooks) - centres[block]) / cloud.scale
+        rows = jnp.where(mask[:, None], rows, 0)
+        return kmeans.lloyd(rows, mask, jax.random.fold_in(key, block), k=codebook_size, iterations=iterations)
 
-    return Quantizer(jax.lax.map(train, (_axes_blocks(rows, codebooks), keys)), cloud.centre, cloud.scale)
+    centres = cloud.centre.reshape(codebooks, -1)
+    return Quantizer(jax.lax.map(train, jnp.arange(codebooks)), cloud.centre, cloud.scale)
 
 
 def encode(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Int[Array, "n M"]:
     """The nearest entry of every codebook for every point: Int[n, M], K in masked rows."""
-    mask = as_mask(mask, points.shape[0])
-    return _encode(quantizer, _relative(points, mask, quantizer.centre, quantizer.scale), mask)
+    return _encode(quantizer, as_float32(points), as_mask(mask, points.shape[0]))[0]
 
 
 def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
     """The reconstruction of every point from its codes, Float[n, d]: the inverse of `encode` on codebook entries."""
-    return quantizer.centre + quantizer.scale * _decode(quantizer, codes)
+    entries = [codebook[code] for codebook, code in zip(quantizer.codebooks, codes.T, strict=True)]
+    return quantizer.centre + quantizer.scale * jnp.concatenate(entries, axis=1)
 
 
 def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
@@ -118,9 +119,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
     """
     points = as_float32(points)
     mask = as_mask(mask, points.shape[0])
-    rows = _relative(points, mask, quantizer.centre, quantizer.scale)
-    codes = _encode(quantizer, rows, mask)
-    squared_errors = jnp.sum((rows - _decode(quantizer, codes)) ** 2, 1)
+    codes, rows, squared_errors = _encode(quantizer, points, mask)
     size = quantizer.codebooks.shape[1]
     return Cells(
         points=rows,
@@ -134,21 +133,28 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
     )
 
 
-def _relative(points: Points, mask: Mask, centre: Float[Array, "d"], scale: Scalar) -> Points:
-    return jnp.where(mask[:, None], (points - centre) / scale, 0)
+def _axes_block(rows: Points, block: Int[Array, ""], codebooks: int) -> Float[Array, "n s"]:
+    """One of the equal blocks of axes; sliced where it is used, so that no second cloud is laid out by blocks."""
+    width = rows.shape[1] // codebooks
+    return jax.lax.dynamic_slice_in_dim(rows, block * width, width, axis=1)
 
 
-def _axes_blocks(rows: Points, codebooks: int) -> Float[Array, "M n s"]:
-    return rows.reshape(rows.shape[0], codebooks, -1).transpose(1, 0, 2)
+def _encode(quantizer: Quantizer, points: Points, mask: Mask) -> tuple[Int[Array, "n M"], Points, Float[Array, "n"]]:
+    """Codes, the points in the quantizer's unit about its centre, and their squared errors."""
+    codebooks, size, width = quantizer.codebooks.shape
+    centres = quantizer.centre.reshape(codebooks, -1)
 
+    def add(rows_and_errors: tuple[Points, Float[Array, "n"]], item: tuple[Int[Array, ""], Float[Array, "K s"]]):
+        rows, squared_errors = rows_and_errors
+        block, codebook = item
+        found = (_axes_block(points, block, codebooks) - centres[block]) / quantizer.scale
+        codes = kmeans.nearest(found, codebook)[0]
+        kept = jnp.where(mask[:, None], found, 0)
+        rows = jax.lax.dynamic_update_slice_in_dim(rows, kept, block * width, axis=1)
+        return (rows, squared_errors + jnp.sum((found - codebook[codes]) ** 2, 1)), codes
 
-def _encode(quantizer: Quantizer, rows: Points, mask: Mask) -> Int[Array, "n M"]:
-    codebooks, size, _ = quantizer.codebooks.shape
-    blocks = (_axes_blocks(rows, codebooks), quantizer.codebooks)
-    codes = jax.lax.map(lambda block: kmeans.nearest(*block)[0], blocks)
-    return jnp.where(mask[:, None], codes.T, size)
-
-
-def _decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
-    entries = [codebook[code] for codebook, code in zip(quantizer.codebooks, codes.T, strict=True)]
-    return jnp.concatenate(entries, axis=1)
+    # Overwritten block by block. It starts as an entry, so that XLA cannot lay it out before the codebooks are trained.
+    blank = jnp.broadcast_to(quantizer.codebooks[0, 0, 0], points.shape)
+    start = (blank, jnp.zeros_like(points, shape=points.shape[0]))
+    (rows, squared_errors), codes = jax.lax.scan(add, start, (jnp.arange(codebooks), quantizer.codebooks))
+    return jnp.where(mask[:, None], codes.T, size), rows, squared_errors

@@ -45,6 +45,14 @@ def test_values_under_the_mask_are_not_read(points):
     assert cloud.count == mask.sum() and not np.any(cloud.points[~mask])
 
 
+@pytest.mark.parametrize("n", [50, 5000])
+def test_a_nan_spoils_the_scale(n):
+    """At every size: XLA's maximum on a CPU passes over a NaN in large arrays."""
+    points = np.random.default_rng(0).standard_normal((n, 24)).astype(np.float32)
+    points[3, 1] = np.nan
+    assert np.isnan(jax.jit(moments.centre)(points).scale)
+
+
 @pytest.mark.parametrize("shape", [(40, 6), (6, 40), (2, 5), (5, 1)])
 def test_eigenvalues_are_those_of_numpy(shape):
     points = np.random.default_rng(1).standard_normal(shape).astype(np.float32)

@@ -1,0 +1,44 @@
+"""What callers hand over: hidden states and masks of any library, as rows."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from geojax.errors import InputError
+from geojax.ops.moments import as_float32
+from geojax.typing import Mask, Points
+
+
+def as_rows(hidden: Any, mask: Any, d: int) -> tuple[Points, Mask]:
+    """Hidden states [..., d] as Float32[n, d], and their mask [...] as Bool[n].
+
+    Args:
+      hidden: an array of JAX or NumPy, or any with `__dlpack__` (torch, CuPy).
+      mask: of the same, true or not zero where a position counts; None counts all.
+      d: the width that is expected.
+
+    Raises:
+      InputError: another width, not floats, a mask of another shape.
+    """
+    hidden = _as_jax(hidden)
+    if hidden.ndim < 2 or hidden.shape[-1] != d:
+        raise InputError(f"hidden states of width {d} have the shape (..., {d}), but the array has {hidden.shape}")
+    points = as_float32(hidden.reshape(-1, d))
+    if mask is None:
+        return points, jnp.ones(points.shape[0], bool)
+    mask = _as_jax(mask)
+    if mask.shape != hidden.shape[:-1]:
+        raise InputError(f"the mask has shape {mask.shape}, but the hidden states need {hidden.shape[:-1]}")
+    return points, (mask != 0).reshape(-1)
+
+
+def _as_jax(array: Any) -> Array:
+    """The array in JAX, with data of its own: the caller may overwrite a buffer once this returns."""
+    if isinstance(array, jax.Array):
+        return array
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
+        return jnp.array(array)
+    return jnp.array(jnp.from_dlpack(array)).block_until_ready()
