@@ -1,3 +1,14 @@
 """geojax: the geometry of a transformer's latent space, and what it says about fine-tuning."""
 
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["monitor"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported on use: `import geojax` stays light."""
+    if name == "monitor":
+        return importlib.import_module("geojax.monitoring").monitor
+    raise AttributeError(f"module 'geojax' has no attribute {name!r}")

@@ -114,6 +114,21 @@ def test_measure_a_model_layer_by_layer(tmp_path):
     assert record["revision"].startswith("sha256:") and record["layers"][1]["provenance"]["tokens"] == "all"
 
 
+def test_measure_a_model_in_bounded_memory(tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"a cat in space {i} or two\n" for i in range(60)))
+    options = {"model": BERT, "sequences": texts, "layers": "all", "measures": "eee,vrm"}
+    launch("measure", tmp_path / "held", **options)
+    done = launch("measure", tmp_path / "streamed", max_points=50, **options)
+    assert done.returncode == 0, done.stderr
+    held, streamed = (
+        pd.read_csv(tmp_path / name / "measures.csv").set_index(["measure", "layer"]) for name in ("held", "streamed")
+    )
+    np.testing.assert_allclose(streamed["value"]["eee"], held["value"]["eee"], rtol=1e-5)
+    assert (streamed["n"]["eee"] == held["n"]["eee"]).all() and (streamed["n"]["vrm"] == 50).all()
+    assert streamed["warnings"]["vrm"].str.contains("uniform sample of 50 of the").all()
+
+
 def test_a_sampled_cloud_measures_like_its_model(tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(f"sentence number {i}" for i in range(30)) + "\n")

@@ -25,7 +25,7 @@ ORDER = [
     ("models",),
     ("batches",),
     ("latent", "perturb", "checkpoint", "claim", "glue"),
-    ("stream", "sharding", "monitor"),
+    ("stream", "sharding", "monitoring"),
     ("finetune", "pretrain", "regression", "tables", "plots"),
 ]
 

@@ -78,16 +78,14 @@ def centre(points: Points, mask: Mask | None = None) -> Centred:
     mean = middle + residual
     # One bad coordinate spoils every coordinate: no statistic can pass over it. The mean tells, not the extent: on a
     # CPU the maximum of many numbers passes over a NaN.
-    scale = jnp.where(jnp.all(jnp.isfinite(mean)), power_of_two(extent), jnp.nan)
-    return Centred(shifted / scale, jnp.sum(mask), mean, scale, residual - (mean - middle))
+    finite = jnp.isfinite(extent) & jnp.all(jnp.isfinite(mean))
+    scale = jnp.where(finite, power_of_two(extent), jnp.nan)
+    # Not `shifted / scale`: XLA rewrites that differently from caller to caller, and would then hold a centred copy of
+    # the cloud for each of them.
+    return Centred(shifted * (1 / scale), jnp.sum(mask), mean, scale, residual - (mean - middle))
 
 
 def power_of_two(extent: Scalar) -> Scalar:
-    """The power of two next above a size; 1 for zero, NaN where it is not finite.
-
-    It is put together from its bits: XLA rewrites a division by `exp2` differently from caller to caller, and would
-    then hold a centred copy of the cloud for each of them.
-    """
+    """The power of two next above a finite size; 1 for zero. It and its reciprocal are exact and never subnormal."""
     _, exponent = jnp.frexp(extent)
-    power = jax.lax.bitcast_convert_type((jnp.clip(exponent, -126, 127) + 127) << 23, jnp.float32)
-    return jnp.where(jnp.isfinite(extent), power, jnp.nan)
+    return jax.lax.bitcast_convert_type((jnp.clip(exponent, -126, 126) + 127) << 23, jnp.float32)

@@ -1,0 +1,55 @@
+"""Clouds over 8 devices give the values of one; the devices are fake, in one process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geojax.measures import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def record():
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, str(ROOT / "tests" / "sharded.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_rows_are_shared_out(record):
+    assert record["devices"] == 8 and record["rows"] == [2000, 2000]
+
+
+def test_measures_of_points_agree(record):
+    assert set(record["points"]) == {row.name for row in CATALOGUE if row.reads == "points"}
+    for one, many in record["points"].values():
+        np.testing.assert_allclose(many, one, rtol=1e-5)
+
+
+def test_statistics_of_given_codebooks_agree(record):
+    """The same codes, and from them the same numbers."""
+    for quantizer in dict.fromkeys(row.quantizer for row in CATALOGUE if row.quantizer):
+        assert record[f"codes {quantizer}"]
+        for one, many in record[f"cells {quantizer}"].values():
+            np.testing.assert_allclose(many, one, rtol=1e-5)
+
+
+def test_fitted_measures_agree_within_their_spread_over_seeds(record):
+    for name, (one, many, spread, duplicates, duplicates_many) in record["evaluate"].items():
+        assert duplicates == duplicates_many > 0
+        assert abs(many - one) <= max(1e-5 * abs(one), 2 * (spread or 0)), name
+
+
+def test_accumulators_merge_over_devices(record):
+    for name, value in record["shard_map"].items():
+        np.testing.assert_allclose(value, record["points"][name][0], rtol=1e-5)
+    assert record["reservoir"]
+    assert not record["gathers the cloud"]  # moments of a sharded batch exchange d x d sums alone
