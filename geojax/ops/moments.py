@@ -68,7 +68,8 @@ def centre(points: Points, mask: Mask | None = None) -> Centred:
     Cost: O(n d).
     """
     points = as_float32(points)
-    origin = points[0] if mask is None else points[jnp.argmax(mask)]
+    # A gather and not a slice at a traced place: of rows that lie on several devices it moves one, not all.
+    origin = points[0] if mask is None else points[jnp.argmax(mask)[None]][0]
     mask = as_mask(mask, points.shape[0])
     middle = origin + masked_mean(points - origin, mask)
     shifted = jnp.where(mask[:, None], points - middle, 0)

@@ -80,8 +80,8 @@ def moments_of(points: Points, mask: Mask | None = None) -> Moments:
     Cost: O(n d^2).
     """
     cloud = centre(points, as_mask(mask, points.shape[0]))
-    products = matmul(cloud.points.T, cloud.points)
     some = cloud.count > 0
+    products = jnp.where(some, matmul(cloud.points.T, cloud.points), 0)
     return Moments(
         cloud.count,
         jnp.where(some, cloud.centre, 0),
