@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracles
 import pytest
 
 from geojax import batches, latent, stream
@@ -18,7 +19,7 @@ KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 TEXTS = [" ".join(RNG.choice("a cat of the space layer one two point".split(), RNG.integers(1, 9))) for _ in range(80)]
 LAYERS = (0, 2, 3)
-SMALL = {"codebooks": 2, "codebook_size": 4, "iterations": 3}
+SMALL = {"codebooks": 2, "codebook_size": 4, "iterations": 3, "groups": 0}
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +42,32 @@ def test_every_policy_gives_the_moments_and_a_sample_of_the_cloud(model, tokens)
         for name in ("sequence_index", "position", "token_id"):
             np.testing.assert_array_equal(getattr(found.sample, name), getattr(cloud, name)[chosen])
         assert found.sample.layer == cloud.layer and found.sample.provenance["sample"] == f"40 of {n} points"
-        exact = evaluate(cloud, "eee,isoscore", KEY, groups=0)
+        exact = cloud.points.astype(np.float64)
+        spectrum = oracles.spectrum(exact)
         evaluation = stream.measure(found, "isoscore,pq_patchiness,eee", KEY, **SMALL)
         isoscore, patchiness, eee = evaluation.results
         assert eee.n == isoscore.n == n and patchiness.n == 40 and eee.n_duplicates is None
-        assert eee.n_sequences == exact.results[0].n_sequences == len(TEXTS)
-        np.testing.assert_allclose([eee.value, isoscore.value], [row.value for row in exact.results], rtol=1e-5)
-        np.testing.assert_allclose(evaluation.spectrum, exact.spectrum, rtol=1e-4, atol=1e-5 * exact.spectrum[0])
+        assert eee.n_sequences == len(TEXTS) and patchiness.n_sequences == len(set(found.sample.sequence_index))
+        np.testing.assert_allclose(eee.value, oracles.eee(exact), rtol=1e-5)
+        np.testing.assert_allclose(isoscore.value, oracles.isoscore(exact), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(evaluation.spectrum, spectrum, rtol=1e-4, atol=1e-5 * spectrum[0])
         assert patchiness.value == evaluate(found.sample, "pq_patchiness", KEY, **SMALL).results[0].value
         assert any(f"sample of 40 of the {n} points" in warning for warning in patchiness.warnings)
-        assert eee.std_error is None and patchiness.se_sampling is not None
-        assert "no sampling error: moments" in eee.warnings[0] and eee.warnings[1:] == exact.results[0].warnings
-        assert not any(
-            "no sampling error" in row.warnings for row in stream.measure(found, "eee", KEY, groups=0).results
-        )
+        assert "the covariance has rank" in eee.warnings[0]  # LayerNorm takes one dimension
+        assert not any("sample" in warning or "indices" in warning for warning in eee.warnings)
+
+
+def test_errors_are_those_of_the_sample(model):
+    """What the moments give has none, and says so where errors are asked for."""
+    found = streamed(model, 300)[-1]
+    for groups in (6, 0):
+        evaluation = stream.measure(found, "eee,vrm", KEY, groups=groups)
+        eee, vrm = evaluation.results
+        assert (eee.std_error, eee.bias, eee.interval()) == (None, None, None) and "eee" not in evaluation.replicates
+        assert (vrm.std_error is not None) == ("vrm" in evaluation.replicates) == (groups > 0)
+        assert ("no sampling error: moments do not tell the sequences apart" in eee.warnings) == (groups > 0)
+    with pytest.raises(InputError, match="groups is 2"):
+        stream.measure(found, "eee", KEY, groups=2)
 
 
 def test_a_sample_of_all_points_is_the_cloud(model):
