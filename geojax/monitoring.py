@@ -14,14 +14,18 @@ from geojax.accumulate import reservoir
 from geojax.accumulate.arrays import as_rows
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
+from geojax.measures.cells import cell_eee
+from geojax.measures.equal_cells import cell_eee_fixed
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import scatter
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 from geojax.typing import Key, Points, Scalar
 
-# Costs that a training loop should not pay unasked: all pairs of points, the eigenvalues of every cell.
-COSTLY = ("n^2", "K q^3")
+# What a training loop should not pay unasked, beside measures of all pairs of points: the eigenvalues of every cell,
+# and searches for codes.
+COSTLY_MEASURES = (cell_eee, cell_eee_fixed)
+COSTLY_QUANTIZERS = ("lsq",)
 
 
 class CollapseWarning(UserWarning):
@@ -145,7 +149,7 @@ def monitor(
         raise InputError(f"quantizer {quantizer!r} is unknown: choose 'frozen' or 'refit'")
     if points < 2:
         raise InputError(f"points is {points}: a cloud has a spread from 2 points on")
-    dear = [row.name for row in rows if any(term in row.cost for term in COSTLY)]
+    dear = [row.name for row in rows if _is_costly(row)]
     quantized = [row.name for row in rows if row.quantizer]
     if dear and not costly:
         raise InputError(
@@ -163,6 +167,10 @@ def monitor(
         )
     options = _Options(convention, quantizer == "refit", codebooks, codebook_size, iterations)
     return Monitor(rows, points, jax.random.key(seed), collapse, options)
+
+
+def _is_costly(row: Measure) -> bool:
+    return row.quadratic or row.function in COSTLY_MEASURES or row.quantizer in COSTLY_QUANTIZERS
 
 
 @partial(jax.jit, static_argnames=("name", "options"))

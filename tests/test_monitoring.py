@@ -32,7 +32,7 @@ def test_it_measures_the_same_positions_at_every_step():
         scalars = watch(states, MASK)
         rows = states.reshape(-1, D)[np.asarray(watch._chosen)]
         assert len(np.unique(watch._chosen)) == 50
-        expected = evaluate(rows, "vrm,eee", jax.random.key(0)).results
+        expected = evaluate(rows, "vrm,eee", jax.random.key(0), groups=0).results
         for result in expected:
             assert scalars[result.measure] == pytest.approx(result.value, rel=1e-5)
         spectrum = np.linalg.eigvalsh(np.cov(rows.T))
@@ -62,6 +62,13 @@ def test_frozen_and_refit_answer_different_questions():
     assert frozen(shifted, MASK)["pq_reconstruction_error"] > 10 * first["pq_reconstruction_error"]
 
 
+def test_costly_measures_run_when_asked_for():
+    watch = geojax.monitor("koleo,lsq_reconstruction_error", points=40, costly=True, **SMALL)
+    first = watch(hidden(), MASK)
+    assert 0 < first["lsq_reconstruction_error"] < 1 and np.isfinite(first["koleo"])
+    assert watch(hidden(), MASK) == first
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -88,6 +95,8 @@ def test_a_collapse_is_said_when_it_begins(change, reason):
     [
         ({"measures": "ee"}, "did you mean eee"),
         ({"measures": "pq_cell_eee"}, "pq_cell_eee cost more.*costly=True"),
+        ({"measures": "koleo,eee,pq_cell_eee_fixed"}, "^koleo, pq_cell_eee_fixed cost more"),
+        ({"measures": "lsq_patchiness,pq_patchiness"}, "^lsq_patchiness cost more"),
         ({"measures": "pq_patchiness", "quantizer": "refit"}, "trains a quantizer at every call.*'frozen'.*costly"),
         ({"quantizer": "fixed"}, "choose 'frozen' or 'refit'"),
         ({"measures": "pq_patchiness", "points": 100}, "points = 100 cannot train 256"),
