@@ -83,7 +83,7 @@ def both(function, one, sharded):
 def evaluate_small(points, mask, **options):
     """Measures of points and of small quantizers fitted anew."""
     names = ["eee", *(row.name for row in CATALOGUE if row.name.endswith(("_patchiness", "_reconstruction_error")))]
-    return evaluate(points, names, KEY, mask=mask, **SMALL, **options)
+    return evaluate(points, names, KEY, mask=mask, groups=0, **SMALL, **options)
 
 
 if __name__ == "__main__":

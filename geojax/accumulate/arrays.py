@@ -40,5 +40,5 @@ def _as_jax(array: Any) -> Array:
     if isinstance(array, jax.Array):
         return array
     if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):
-        return jnp.array(array)
+        return jnp.asarray(np.array(array))  # copied by NumPy: JAX would read the buffer later
     return jnp.array(jnp.from_dlpack(array)).block_until_ready()
