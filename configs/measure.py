@@ -8,8 +8,8 @@ revision, token policy, sequences, seeds, versions, warnings. `--config.layers=a
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md tells what the errors mean;
 `--config.groups=0` leaves them out and saves most of the time.
 
-`--config.max_points=100000` bounds the memory however many sequences there are: eee and isoscore still read every
-point, without standard errors; the other measures read a uniform sample of so many.
+`--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and
+kl_gaussian still read every point, without standard errors; the other measures read a uniform sample of so many.
 """
 
 from configs.schema import Measure

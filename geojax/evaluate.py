@@ -155,7 +155,7 @@ def _compute(
     """Values and replicates of the measures that read points, and facts of the cloud."""
     values, replicates = {}, {}
     for measure in measures:
-        own = {"mask": mask, "convention": options.convention, "key": _named_key(key, measure.name)}
+        own = {"mask": mask, "convention": options.convention, "key": named_key(key, measure.name)}
         values[measure.name] = measure.function(points, **own)[None]
         if options.groups:
             replicates[measure.name] = measure.replicates(measure.function, points, group, options.groups, **own)
@@ -176,7 +176,7 @@ def _compute_cells(
     """Of one quantizer's cells the values of their measures and their counts, for each refit, and the replicates."""
 
     def refit(seed):
-        quantizer_key = jax.random.fold_in(_named_key(key, name), seed)
+        quantizer_key = jax.random.fold_in(named_key(key, name), seed)
         fitted = QUANTIZERS[name].fit(
             points,
             quantizer_key,
@@ -187,7 +187,7 @@ def _compute_cells(
         )
         cells = QUANTIZERS[name].cells(fitted, points, mask)
         own = {
-            row.name: {"convention": options.convention, "key": _named_key(quantizer_key, row.name)} for row in measures
+            row.name: {"convention": options.convention, "key": named_key(quantizer_key, row.name)} for row in measures
         }
         statistics = {row.name: row.function(cells, **own[row.name]) for row in measures}
         if not options.groups:
@@ -207,7 +207,7 @@ def _compute_cells(
     return statistics, counts, {row: seeds[0] for row, seeds in left_out.items()}
 
 
-def _named_key(key: Key, name: str) -> Key:
+def named_key(key: Key, name: str) -> Key:
     """A key of its own for each name, whatever the order and number of the names in use."""
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 

@@ -14,7 +14,7 @@ from geojax import batches
 from geojax.accumulate import moments, reservoir
 from geojax.caveats import span_warnings, value_warnings
 from geojax.errors import InputError
-from geojax.evaluate import evaluate
+from geojax.evaluate import evaluate, named_key
 from geojax.latent import Cloud
 from geojax.measures import Measure, select
 from geojax.models.apply import Apply, Params
@@ -124,7 +124,7 @@ def measure(
     results = {row.measure: replace(row, warnings=(*row.warnings, warning)) for row in sampled.results}
     spectrum = np.asarray(moment_eigenvalues(stream.moments))[:n]
     for row in exact:
-        value = float(row.function(stream.moments, convention=convention))
+        value = float(row.function(stream.moments, convention=convention, key=named_key(key, row.name)))
         warnings = ["no sampling error: moments do not tell the sequences apart"] if groups else []
         warnings += [*span_warnings(n, d, spectrum), *value_warnings([value], row.undefined)]
         results[row.name] = Result(

@@ -9,7 +9,7 @@ from geojax.errors import InputError
 from geojax.measures import CATALOGUE, select
 from geojax.ops import scatter
 from geojax.ops.scatter import Moments, merge_over
-from geojax.typing import Scalar
+from geojax.typing import Key, Scalar
 
 __all__ = ["Moments", "finish", "init", "merge", "merge_over", "update"]
 
@@ -51,13 +51,16 @@ def merge(a: Moments, b: Moments) -> Moments:
     return scatter.merge(a, b)
 
 
-def finish(state: Moments, measures: str = "all", *, convention: str = "standard") -> dict[str, Scalar]:
+def finish(
+    state: Moments, measures: str = "all", *, convention: str = "standard", key: Key | None = None
+) -> dict[str, Scalar]:
     """Measures of all points seen.
 
     Args:
       state: at least two points that differ give a number, fewer NaN.
-      measures: names of measures that second moments determine: "eee,isoscore"; "all" is all of those.
+      measures: names of measures that second moments determine: "eee,isoscore"; "all" is all of those (`from_moments`).
       convention: as in `evaluate`.
+      key: of random references, which `kl_gaussian` has in "paper".
 
     Raises:
       InputError: an unknown measure, or one that reads more than second moments.
@@ -71,4 +74,4 @@ def finish(state: Moments, measures: str = "all", *, convention: str = "standard
                 f"measure {row.name!r} reads the points themselves, of which moments keep none: use a `reservoir`, "
                 f"or choose from {names}"
             )
-    return {row.name: row.function(state, convention=convention) for row in rows}
+    return {row.name: row.function(state, convention=convention, key=key) for row in rows}

@@ -7,7 +7,8 @@ from jaxtyping import Array, Float, Int
 from geojax.measures.conventions import check_convention, need_key
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.ops.safe import ratio
-from geojax.ops.spectrum import principal_scores, scatter_eigenvalues
+from geojax.ops.scatter import Moments, scatter
+from geojax.ops.spectrum import descending_eigenvalues, principal_scores
 from geojax.typing import Key, Mask, Points, Scalar
 
 
@@ -59,12 +60,12 @@ def average_cosine_similarity(
 
 
 def pc_ratio(
-    points: Points, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None
+    points: Points | Moments, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None
 ) -> Scalar:
     """Ratio of the least eigenvalue of the covariance to the largest.
 
     Args:
-      points: Float[n, d].
+      points: Float[n, d], or the moments of a cloud that was seen in parts.
       mask: Bool[n], rows that count.
       convention: the two coincide.
       key: not used.
@@ -78,10 +79,9 @@ def pc_ratio(
     Reference: arXiv 2212.08172.
     """
     check_convention(convention)
-    cloud = centre(points, mask)
-    n, d = points.shape
-    values = scatter_eigenvalues(cloud)
-    return ratio(jnp.where(cloud.count > d, values[-1], 0), values[0])
+    matrix, count, d = scatter(points, mask)
+    values = descending_eigenvalues(matrix, count)
+    return ratio(jnp.where(count > d, values[-1], 0), values[0])
 
 
 def partition_ratio(

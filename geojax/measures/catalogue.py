@@ -204,6 +204,7 @@ CATALOGUE: tuple[Measure, ...] = (
         cost="O(n d q + q^3)",
         reference=_SPREAD,
         undefined="all points coincide",
+        from_moments=True,
     ),
     _spread(
         nearest.koleo,
@@ -237,6 +238,7 @@ CATALOGUE: tuple[Measure, ...] = (
         reference=_SPREAD,
         conventions=CONVENTIONS,
         undefined="the covariance is singular in float32 (n <= d, or an axis without variance), or all points coincide",
+        from_moments=True,
     ),
     _spread(
         divergence.kl_discrete,

@@ -9,7 +9,8 @@ from geojax.ops.histogram import histogram
 from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
-from geojax.ops.spectrum import ROUNDING, principal_scores, scatter_eigenvalues
+from geojax.ops.scatter import Moments, scatter
+from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores
 from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 BINS = 30
@@ -18,7 +19,7 @@ TINY = 1e-16
 
 
 def kl_gaussian(
-    points: Points,
+    points: Points | Moments,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -30,7 +31,7 @@ def kl_gaussian(
     (tr S - d - log det S) / 2 with S the covariance, scaled to a total variance of d.
 
     Args:
-      points: Float[n, d].
+      points: Float[n, d], or the moments of a cloud that was seen in parts.
       mask: Bool[n], rows that count.
       convention: "paper" scales to the total variance of a normal sample of n x d and adds 1e-16 to the determinant:
         where that vanishes the value stays near 18.42 plus half of tr S - d. Eigenvalues below 1e-6 of the largest
@@ -47,13 +48,12 @@ def kl_gaussian(
     Reference: arXiv 2212.08172.
     """
     check_convention(convention)
-    cloud = centre(points, mask)
-    d = points.shape[1]
+    matrix, count, d = scatter(points, mask)
     if total_variance is None:
-        total_variance = normal_variance(key, "kl_gaussian", cloud.count, d) if convention == "paper" else d
-    values = scatter_eigenvalues(cloud)
+        total_variance = normal_variance(key, "kl_gaussian", count, d) if convention == "paper" else d
+    values = descending_eigenvalues(matrix, count)
     alive = values > values[0] * ROUNDING
-    full = jnp.all(alive) & (cloud.count > d)
+    full = jnp.all(alive) & (count > d)
     shares = ratio(jnp.where(alive, values, 1), jnp.sum(values))
     log_determinant = jnp.sum(jnp.log(total_variance * shares))
     if convention == "paper":

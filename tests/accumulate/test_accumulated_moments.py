@@ -15,6 +15,7 @@ from geojax.measures.spread import eee, isoscore
 from geojax.ops import scatter
 
 D = 6
+KEY = jax.random.key(0)
 SPECTRAL = [row for row in CATALOGUE if row.from_moments]
 
 
@@ -207,5 +208,5 @@ def test_no_other_measure_follows_from_moments(row):
     normal, flat = rng.standard_normal((400, D)), rng.random((400, D)) ** 4
     normal, flat = ((x - x.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T for x in (normal, flat))
     stretch = np.arange(1, D + 1)
-    values = [float(row.function(jnp.asarray(x * stretch, jnp.float32))) for x in (normal, flat)]
+    values = [float(row.function(jnp.asarray(x * stretch, jnp.float32), key=KEY)) for x in (normal, flat)]
     assert row.from_moments == np.isclose(*values, rtol=1e-4)
