@@ -13,6 +13,7 @@ from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.ops.safe import matmul
 from geojax.quantizers.cells import Cells
+from geojax.quantizers.codebooks import Regression, sum_entries, take
 from geojax.typing import Key, Mask, Points
 
 # Rows searched at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that rows added at the end of a cloud
@@ -24,8 +25,6 @@ CHUNK = 2
 SEARCHES = 20
 # Updates of every code in one local search.
 SWEEPS = 2
-# Weight of the codebooks' squared length against squared errors: the sums alone leave M - 1 shifts undetermined.
-RIDGE = 1e-2
 
 
 @jax.tree_util.register_dataclass
@@ -111,14 +110,14 @@ def fit(
     width = codebooks * codebook_size
     zeros = Regression(jnp.zeros((width, width)), jnp.zeros((width, d)), jnp.zeros((codebooks, codebook_size, d)))
 
-    def add_first(regression: "Regression", chunk):
+    def add_first(regression: Regression, chunk):
         index, rows, weight = chunk
         codes = first_codes(index)
         return regression.add(rows, codes, weight), codes
 
     regression, codes = jax.lax.scan(add_first, zeros, (indices, chunks, weights))
 
-    def update(regression: "Regression", chunk, number: Int[Array, ""]):
+    def update(regression: Regression, chunk, number: Int[Array, ""]):
         index, rows, old, weight = chunk
         noise_key, search_key = jax.random.split(jax.random.fold_in(jax.random.fold_in(pass_key, number), index))
         temperature = (1 - (number + 1) / iterations) / codebooks
@@ -151,7 +150,7 @@ def encode(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> In
 
 def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
     """The reconstruction of every point from its codes, Float[n, d]."""
-    return quantizer.centre + quantizer.scale * _sum_entries(quantizer.codebooks, codes)
+    return quantizer.centre + quantizer.scale * sum_entries(quantizer.codebooks, codes)
 
 
 def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
@@ -171,7 +170,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
     codes = _encode(quantizer, rows, mask)
 
     def errors(block: tuple[Points, Int[Array, "b M"]]) -> Float[Array, "b"]:
-        return jnp.sum((block[0] - _sum_entries(quantizer.codebooks, block[1])) ** 2, 1)
+        return jnp.sum((block[0] - sum_entries(quantizer.codebooks, block[1])) ** 2, 1)
 
     squared_errors = jax.lax.map(errors, (row_blocks(rows, BLOCK), row_blocks(codes, BLOCK))).reshape(-1)[:n]
     size = quantizer.codebooks.shape[1]
@@ -206,14 +205,6 @@ def _random_codes(key: Key, block: Int[Array, ""], codebooks: int, size: int) ->
     return jax.random.randint(jax.random.fold_in(key, block), (BLOCK, codebooks), 0, size)
 
 
-def _take(table: Array, index: Int[Array, "b"]) -> Array:
-    return table.at[index].get(mode="clip")
-
-
-def _sum_entries(codebooks: Float[Array, "M K d"], codes: Int[Array, "b M"]) -> Float[Array, "b d"]:
-    return sum(_take(codebook, code) for codebook, code in zip(codebooks, codes.T, strict=True))
-
-
 def _search(
     codebooks: Float[Array, "M K d"], rows: Points, codes: Int[Array, "n M"], key: Key, *, searches: int
 ) -> Int[Array, "n M"]:
@@ -237,7 +228,7 @@ def _search(
         unary = [halves[m] - matmul(points, codebooks[m].T) for m in range(count)]
 
         def given(codes: Int[Array, "b M"], m: int, others: range | list[int]) -> Float[Array, "b K"]:
-            return unary[m] + sum(_take(pairs[p][m], codes[:, p]) for p in others)
+            return unary[m] + sum(take(pairs[p][m], codes[:, p]) for p in others)
 
         def sweep(_, codes: Int[Array, "b M"]) -> Int[Array, "b M"]:
             for m in range(count):
@@ -266,51 +257,3 @@ def _search(
 
     blocks = rows.reshape(-1, BLOCK, d), codes.reshape(-1, BLOCK, count)
     return jax.lax.map(in_block, (jnp.arange(len(blocks[0])), *blocks)).reshape(codes.shape)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Regression:
-    """Ridge regression of points on their codes, in progress: B is n x M K with a one for each code of a point.
-
-    Attributes:
-      gram: Float[M K, M K], B'B.
-      sums: Float[M K, d], B'X.
-      entries: Float[M, K, d], the codebooks.
-    """
-
-    gram: Float[Array, "*batch MK MK"]
-    sums: Float[Array, "*batch MK d"]
-    entries: Float[Array, "*batch M K d"]
-
-    def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> "Regression":
-        """Adds points with weights: -1 takes them out again."""
-        count, size, _ = self.entries.shape
-        flat = codes + size * jnp.arange(count)
-        gram = self.gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
-        sums = self.sums
-        for place in flat.T:
-            sums = sums.at[place].add(weight[:, None] * rows)
-        return replace(self, gram=gram, sums=sums)
-
-    def improve(self) -> "Regression":
-        """Solves for each codebook in turn given the others: a sweep of block Gauss-Seidel, its blocks diagonal."""
-        count, size, d = self.entries.shape
-        entries = self.entries.reshape(-1, d)
-        for m in range(count):
-            block = slice(m * size, (m + 1) * size)
-            used = jnp.diag(self.gram)[block, None]
-            others = matmul(self.gram[block], entries) - used * entries[block]
-            entries = entries.at[block].set((self.sums[block] - others) / (used + RIDGE))
-        return replace(self, entries=entries.reshape(count, size, d))
-
-    def occupy(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> Float[Array, "M K d"]:
-        """The codebooks, entries without points moved to where they reconstruct the worst fitted rows, one each."""
-        count, size, _ = self.entries.shape
-        residuals = rows - _sum_entries(self.entries, codes)
-        _, worst = jax.lax.top_k(jnp.where(weight > 0, jnp.sum(residuals**2, 1), -1), min(size, len(rows)))
-        empty = jnp.diag(self.gram) < 0.5
-        spare = worst[jnp.minimum(jnp.cumsum(empty) - 1, len(worst) - 1)].reshape(count, size)
-        moved = jnp.stack([_take(self.entries[m], codes[spare[m], m]) + residuals[spare[m]] for m in range(count)])
-        usable = empty.reshape(count, size) & (weight[spare] > 0)
-        return jnp.where(usable[:, :, None], moved, self.entries)
