@@ -1,0 +1,45 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs.schema import Benchmark
+from experiments import benchmark
+from geojax.errors import InputError
+
+
+@pytest.fixture
+def cloud(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((4000, 16)) * np.arange(1, 17) + 20 * (rng.random((4000, 1)) < 0.3)
+    np.save(tmp_path / "cloud.npy", points.astype(np.float32))
+    return str(tmp_path / "cloud.npy")
+
+
+@pytest.mark.slow
+def test_both_sides_find_the_same(cloud, tmp_path):
+    pytest.importorskip("faiss")
+    benchmark.run(Benchmark(cloud=cloud, parts="pq,lsq,cell_eee,vrm", repeats=1), tmp_path)
+    table = pd.read_csv(tmp_path / "benchmark.csv").set_index("part")
+    assert list(table.index) == ["pq", "lsq", "cell_eee", "vrm"]
+    assert (table[["reference_seconds", "seconds", "ratio"]] > 0).all().all()
+    for part, tolerance in {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3}.items():
+        assert table.loc[part, "value"] == pytest.approx(table.loc[part, "reference_value"], rel=tolerance)
+    assert table.loc["lsq", "value"] <= 1.005 * table.loc["lsq", "reference_value"]
+
+
+def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(InputError, match=r"\[peers\]"):
+        benchmark.run(Benchmark(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"parts": "pq,kmeans"}, "'kmeans' is unknown: choose"), ({"repeats": 0}, "repeats is 0")],
+)
+def test_settings_that_cannot_work_are_refused(change, message, tmp_path):
+    pytest.importorskip("faiss")
+    with pytest.raises(InputError, match=message):
+        benchmark.run(Benchmark(**change), tmp_path)
