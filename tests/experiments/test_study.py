@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +16,18 @@ from experiments import study
 from experiments.pool import Pool
 from geojax import records
 from geojax.errors import InputError
+from geojax.measures import select
 
 ROOT = Path(__file__).parents[2]
 BERT = ROOT / "tests" / "data" / "random-bert"
+
+
+def mean_norm(points, *, mask, convention="standard", key=None):
+    """Mean distance to the origin."""
+    return jnp.sum(jnp.where(mask, jnp.linalg.norm(points, axis=1), 0)) / jnp.sum(mask)
+
+
+OWN = replace(select("vrm")[0], name="mean_norm", function=mean_norm)
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +96,17 @@ def test_a_finished_study_does_nothing_again(finished, data_dir):
 
 
 def test_a_study_grows_and_measures_again_without_tuning_again(data_dir, tmp_path):
-    small = settings(data_dir, alphas="0", tasks="cola")
+    small = settings(data_dir, alphas="0", tasks="cola", measures="eee,pq_patchiness")
     study.run(Study(**small), tmp_path)
     tuned = tmp_path / "units" / "random-bert" / "cola" / "result.json"
     measured = tmp_path / "units" / "random-bert" / "measure" / "result.json"
     before = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
-    study.run(Study(**small | {"tasks": "cola,wnli", "convention": "paper", "alphas": "0,20"}), tmp_path)
+    grown = {"tasks": "cola,wnli", "convention": "paper", "alphas": "0,20", "measures": f"pq_patchiness,{__name__}:OWN"}
+    study.run(Study(**small | grown), tmp_path)
     after = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
     assert before[0] == after[0] and before[1] != after[1]
     table = pd.read_csv(tmp_path / "results.csv")
+    assert set(pd.read_csv(tmp_path / "regression.csv")["measure"]) == {"pq_patchiness", "mean_norm"}
     assert len(table) == 3 and (table["glue_average"] == table["cola"]).all()  # WNLI is left out of the average
     np.testing.assert_allclose(table["glue_average_with_wnli"], table[["cola", "wnli"]].mean(axis=1))
     with pytest.raises(InputError, match="learning_rate was 0.001 and is now 0.01"):
