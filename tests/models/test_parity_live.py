@@ -23,7 +23,11 @@ pytestmark = [
 
 
 def compare(folder, model, original, name=None):
-    """Every hidden state, and the logits, of our model and of the original in `folder`."""
+    """Every hidden state of a real token, and the logits, of our model and of the original in `folder`.
+
+    The states behind the end of a text, which nothing reads, are left out: in float32 the original itself is up to
+    1.2e-4 from its own float64 there, for MiniLM, and 4e-6 at real tokens.
+    """
     import torch
 
     batch = model.tokenizer(TEXTS, padding=True)
@@ -32,8 +36,9 @@ def compare(folder, model, original, name=None):
         expected = original.from_pretrained(folder).eval()(**inputs, output_hidden_states=True)
     with jax.default_matmul_precision("highest"):
         found = jax.jit(model.apply.__call__)(model.params, {key: np.asarray(value) for key, value in batch.items()})
+    real = np.array(batch["attention_mask"], bool)
     for ours, theirs in zip(found["hidden_states"], expected.hidden_states, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4, rtol=0)
+        np.testing.assert_allclose(np.asarray(ours)[real], theirs.numpy()[real], atol=2e-5, rtol=0)
     if name:
         np.testing.assert_allclose(found["logits"], expected.logits.numpy(), atol=1e-4, rtol=0)
 
