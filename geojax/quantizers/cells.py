@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.errors import InputError
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -32,3 +34,13 @@ class Cells:
     counts: Int[Array, "*batch M K"]
     codebooks: Float[Array, "*batch M K s"]
     squared_errors: Float[Array, "*batch n"]
+
+
+def check_sizes(n: int, codebook_size: int, iterations: int) -> None:
+    """Raises an InputError where n points cannot train codebooks of that size, in so many iterations."""
+    if codebook_size < 2:
+        raise InputError(f"codebook_size is {codebook_size}: a codebook needs at least 2 entries")
+    if n < codebook_size:
+        raise InputError(f"{n} points cannot train {codebook_size} entries a codebook: lower codebook_size to {n}")
+    if iterations < 1:
+        raise InputError(f"iterations is {iterations}: training needs at least 1")

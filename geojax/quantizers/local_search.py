@@ -12,7 +12,7 @@ from geojax.ops.blocks import row_blocks
 from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.ops.safe import matmul
-from geojax.quantizers.cells import Cells
+from geojax.quantizers.cells import Cells, check_sizes
 from geojax.quantizers.codebooks import Regression, sum_entries, take
 from geojax.typing import Key, Mask, Points
 
@@ -49,12 +49,7 @@ def check(n: int, d: int, codebooks: int, codebook_size: int, iterations: int) -
     """Raises an InputError where a cloud of n points in d dimensions cannot be quantized so."""
     if codebooks < 1:
         raise InputError(f"codebooks is {codebooks}: a quantizer needs at least 1")
-    if codebook_size < 2:
-        raise InputError(f"codebook_size is {codebook_size}: a codebook needs at least 2 entries")
-    if n < codebook_size:
-        raise InputError(f"{n} points cannot train {codebook_size} entries a codebook: lower codebook_size to {n}")
-    if iterations < 1:
-        raise InputError(f"iterations is {iterations}: training needs at least 1")
+    check_sizes(n, codebook_size, iterations)
 
 
 def fit(

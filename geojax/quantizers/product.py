@@ -10,7 +10,7 @@ from geojax.errors import InputError
 from geojax.ops import kmeans
 from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask, centre
-from geojax.quantizers.cells import Cells
+from geojax.quantizers.cells import Cells, check_sizes
 from geojax.typing import Key, Mask, Points
 
 
@@ -39,12 +39,7 @@ def check(n: int, d: int, codebooks: int, codebook_size: int, iterations: int) -
             f"{codebooks} codebooks do not divide d = {d} axes into equal blocks: "
             f"set codebooks to a divisor of {d}, such as {', '.join(map(str, sorted(near)))}"
         )
-    if codebook_size < 2:
-        raise InputError(f"codebook_size is {codebook_size}: a codebook needs at least 2 entries")
-    if n < codebook_size:
-        raise InputError(f"{n} points cannot train {codebook_size} entries a codebook: lower codebook_size to {n}")
-    if iterations < 1:
-        raise InputError(f"iterations is {iterations}: k-means needs at least 1")
+    check_sizes(n, codebook_size, iterations)
 
 
 def fit(
