@@ -6,14 +6,14 @@ from jaxtyping import Array, Float, Int
 
 from geojax.measures.conventions import check_convention, normal_variance
 from geojax.ops import order
-from geojax.ops.moments import as_mask, centre
+from geojax.ops.moments import centre
 from geojax.ops.safe import matmul, ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import descending_eigenvalues, principal_axes
 from geojax.typing import Key, Mask, Points, Scalar
 
 # Axes whose scores are sorted at once: bounds the memory of `vrm` at so many columns beside the cloud itself.
-AXES = 32
+AXES = 64
 
 
 def early_enrichment(eigenvalues: Float[Array, "k"], q: Int[Array, ""]) -> Scalar:
@@ -137,11 +137,11 @@ def vrm(
     if total_variance is None:
         total_variance = normal_variance(key, "vrm", cloud.count, d) if convention == "paper" else d
     eigenvalues, axes = principal_axes(cloud)
-    mask = as_mask(mask, points.shape[0])
 
     def entropies(block: Float[Array, "b d"]) -> Float[Array, "b"]:
-        scores = order.sort(jnp.where(mask, matmul(block, cloud.points.T), jnp.inf))
-        return _entropy(scores, cloud.count, automatic=convention == "paper")
+        scores = matmul(block, cloud.points.T)
+        scores = scores if mask is None else jnp.where(mask, scores, jnp.inf)
+        return _entropy(order.sort(scores), cloud.count, automatic=convention == "paper")
 
     q = axes.shape[0]
     width = min(AXES, q)

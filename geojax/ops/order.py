@@ -1,25 +1,51 @@
-"""Order statistics: sorting by integer keys, quantiles of masked values."""
+"""Order statistics: sorting, quantiles of masked values."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Float
 
 from geojax.typing import Mask, Scalar
 
 
+@jax.custom_jvp
 def sort(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-    """Sorts float32 along the last axis, ascending.
+    """Sorts along the last axis, ascending, NaN last, subnormal numbers as zeros or not; the derivative moves along.
 
-    The floats are compared through integers of the same order: XLA compares integers natively but floats by a
-    total order of several instructions, and on a CPU its sort of 116 667 x 96 floats takes 2.0 s, of integers 0.56 s.
+    On a CPU the rows are sorted by NumPy, on all cores: 96 rows of 116 667 take it 0.02 s, XLA's sort 2 s. Not where
+    devices work together: one that waits for the others holds the thread that would call NumPy.
     """
-    bits = jax.lax.bitcast_convert_type(values, jnp.int32)
-    return jax.lax.bitcast_convert_type(_flip(jax.lax.sort(_flip(bits), is_stable=False)), jnp.float32)
+    if jax.device_count() > 1:
+        return jax.lax.sort(values)
+    return jax.lax.platform_dependent(values, cpu=_sort_on_host, default=jax.lax.sort)
 
 
-def _flip(bits: Int[Array, "*batch n"]) -> Int[Array, "*batch n"]:
-    """Maps the bits of floats to integers of the same order and back: negative floats count downwards."""
-    return jnp.where(bits < 0, bits ^ jnp.int32(0x7FFFFFFF), bits)
+@sort.defjvp
+def _sort_jvp(primals, tangents):
+    (values,), (tangent,) = primals, tangents
+    ordered, places = jax.lax.sort_key_val(values, jax.lax.broadcasted_iota(jnp.int32, values.shape, values.ndim - 1))
+    return ordered, jnp.take_along_axis(tangent, places, -1)
+
+
+def _sort_on_host(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
+    return jax.pure_callback(_sort_rows, jax.typeof(values), values, vmap_method="expand_dims")
+
+
+def _sort_rows(values: jax.Array) -> np.ndarray:
+    ordered = np.empty(values.shape, values.dtype)
+    rows = ordered.reshape(-1, ordered.shape[-1])
+
+    def sort_row(row: np.ndarray, source: np.ndarray) -> None:
+        row[:] = source
+        row.sort()
+
+    # A pool that lives on would be inherited, without its threads, by a process that forks.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(sort_row, rows, np.asarray(values).reshape(rows.shape)))
+    return ordered
 
 
 def quantiles(values: Float[Array, "n"], mask: Mask, levels: tuple[float, ...]) -> tuple[Scalar, ...]:

@@ -8,13 +8,20 @@ from hypothesis.extra.numpy import arrays
 from geojax.ops import order
 from geojax.ops.distinct import first_occurrences
 
-floats = st.floats(width=32, allow_nan=False)
+floats = st.floats(width=32, allow_subnormal=False)
 
 
 @given(arrays(np.float32, (3, 17), elements=floats))
 @settings(deadline=None, max_examples=30)
 def test_sort_is_numpy_sort(values):
     np.testing.assert_array_equal(order.sort(jnp.asarray(values)), np.sort(values))
+    np.testing.assert_array_equal(jax.jit(jax.vmap(order.sort))(values), np.sort(values))
+
+
+def test_the_derivative_of_sort_moves_with_the_values():
+    values, weights = jnp.array([[3.0, 1, 2, 5], [0.0, -1, 7, 2]]), jnp.array([1.0, 10, 100, 1000])
+    gradient = jax.jit(jax.vmap(jax.grad(lambda row: order.sort(row) @ weights)))(values)
+    np.testing.assert_array_equal(gradient, [[100, 1, 10, 1000], [10, 1, 1000, 100]])
 
 
 @given(arrays(np.float32, 9, elements=st.floats(-1e3, 1e3, width=32)), arrays(bool, 9).filter(np.any))
