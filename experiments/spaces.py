@@ -137,8 +137,9 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dic
 
 def options(config: Any) -> dict[str, Any]:
     """The settings of a config that `evaluate` takes; no errors where it has no number of groups."""
-    names = ("convention", "codebooks", "codebook_size", "iterations", "quantizer_seeds")
-    return {name: getattr(config, name) for name in names} | {"groups": getattr(config, "groups", 0)}
+    names = ("convention", "codebooks", "codebook_size", "quantizer_seeds")
+    given = {name: getattr(config, name) for name in names}
+    return given | {"iterations": config.iterations or None, "groups": getattr(config, "groups", 0)}
 
 
 def measure(cloud: Cloud | Stream | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:

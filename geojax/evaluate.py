@@ -29,7 +29,7 @@ class Options(NamedTuple):
     convention: str
     codebooks: int
     codebook_size: int
-    iterations: int
+    iterations: int | None
     quantizer_seeds: int
     groups: int
 
@@ -43,7 +43,7 @@ def evaluate(
     convention: str = "standard",
     codebooks: int = 4,
     codebook_size: int = 256,
-    iterations: int = 25,
+    iterations: int | None = None,
     quantizer_seeds: int = 1,
     groups: int = 24,
 ) -> Evaluation:
@@ -59,7 +59,7 @@ def evaluate(
       convention: "standard", or "paper" for numbers comparable with the published ones.
       codebooks: M, codebooks of each quantizer.
       codebook_size: K, entries of one codebook.
-      iterations: of the quantizer's training.
+      iterations: of each quantizer's training; None for its own number.
       quantizer_seeds: refits of each quantizer, over which its measures are averaged.
       groups: G, groups of sequences that are left out in turn for standard errors, at most the number of sequences;
         0 for none. The errors cost G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.

@@ -37,7 +37,7 @@ class _Options(NamedTuple):
     refit: bool
     codebooks: int
     codebook_size: int
-    iterations: int
+    iterations: int | None
 
 
 class Monitor:
@@ -115,7 +115,7 @@ def monitor(
     convention: str = "standard",
     codebooks: int = 4,
     codebook_size: int = 256,
-    iterations: int = 25,
+    iterations: int | None = None,
 ) -> Monitor:
     """Watches the geometry of hidden states while a model trains, whoever trains it.
 

@@ -19,10 +19,12 @@ from geojax.typing import Key, Mask, Points
 # Rows searched at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that rows added at the end of a cloud
 # leave the draws of those before them as they are.
 BLOCK = 2048
+# Passes over the cloud in training, where their number is not given.
+PASSES = 20
 # Blocks between two updates of the codebooks.
-CHUNK = 2
+CHUNK = 4
 # Local searches when encoding, from random codes; while training each pass adds one to those of the passes before.
-SEARCHES = 20
+SEARCHES = 16
 # Updates of every code in one local search.
 SWEEPS = 2
 
@@ -58,22 +60,23 @@ def fit(
     *,
     codebooks: int = 4,
     codebook_size: int = 256,
-    iterations: int = 25,
+    iterations: int | None = None,
     mask: Mask | None = None,
 ) -> Quantizer:
     """Fits a local-search quantizer by alternating codes and codebooks, the codebooks shaken ever less.
 
     Every pass goes through the cloud in chunks. Each chunk is encoded by one local search from its last codes, with
-    normal noise of deviation T sigma on the codebooks (sigma that of each axis; T falls linearly from 1/M to 0 over the
-    passes); then the codebooks become the ridge regression of all points on their last codes. Without the noise the
-    search ends in a poor local optimum. Entries that no point uses move to the points that are fitted worst.
+    normal noise of deviation T sigma on the codebooks (sigma that of each axis; T = sqrt(1 - t) / 2M falls to 0 as t,
+    the share of the passes done, rises to 1); then the codebooks become the ridge regression of all points on their
+    last codes. Without the noise the search ends in a poor local optimum. Entries that no point uses move to the points
+    that are fitted worst.
 
     Args:
       points: Float[n, d].
       key: draws the first codes, the noise and the searches.
       codebooks: M.
       codebook_size: K, entries of one codebook; at most n.
-      iterations: passes over the cloud; half as many take half the time and leave about 2 % more error.
+      iterations: passes over the cloud, 20 by default; half as many take half the time and leave 2 % more error.
       mask: Bool[n], rows that count.
 
     Cost: O(iterations n M K (d + M)) time; memory O(n (d + M) + (M K)^2 + M K d).
@@ -85,6 +88,7 @@ def fit(
     Raises:
       InputError: n < K, or a number below its least.
     """
+    iterations = PASSES if iterations is None else iterations
     points = as_float32(points)
     n, d = points.shape
     check(n, d, codebooks, codebook_size, iterations)
@@ -115,7 +119,7 @@ def fit(
     def update(regression: Regression, chunk, number: Int[Array, ""]):
         index, rows, old, weight = chunk
         noise_key, search_key = jax.random.split(jax.random.fold_in(jax.random.fold_in(pass_key, number), index))
-        temperature = (1 - (number + 1) / iterations) / codebooks
+        temperature = jnp.sqrt((iterations - 1 - number) / iterations) / (2 * codebooks)
         entries = regression.entries
         shaken = entries + temperature * deviation * jax.random.normal(noise_key, entries.shape)
         new = _search(shaken, rows, old, search_key, searches=1)
@@ -214,7 +218,8 @@ def _search(
     """
     count, size, d = codebooks.shape
     halves = jnp.sum(codebooks**2, 2) / 2
-    pairs = [[matmul(codebooks[p], codebooks[m].T) for m in range(count)] for p in range(count)]
+    below = {(p, m): matmul(codebooks[p], codebooks[m].T) for m in range(count) for p in range(m)}
+    pairs = below | {(m, p): table.T for (p, m), table in below.items()}
     index = jnp.arange(size, dtype=jnp.int32)
 
     def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"]]) -> Int[Array, "b M"]:
@@ -223,7 +228,7 @@ def _search(
         unary = [halves[m] - matmul(points, codebooks[m].T) for m in range(count)]
 
         def given(codes: Int[Array, "b M"], m: int, others: range | list[int]) -> Float[Array, "b K"]:
-            return unary[m] + sum(take(pairs[p][m], codes[:, p]) for p in others)
+            return unary[m] + sum(take(pairs[p, m], codes[:, p]) for p in others)
 
         def sweep(_, codes: Int[Array, "b M"]) -> Int[Array, "b M"]:
             for m in range(count):
@@ -234,7 +239,7 @@ def _search(
 
         def value(codes: Int[Array, "b M"]) -> Float[Array, "b"]:
             terms = [jnp.take_along_axis(unary[m], codes[:, m, None], 1, mode="clip")[:, 0] for m in range(count)]
-            terms += [pairs[p][m].at[codes[:, p], codes[:, m]].get(mode="clip") for m in range(count) for p in range(m)]
+            terms += [pairs[p, m].at[codes[:, p], codes[:, m]].get(mode="clip") for m in range(count) for p in range(m)]
             return sum(terms)
 
         def search(number: Int[Array, ""], state):

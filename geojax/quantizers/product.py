@@ -13,6 +13,9 @@ from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.quantizers.cells import Cells, check_sizes
 from geojax.typing import Key, Mask, Points
 
+# Iterations of Lloyd's algorithm, where their number is not given.
+ITERATIONS = 25
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def fit(
     *,
     codebooks: int = 4,
     codebook_size: int = 256,
-    iterations: int = 25,
+    iterations: int | None = None,
     mask: Mask | None = None,
     max_points: int | None = None,
 ) -> Quantizer:
@@ -59,7 +62,7 @@ def fit(
       key: draws the initial centroids, and the points to train on where they are a subset.
       codebooks: M; must divide d.
       codebook_size: K, entries of one codebook; at most n.
-      iterations: of Lloyd's algorithm.
+      iterations: of Lloyd's algorithm, 25 by default.
       mask: Bool[n], rows that count. Fewer than K of them, or fewer than K distinct ones, leave entries that coincide.
       max_points: train on a random subset of so many points; None trains on all.
 
@@ -72,6 +75,7 @@ def fit(
     """
     points = as_float32(points)
     n, d = points.shape
+    iterations = ITERATIONS if iterations is None else iterations
     check(n if max_points is None else min(n, max_points), d, codebooks, codebook_size, iterations)
     cloud = centre(points, mask)
     mask = as_mask(mask, n)
