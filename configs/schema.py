@@ -187,6 +187,8 @@ class Benchmark:
 
     experiment: str = "benchmark"
     cloud: str = ""  # .npy file, float array n x d; empty: a generated cloud of 116 667 x 384
-    parts: str = "pq,lsq,cell_eee,vrm,all"  # what to time
+    model: str = "geojax-bert-tiny"  # to sample: HuggingFace name, local folder, or an encoder that ships with geojax
+    sequences: str = ""  # to sample: text file, one sequence a line; empty: the set that ships with geojax
+    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched"  # what to time
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud

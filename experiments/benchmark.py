@@ -1,13 +1,13 @@
-"""Our time beside that of public packages, in turn in one process: faiss, scikit-learn and SciPy on one latent space.
+"""Our time beside that of public packages, in turn in one process: faiss, scikit-learn, SciPy and PyTorch.
 
-Each part is a pair of functions of the cloud that do the same work; both return a number that shows it.
+Each part is a pair of functions that do the same work; both return a number that shows it.
 """
 
 import logging
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,48 +17,78 @@ import numpy as np
 
 from configs.lists import names
 from configs.schema import Benchmark
-from experiments import spaces
-from geojax import records
+from experiments import peers, spaces
+from geojax import latent, records
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
 from geojax.measures import cells as statistics_of_cells
 from geojax.measures import select
 from geojax.measures.spread import vrm
+from geojax.models import load, resolve
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 
 COLUMNS = (
-    *("part", "n", "d", "reference_seconds", "seconds", "ratio", "compile_seconds"),
+    *("part", "n", "d", "reference_seconds", "seconds", "ratio", "compile_seconds", "share_of_peak"),
     *("reference_value", "value", "shows"),
 )
-M, K = 4, 256
+SPACES = 8
 
 
 class Part(NamedTuple):
-    """One thing that both sides compute."""
+    """One thing that both sides compute.
 
-    reference: Callable[[np.ndarray], float]
-    ours: Callable[[jax.Array], Any]
+    Attributes:
+      reference, ours: the two computations, to be timed.
+      shows: what the numbers that both return mean.
+      shape: points and their width.
+      flops: floating-point operations of the matrix products that ours cannot do without, where they are the cost.
+    """
+
+    reference: Callable[[], float]
+    ours: Callable[[], Any]
     shows: str
+    shape: tuple[int, int]
+    flops: float | None = None
+
+
+class Inputs:
+    """What the parts work on, read when it is first needed."""
+
+    def __init__(self, config: Benchmark):
+        self.config = config
+        self.key = jax.random.key(config.seed)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The latent space."""
+        points = spaces.read_cloud(self.config.cloud) if self.config.cloud else generated(self.config.seed)
+        return np.ascontiguousarray(points, np.float32)
+
+    @cached_property
+    def cloud(self) -> jax.Array:
+        """The latent space on the device."""
+        return jnp.asarray(self.points)
 
 
 def run(config: Benchmark, workdir: Path) -> None:
     """Writes `benchmark.csv`, a row a part, as the parts are done."""
-    try:
-        import faiss  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"the reference needs {error.name}: pip install '.[peers]'") from error
-    if config.repeats < 1:
-        raise InputError(f"repeats is {config.repeats}: give 1 or more")
     wanted = names(config.parts)
     if unknown := [name for name in wanted if name not in PARTS]:
         raise InputError(f"part {unknown[0]!r} is unknown: choose some of {', '.join(PARTS)}")
-    points = spaces.read_cloud(config.cloud) if config.cloud else generated(config.seed)
-    points = np.ascontiguousarray(points, np.float32)
-    rows = []
+    if config.repeats < 1:
+        raise InputError(f"repeats is {config.repeats}: give 1 or more")
+    try:
+        import faiss  # noqa: F401
+        import sklearn  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"the reference needs {error.name}: pip install '.[peers]'") from error
+    inputs, rows = Inputs(config), []
+    speed = peak()
+    logging.info("products of float32 matrices run at %.0f GFLOP/s", speed / 1e9)
     for name in wanted:
-        rows.append(compare(name, PARTS[name](config.seed), points, config.repeats))
+        rows.append({"part": name, **compare(PARTS[name](inputs), config.repeats, speed)})
         records.write_table(workdir / "benchmark.csv", rows, COLUMNS)
         logging.info(
             "%s: reference %.2f s, ours %.2f s, ratio %.1f (compile %.1f s)",
@@ -76,158 +106,151 @@ def generated(seed: int) -> np.ndarray:
     return points @ np.linalg.qr(rng.standard_normal((d, d)))[0]
 
 
-def compare(name: str, part: Part, points: np.ndarray, repeats: int) -> dict[str, Any]:
-    """Runs both sides in turn and takes the median of the ratios."""
-    device = jnp.asarray(points)
+def peak() -> float:
+    """Operations a second that XLA reaches in a product of 2048 x 2048 float32, the best of ten."""
+    size = 2048
+    matrix = jnp.ones((size, size))
+    product = jax.jit(jnp.matmul)
+    product(matrix, matrix).block_until_ready()
+    return 2 * size**3 / min(timed(lambda: product(matrix, matrix).block_until_ready())[0] for _ in range(10))
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that a call takes, and what it returns."""
     start = time.perf_counter()
+    found = function()
+    return time.perf_counter() - start, found
+
+
+def compare(part: Part, repeats: int, speed: float) -> dict[str, Any]:
+    """Runs both sides in turn and takes the median of the ratios."""
     with one_blas_thread():
-        jax.block_until_ready(part.ours(device))
-    first = time.perf_counter() - start
+        first, _ = timed(lambda: float(part.ours()))
     theirs, ours = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
-        reference = part.reference(points)
-        theirs.append(time.perf_counter() - start)
-        start = time.perf_counter()
+        seconds, reference = timed(part.reference)
+        theirs.append(seconds)
         with one_blas_thread():
-            value = float(part.ours(device))
-        ours.append(time.perf_counter() - start)
+            seconds, value = timed(lambda: float(part.ours()))
+        ours.append(seconds)
+    seconds = statistics.median(ours)
     return {
-        "part": name,
-        "n": len(points),
-        "d": points.shape[1],
+        "n": part.shape[0],
+        "d": part.shape[1],
         "reference_seconds": statistics.median(theirs),
-        "seconds": statistics.median(ours),
+        "seconds": seconds,
         "ratio": statistics.median(a / b for a, b in zip(theirs, ours, strict=True)),
-        "compile_seconds": max(first - statistics.median(ours), 0.0),
+        "compile_seconds": max(first - seconds, 0.0),
+        "share_of_peak": part.flops / seconds / speed if part.flops else None,
         "reference_value": reference,
         "value": value,
         "shows": part.shows,
     }
 
 
-def faiss_codes(kind: str, points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes Int[n, M] and reconstructions by the quantizers of faiss, with their defaults, trained on all points."""
-    import faiss
-
-    d = points.shape[1]
-    if kind == "pq":
-        quantizer = faiss.ProductQuantizer(d, M, 8)
-        quantizer.cp.seed, quantizer.cp.max_points_per_centroid = 1234 + seed, len(points)
-    else:
-        quantizer = faiss.LocalSearchQuantizer(d, M, 8)
-        quantizer.random_seed = 1234 + seed
-    quantizer.train(points)
-    packed = quantizer.compute_codes(points)
-    return packed[:, :M].astype(int), quantizer.decode(packed)
-
-
-def share_lost(points: np.ndarray, decoded: np.ndarray) -> float:
-    """Reconstruction error of the convention "standard"."""
-    return float(((points - decoded) ** 2).sum() / ((points - points.mean(0)) ** 2).sum())
-
-
-def enrichment(points: np.ndarray) -> float:
-    """EEE of the points by scikit-learn's principal components, to 4 decimals."""
-    from sklearn.decomposition import PCA
-
-    values = PCA().fit(points).explained_variance_[: min(points.shape)]
-    total = np.cumsum(values)
-    excess = total - np.arange(1, len(values) + 1) * total[-1] / len(values)
-    return round(float(np.trapezoid(excess) / (len(values) * total[-1] / 2)), 4)
-
-
-def cells_by_sklearn(points: np.ndarray, codes: np.ndarray) -> float:
-    """Mean EEE over the cells with more than one distinct point."""
-    values = []
-    for column in codes.T:
-        for cell in range(K):
-            members = np.unique(points[column == cell], axis=0)
-            if len(members) > 1:
-                values.append(enrichment(members))
-    return float(np.mean(values))
-
-
-def vrm_by_scipy(points: np.ndarray) -> float:
-    """VRM of the convention "standard", which is that of "paper" but for a random factor near 1."""
-    from scipy.stats import differential_entropy
-    from sklearn.decomposition import PCA
-
-    scores = PCA().fit_transform(points)
-    scores *= np.sqrt(points.shape[1] / scores.var(0, ddof=1).sum())
-    return float(np.mean((1 - np.exp(differential_entropy(scores)) / np.sqrt(2 * np.pi * np.e)) ** 2))
-
-
-def study_by_peers(points: np.ndarray, seed: int) -> float:
-    """The nineteen measures of arXiv 2406.12159, "paper"; returns the patchiness of the local-search quantizer."""
-    from scipy.spatial.distance import cdist
-    from scipy.stats import skew
-
-    for kind in ("pq", "lsq"):
-        codes, decoded = faiss_codes(kind, points, seed)
-        share_lost(points, decoded)
-        distances = np.linalg.norm(points - decoded, axis=1)
-        distances /= distances.max()
-        np.subtract(*np.percentile(distances, [75, 25])), skew(distances)
-        counts = np.stack([np.bincount(column, minlength=K) for column in codes.T])
-        shares = counts / len(points)
-        np.var(shares / (1 - shares) * (K - 1), axis=1).mean()
-        entries = [np.stack([decoded[column == cell].mean(0) for cell in np.unique(column)]) for column in codes.T]
-        [np.partition(cdist(book, book, "sqeuclidean"), 1, axis=1)[:, 1] for book in entries]
-        mean = counts.sum() / K
-        patchiness = 1 + (counts.var() / mean - 1) / mean
-        cells_by_sklearn(points, codes)
-    enrichment(points), vrm_by_scipy(points)
-    values = np.linalg.eigvalsh(np.cov(points.T))
-    (values.sum() ** 2 / (values**2).sum() - 1) / (len(values) - 1)
-    return float(patchiness)
-
-
-def quantizing(kind: str, seed: int) -> Part:
+def quantizing(kind: str, inputs: Inputs) -> Part:
     """Training and encoding; shows the reconstruction error."""
     quantizer = QUANTIZERS[kind]
+    points, cloud, seed = inputs.points, inputs.cloud, inputs.config.seed
 
     @jax.jit
     def ours(points: jax.Array) -> jax.Array:
-        return statistics_of_cells.reconstruction_error(
-            quantizer.cells(quantizer.fit(points, jax.random.key(seed)), points)
-        )
+        cells = quantizer.cells(quantizer.fit(points, inputs.key), points)
+        return statistics_of_cells.reconstruction_error(cells)
 
-    return Part(lambda points: share_lost(points, faiss_codes(kind, points, seed)[1]), ours, "reconstruction error")
-
-
-def cell_part(seed: int) -> Part:
-    """EEE of the cells of one product quantizer, ours, which both sides are given."""
-    cells = []
-
-    def given(points: np.ndarray) -> Any:
-        if not cells:
-            pq = QUANTIZERS["pq"]
-            cells.append(jax.jit(lambda x: pq.cells(pq.fit(x, jax.random.key(seed)), x))(jnp.asarray(points)))
-        return cells[0]
-
-    measure = jax.jit(partial(statistics_of_cells.cell_eee, convention="paper"))
+    passes = QUANTIZERS["lsq"].PASSES + 1 if kind == "lsq" else (QUANTIZERS["pq"].ITERATIONS + 1) / peers.M
     return Part(
-        lambda points: cells_by_sklearn(points, np.asarray(given(points).codes)),
-        lambda points: measure(given(points)),
-        "mean EEE of the cells",
+        lambda: peers.share_lost(points, peers.codes(kind, points, seed)[1]),
+        lambda: ours(cloud),
+        "reconstruction error",
+        points.shape,
+        passes * 2 * points.size * peers.M * peers.K,
     )
 
 
-def study(seed: int) -> Part:
+def cell_part(inputs: Inputs) -> Part:
+    """EEE of the cells of one product quantizer, ours, which both sides are given."""
+    pq = QUANTIZERS["pq"]
+    cells = jax.jit(lambda x: pq.cells(pq.fit(x, inputs.key), x))(inputs.cloud)
+    measure = jax.jit(partial(statistics_of_cells.cell_eee, convention="paper"))
+    return Part(
+        lambda: peers.cell_enrichment(inputs.points, np.asarray(cells.codes)),
+        lambda: measure(cells),
+        "mean EEE of the cells",
+        inputs.points.shape,
+    )
+
+
+def vrm_part(inputs: Inputs) -> Part:
+    """VRM: products for the covariance and for the scores, and a sort."""
+    n, d = inputs.points.shape
+    ours = jax.jit(vrm)
+    return Part(lambda: peers.vrm(inputs.points), lambda: ours(inputs.cloud), "VRM", (n, d), 4 * n * d * min(n, d))
+
+
+def study(inputs: Inputs) -> Part:
     """All measures of the study."""
 
-    def ours(points: jax.Array) -> float:
-        found = evaluate(points, select("study"), jax.random.key(seed), convention="paper", groups=0)
-        return next(result.value for result in found.results if result.measure == "lsq_patchiness")
+    def ours() -> float:
+        return lsq_patchiness(evaluate(inputs.cloud, select("study"), inputs.key, convention="paper", groups=0))
 
-    return Part(partial(study_by_peers, seed=seed), ours, "LSQ patchiness")
+    reference = partial(peers.study, inputs.points, inputs.config.seed)
+    return Part(reference, ours, "LSQ patchiness", inputs.points.shape)
 
 
-PARTS: dict[str, Callable[[int], Part]] = {
+def lsq_patchiness(evaluation: Any) -> float:
+    """The value of that measure."""
+    return next(result.value for result in evaluation.results if result.measure == "lsq_patchiness")
+
+
+def eight(inputs: Inputs) -> Part:
+    """The study of eight spaces of n / 8 points, in one compiled call; the reference is ours, one after the other."""
+    n = len(inputs.points) // SPACES
+    stack = inputs.cloud[: n * SPACES].reshape(SPACES, n, -1)
+    rows = select("study")
+
+    def one(points: jax.Array) -> dict[str, jax.Array]:
+        cells = {name: fit.cells(fit.fit(points, inputs.key), points) for name, fit in QUANTIZERS.items()}
+        reading = {row.name: cells[row.quantizer] if row.quantizer else points for row in rows}
+        return {row.name: row.function(reading[row.name], convention="paper", key=inputs.key) for row in rows}
+
+    ours = jax.jit(lambda stack: jax.lax.map(one, stack))
+
+    def each() -> float:
+        found = [evaluate(points, rows, inputs.key, convention="paper", groups=0) for points in stack]
+        return statistics.mean(map(lsq_patchiness, found))
+
+    return Part(each, lambda: jnp.mean(ours(stack)["lsq_patchiness"]), "mean LSQ patchiness", stack.shape[1:])
+
+
+def sampling(batch_size: int, inputs: Inputs) -> Part:
+    """Every token's last hidden state, PyTorch in batches of so many sequences."""
+    name, texts = inputs.config.model, spaces.sequences(inputs.config.sequences)
+    apply, params, tokenizer, config = load(name)
+    layer = config.num_hidden_layers
+
+    def clouds() -> latent.Cloud:
+        return latent.sample(apply, params, tokenizer, texts, layers=(layer,))[0]
+
+    index = clouds().sequence_index
+    tokens, width = np.bincount(index).astype(float), config.hidden_size
+    products = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
+    return Part(
+        partial(peers.sample, str(resolve(name).folder), texts, batch_size),
+        lambda: np.sqrt(np.mean(np.square(clouds().points))),
+        "root mean square of the coordinates",
+        (len(index), width),
+        layer * products.sum(),
+    )
+
+
+PARTS: dict[str, Callable[[Inputs], Part]] = {
     "pq": partial(quantizing, "pq"),
     "lsq": partial(quantizing, "lsq"),
     "cell_eee": cell_part,
-    "vrm": lambda seed: Part(vrm_by_scipy, jax.jit(vrm), "VRM"),
+    "vrm": vrm_part,
     "all": study,
+    "eight": eight,
+    "sampling": partial(sampling, 1),
+    "sampling_batched": partial(sampling, 32),
 }

@@ -20,11 +20,16 @@ def cloud(tmp_path):
 @pytest.mark.slow
 def test_both_sides_find_the_same(cloud, tmp_path):
     pytest.importorskip("faiss")
-    benchmark.run(Benchmark(cloud=cloud, parts="pq,lsq,cell_eee,vrm", repeats=1), tmp_path)
+    pytest.importorskip("torch")
+    (tmp_path / "texts.txt").write_text("one sentence\nand a longer one, of more words\n" * 20)
+    parts = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched"
+    config = Benchmark(cloud=cloud, parts=parts, sequences=str(tmp_path / "texts.txt"), repeats=1)
+    benchmark.run(config, tmp_path)
     table = pd.read_csv(tmp_path / "benchmark.csv").set_index("part")
-    assert list(table.index) == ["pq", "lsq", "cell_eee", "vrm"]
+    assert ",".join(table.index) == parts
     assert (table[["reference_seconds", "seconds", "ratio"]] > 0).all().all()
-    for part, tolerance in {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3}.items():
+    tolerances = {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3, "eight": 0.03, "sampling": 1e-4, "sampling_batched": 1e-4}
+    for part, tolerance in tolerances.items():
         assert table.loc[part, "value"] == pytest.approx(table.loc[part, "reference_value"], rel=tolerance)
     assert table.loc["lsq", "value"] <= 1.005 * table.loc["lsq", "reference_value"]
 
@@ -40,6 +45,5 @@ def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
     [({"parts": "pq,kmeans"}, "'kmeans' is unknown: choose"), ({"repeats": 0}, "repeats is 0")],
 )
 def test_settings_that_cannot_work_are_refused(change, message, tmp_path):
-    pytest.importorskip("faiss")
     with pytest.raises(InputError, match=message):
         benchmark.run(Benchmark(**change), tmp_path)
