@@ -156,7 +156,7 @@ CATALOGUE: tuple[Measure, ...] = (
         spread.vrm,
         symbol=r"\mathrm{VRM}",
         value_range=(0.0, 2.0),
-        differentiable=False,
+        differentiable=True,
         cost="O(n d q + q^3 + q n log n)",
         reference=_SPREAD,
         conventions=CONVENTIONS,

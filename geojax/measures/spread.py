@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 from geojax.measures.conventions import check_convention, normal_variance
 from geojax.ops import order
 from geojax.ops.moments import centre
-from geojax.ops.safe import matmul, ratio
+from geojax.ops.safe import log, matmul, ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import descending_eigenvalues, principal_axes
 from geojax.typing import Key, Mask, Points, Scalar
@@ -124,6 +124,9 @@ def vrm(
       NaN for n = 1 or coinciding points, and in "paper" for n <= 4, where the estimators are undefined. A column with
       more equal values than its window has entropy minus infinity and r = 0.
 
+    Gradient: through the order of the scores, and through the axes where their eigenvalues differ by more than
+    rounding; a column with r = 0 has none.
+
     Cost: O(n d q + q^3 + q n log n); memory O(n d).
 
     References: arXiv 2212.08172, section 3; Vasicek 1976, "A test for normality based on sample entropy"; Ebrahimi,
@@ -177,13 +180,13 @@ def _entropy(scores: Float[Array, "b n"], count: Int[Array, ""], *, automatic: b
         cut = jnp.where(i <= m, 1 + (i - 1) / m, 2.0)
         cut = jnp.where(i > count - m, 1 + (count - i) / m, cut)
         reach = jnp.where(count > 1000, reach, cut)
-    logs = jnp.log(count / (reach * m) * (above - below))
+    logs = log(count / (reach * m) * (above - below))
     entropy = jnp.sum(jnp.where(i <= count, logs, 0), 1) / count
     if not automatic:
         return entropy
     few = slice(0, min(n, 10))
     i = i[few]
-    logs = jnp.log((count + 1) / m * (above - scores)[:, few])
+    logs = log((count + 1) / m * (above - scores)[:, few])
     van_es = jnp.sum(jnp.where(i <= count - m, logs, 0), 1) / (count - m)
     van_es += jnp.sum(jnp.where((i >= m) & (i <= count), 1 / i, 0)) + jnp.log(m / (count + 1))
     return jnp.where(count > 10, entropy, van_es)

@@ -17,3 +17,9 @@ def ratio(numerator: Float[Array, "..."], denominator: Float[Array, "..."]) -> F
     """
     defined = denominator != 0
     return jnp.where(defined, numerator / jnp.where(defined, denominator, 1), jnp.nan)
+
+
+def log(values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Natural logarithm, minus infinity at zero and with no gradient there."""
+    some = values != 0
+    return jnp.where(some, jnp.log(jnp.where(some, values, 1)), -jnp.inf)

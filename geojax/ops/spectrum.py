@@ -1,5 +1,6 @@
 """Eigenvalues and principal axes of a centred cloud, by the smaller of its two Gram matrices."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -49,9 +50,9 @@ def descending_eigenvalues(matrix: Float[Array, "q q"], count: Int[Array, ""]) -
 def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d"]]:
     """Eigenvalues of X'X, descending, and the unit axis of each as a row; zeros where rounding leaves no axis.
 
-    Axes of equal eigenvalues are an arbitrary basis of their span.
+    Axes of equal eigenvalues are an arbitrary basis of their span, constant for gradients.
     """
-    values, vectors = jnp.linalg.eigh(second_moments(cloud))
+    values, vectors = _eigh(second_moments(cloud))
     values, vectors = values[::-1], vectors[:, ::-1]
     n, d = cloud.points.shape
     # Vectors of X'X are orthonormal however small their eigenvalue; those of XX' yield axes only above rounding.
@@ -62,6 +63,23 @@ def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d
         return values, jnp.where(alive[:, None], vectors.T, 0)
     axes = matmul(vectors.T, cloud.points)
     return values, jnp.where(alive[:, None], axes / jnp.sqrt(jnp.where(alive, values, 1))[:, None], 0)
+
+
+@jax.custom_jvp
+def _eigh(matrix: Float[Array, "q q"]) -> tuple[Float[Array, "q"], Float[Array, "q q"]]:
+    """Eigenvalues, ascending, and eigenvectors in columns, whose derivative is finite where eigenvalues coincide."""
+    return tuple(jnp.linalg.eigh(matrix))
+
+
+@_eigh.defjvp
+def _eigh_jvp(primals, tangents):
+    """dv_j = sum over i of v_i (v_i' dA v_j) / (l_j - l_i), over the l_i that differ from l_j by more than rounding."""
+    values, vectors = _eigh(*primals)
+    change = matmul(vectors.T, matmul(tangents[0], vectors))
+    gaps = values - values[:, None]
+    apart = jnp.abs(gaps) > ROUNDING * values[-1]
+    turn = jnp.where(apart, change / jnp.where(apart, gaps, 1), 0)
+    return (values, vectors), (jnp.diagonal(change), matmul(vectors, turn))
 
 
 def principal_scores(cloud: Centred) -> tuple[Float[Array, "d"], Float[Array, "n d"]]:
