@@ -47,7 +47,8 @@ def run(config: Measure, workdir: Path) -> None:
     records.write_json(workdir / "measures.json", record)
     records.write_table(workdir / "measures.csv", rows, spaces.COLUMNS)
     if len(clouds) > 1:
-        records.write_atomic(workdir / "layers.svg", plots.layer_profiles(profiles))
+        panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
+        records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))
     for row in rows:
         error = "" if row["std_error"] is None else f" ± {row['std_error']:.2g}"
         layer = "" if row["layer"] is None else f"  layer {row['layer']}"

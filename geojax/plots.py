@@ -168,25 +168,29 @@ def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str 
     return _bytes(figure, format)
 
 
-def layer_profiles(profiles: Mapping[str, Sequence[tuple]], *, format: str = "svg") -> bytes:
-    """Every measure against depth, one panel below another, with intervals where they are known.
+def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, format: str = "svg") -> bytes:
+    """Lines against one axis, one panel below another, with intervals where they are known.
 
     Args:
-      profiles: for each measure, rows of (layer, value, low, high), the last two NaN where there is no interval.
+      panels: by title; the lines of a panel by name, as rows of (place, value, low, high), the last two NaN where there
+        is no interval. One nameless line needs no legend.
+      label: of the horizontal axis.
       format: "svg" or "png".
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 0.6 + 1.7 * len(profiles)), layout="constrained")
-        panels = figure.subplots(len(profiles), sharex=True, squeeze=False)[:, 0]
-    for axes, (measure, rows) in zip(panels, profiles.items(), strict=True):
-        layers, values, low, high = np.array(rows, float).T
-        reach = np.maximum([values - low, high - values], 0)
-        axes.plot(layers, values, color=COLOURS[0], linewidth=1)
-        look = {"color": COLOURS[0], "marker": MARKERS[0], "markersize": 3, "linestyle": "", "capsize": 2}
-        axes.errorbar(layers, values, yerr=np.nan_to_num(reach), elinewidth=1, **look)
-        axes.set_title(measure_name(measure), fontsize=9, loc="left")
+        figure = Figure(figsize=(4.2, 0.6 + 1.7 * len(panels)), layout="constrained")
+        grid = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+        for index, (name, rows) in enumerate(lines.items()):
+            places, values, low, high = np.array(rows, float).T
+            reach = np.nan_to_num(np.maximum([values - low, high - values], 0))
+            look = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 3}
+            axes.errorbar(places, values, yerr=reach, label=_text(name), linewidth=1, elinewidth=1, capsize=2, **look)
+        axes.set_title(title, fontsize=9, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[-1].set_xlabel("layer (0: embeddings)")
+    if any(lines):
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    grid[-1].set_xlabel(label)
     return _bytes(figure, format)
 
 

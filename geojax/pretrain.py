@@ -29,6 +29,8 @@ WEIGHT_DECAY = 0.01
 
 Windows = Int[Array, "B T"]
 Chosen = Int[Array, "B P"]
+# `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function and its arrays, which change without recompiling.
+Penalty = jax.tree_util.Partial
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,11 @@ def _logits(apply: Apply, params: Params, hidden: Hidden) -> Float[Array, "B P V
 
 def totals(params: Params, input_ids: Windows, key: Key, *, apply: Apply) -> Totals:
     """Masks a batch with `key` and sums over the masked positions what the model makes of them."""
+    return _totals(params, input_ids, key, apply)[0]
+
+
+def _totals(params: Params, input_ids: Windows, key: Key, apply: Apply) -> tuple[Totals, Hidden]:
+    """The sums, and the last hidden states that they come from."""
     hidden_ids, positions, tokens, counts = mask_tokens(key, input_ids, apply.config.vocab_size)
     batch = {
         "input_ids": hidden_ids,
@@ -158,9 +165,10 @@ def totals(params: Params, input_ids: Windows, key: Key, *, apply: Apply) -> Tot
     logits = _logits(apply, params, jnp.take_along_axis(last, positions[..., None], axis=1))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, tokens)
     correct = jnp.argmax(logits, axis=-1) == tokens
-    return Totals(
+    sums = Totals(
         jnp.sum(losses, where=counts), jnp.sum(correct, dtype=jnp.float32), jnp.sum(counts, dtype=jnp.float32)
     )
+    return sums, last
 
 
 @cache
@@ -198,11 +206,18 @@ def start(apply: Apply, schedule: Schedule, key: Key) -> State:
     params = init(apply, key)
     positions = sinusoids(apply.config.max_position_embeddings, apply.config.hidden_size)
     params["embeddings"]["position_embeddings"]["embedding"] = apply.config.initializer_range * jnp.asarray(positions)
+    return start_from(params, schedule)
+
+
+def start_from(params: Params, schedule: Schedule) -> State:
+    """A fresh optimizer on given parameters, which the state takes over."""
     return State(jnp.zeros((), jnp.int32), params, _optimizer(schedule).init(params))
 
 
 @partial(jax.jit, static_argnames=("apply", "schedule"), donate_argnames="state")
-def train_step(state: State, input_ids: Windows, key: Key, *, apply: Apply, schedule: Schedule) -> tuple[State, Totals]:
+def train_step(
+    state: State, input_ids: Windows, key: Key, *, apply: Apply, schedule: Schedule, penalty: Penalty | None = None
+) -> tuple[State, Totals]:
     """One step of AdamW on the mean cross-entropy of the masked positions; gradients are clipped to norm 1.
 
     Args:
@@ -211,14 +226,16 @@ def train_step(state: State, input_ids: Windows, key: Key, *, apply: Apply, sche
       key: key of the whole run: the masks of this step come from `fold_in(key, state.step)`.
       apply: with the masked-LM head; runs without dropout.
       schedule: settings of the optimizer.
+      penalty: what it gives for the last hidden states of the masked windows is added to the loss.
 
     Returns:
       The next state, and the sums over this batch before the step.
     """
 
     def objective(params: Params) -> tuple[Scalar, Totals]:
-        sums = totals(params, input_ids, jax.random.fold_in(key, state.step), apply=apply)
-        return sums.loss / jnp.maximum(sums.count, 1.0), sums
+        sums, hidden = _totals(params, input_ids, jax.random.fold_in(key, state.step), apply)
+        loss = sums.loss / jnp.maximum(sums.count, 1.0)
+        return loss if penalty is None else loss + penalty(hidden, jnp.ones(input_ids.shape, bool)), sums
 
     gradients, sums = jax.grad(objective, has_aux=True)(state.params)
     updates, optimizer = _optimizer(schedule).update(gradients, state.optimizer, state.params)

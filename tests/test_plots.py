@@ -74,15 +74,17 @@ def test_axes_are_labelled_with_units():
     assert "share of the variance" in words(FIGURES["spectrum"](table))
 
 
-def test_layer_profiles_show_every_measure_against_depth():
+def test_curves_show_every_line_of_every_panel():
     rows = [(0, 0.5, 0.4, 0.6), (1, 0.7, np.nan, np.nan), (2, np.nan, np.nan, np.nan)]
-    profiles = {"eee": rows, "pq_count_kl": [(layer, 1.0, 1.0, 1.0) for layer in range(3)]}
-    figure = plots.layer_profiles(profiles)
-    assert figure == plots.layer_profiles(profiles)
-    assert {"EEE", "PQ count KL", "layer (0: embeddings)"} <= set(map(str.strip, words(figure).split("  ")))
-    known = plots.layer_profiles(profiles | {"eee": [(0, 0.5, 0.45, 0.55), *rows[1:]]})
+    panels = {"EEE": {"": rows}, "count KL": {"": [(layer, 1.0, 1.0, 1.0) for layer in range(3)]}}
+    figure = plots.curves(panels, "layer")
+    assert figure == plots.curves(panels, "layer")
+    assert {"EEE", "count KL", "layer"} <= set(map(str.strip, words(figure).split("  ")))
+    known = plots.curves(panels | {"EEE": {"": [(0, 0.5, 0.45, 0.55), *rows[1:]]}}, "layer")
     assert known != figure  # the interval is drawn
-    assert plots.layer_profiles({"eee": rows}, format="png").startswith(b"\x89PNG")
+    several = words(plots.curves({"EEE": {"plain": rows, "up": rows[:2]}}, "step"))
+    assert "plain" in several and "up" in several
+    assert plots.curves(panels, "layer", format="png").startswith(b"\x89PNG")
 
 
 def test_models_without_a_level_are_drawn_and_named():

@@ -174,6 +174,11 @@ def count_kl(cells: Cells, *, convention: str = "standard", key: Key | None = No
     return jnp.mean(jnp.sum(divergence, 1))
 
 
+def lloyd_index(counts: Float[Array, "M K"], mean: Scalar) -> Scalar:
+    """1 + (V/m - 1) / m with this mean m and the population variance V of the counts; NaN where m is zero."""
+    return 1 + ratio(ratio(jnp.var(counts), mean) - 1, mean)
+
+
 def patchiness(cells: Cells, *, convention: str = "standard", key: Key | None = None) -> Scalar:
     """Lloyd's index of patchiness of the counts: crowding a point meets in its cell, over that of even counts.
 
@@ -195,8 +200,7 @@ def patchiness(cells: Cells, *, convention: str = "standard", key: Key | None = 
     """
     check_convention(convention)
     counts = cells.counts.astype(jnp.float32)
-    mean = jnp.sum(counts) / (counts.shape[1] if convention == "paper" else counts.size)
-    return 1 + ratio(ratio(jnp.var(counts), mean) - 1, mean)
+    return lloyd_index(counts, jnp.sum(counts) / (counts.shape[1] if convention == "paper" else counts.size))
 
 
 def cell_eee(cells: Cells, *, convention: str = "standard", key: Key | None = None) -> Scalar:
