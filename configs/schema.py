@@ -182,6 +182,28 @@ class Pretrain:
 
 
 @dataclass
+class Regularize:
+    """Go on pre-training an encoder with a measure of its last layer in the loss."""
+
+    experiment: str = "regularize"
+    model: str = "geojax-bert-tiny"  # the encoder that ships, or the folder `model/` of configs/pretrain.py
+    sequences: str = ""  # text file, one sequence a line; "miniature": generated; empty: the set that ships with geojax
+    measure: str = "soft_patchiness"  # soft_patchiness, eee, isoscore or vrm
+    factor: float = 1.25  # what is asked of the measure: its value at the start, divided and multiplied by this
+    strength: float = 5.0  # nats in the loss for a measure that is off by a factor e; they grow as the log's square
+    temperature: float = 0.1  # of soft_patchiness, in mean squared quantization errors
+    codebooks: int = 4  # M, codebooks of its quantizer, fitted at the start and kept
+    codebook_size: int = 64  # K, entries of one codebook
+    length: int = 64  # tokens of a window
+    batch_size: int = 32  # windows a step
+    steps: int = 100  # optimizer steps of each run
+    learning_rate: float = 5e-4  # peak
+    warmup: int = 10  # steps of linear warm-up
+    evaluations: int = 4  # of each run, evenly over its steps
+    seed: int = 0  # seed of the order of the windows, the masks and the quantizer
+
+
+@dataclass
 class Benchmark:
     """Time the measures of one latent space against public packages."""
 

@@ -185,7 +185,8 @@ def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, f
             places, values, low, high = np.array(rows, float).T
             reach = np.nan_to_num(np.maximum([values - low, high - values], 0))
             look = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 3}
-            axes.errorbar(places, values, yerr=reach, label=_text(name), linewidth=1, elinewidth=1, capsize=2, **look)
+            look |= {"linewidth": 1, "elinewidth": 1, "capsize": 2, "yerr": reach if reach.any() else None}
+            axes.errorbar(places, values, label=_text(name), **look)
         axes.set_title(title, fontsize=9, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if any(lines):

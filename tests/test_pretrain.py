@@ -118,6 +118,27 @@ def test_training_learns_a_text_that_repeats_itself():
     assert pretrain.train_step._cache_size() == 1
 
 
+def test_a_penalty_is_added_to_the_loss_and_its_arrays_change_without_recompiling():
+    ids, key, schedule = windows(4), jax.random.key(0), pretrain.Schedule(steps=9, warmup=1, learning_rate=1e-2)
+
+    def length(weight, hidden, mask):
+        return weight * jnp.sum(jnp.where(mask[..., None], hidden, 0)[..., 0] ** 2)
+
+    def last(*weights):
+        state = pretrain.start(APPLY, schedule, key)
+        for weight in weights:
+            penalty = None if weight is None else jax.tree_util.Partial(length, jnp.float32(weight))
+            state, _ = pretrain.train_step(state, ids, key, apply=APPLY, schedule=schedule, penalty=penalty)
+        batch = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        return float(jnp.sum(APPLY(state.params, batch)["hidden_states"][-1][..., 0] ** 2))
+
+    steps = 5
+    plain, before = last(*[None] * steps), pretrain.train_step._cache_size()
+    assert last(*[3.0] * steps) < 0.8 * plain and last(*[-3.0] * steps) > 1.2 * plain
+    np.testing.assert_allclose(last(*[0.0] * steps), plain, rtol=1e-5)
+    assert pretrain.train_step._cache_size() == before + 1
+
+
 def test_unigram_is_the_cross_entropy_of_the_counts():
     loss, accuracy = pretrain.unigram(np.array([[2, 5, 5, 6, 3]]), np.array([[2, 5, 6, 7, 3]]), 8)
     np.testing.assert_allclose(loss, -np.log(np.array([3, 2, 1]) / 6).mean())
