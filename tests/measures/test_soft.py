@@ -162,3 +162,11 @@ def test_gradient_of_vrm_is_finite_wherever_it_has_a_value(kind):
         "line": base[:, :1] * np.arange(1, D + 1, dtype=np.float32),
     }.get(kind, base)
     assert np.isfinite(jax.jit(jax.grad(vrm))(jnp.asarray(points))).all() and np.isfinite(oracles.vrm(points))
+
+
+def test_masked_rows_leave_the_gradient_of_vrm_as_it_is():
+    points, mask = cloud(n=64), jnp.arange(128) < 64
+    padded = jnp.concatenate([points, jnp.full_like(points, jnp.nan)])
+    found = np.asarray(jax.jit(jax.grad(vrm))(padded, mask=mask))
+    assert not found[64:].any()
+    np.testing.assert_allclose(found[:64], jax.jit(jax.grad(vrm))(points), rtol=1e-3, atol=1e-6)
