@@ -17,8 +17,10 @@ def check_level(alpha: float) -> None:
 def is_noised(path: tuple[str, ...]) -> bool:
     """Whether noise reaches a parameter: dense kernels and LayerNorm scales of the layers, and nothing else.
 
-    These are the encoder's parameters whose HuggingFace name ends in `weight`; embeddings, pooler, heads and every
-    bias stay as they are.
+    These are the encoder's parameters whose HuggingFace name ends in `weight`; embeddings, the projection that some
+    architectures put behind them, pooler, heads and every bias stay as they are. The layers of ALBERT are one layer, so
+    its noise is the same in all. GPT-2's query, key and value kernels draw apart, though its files keep them in one
+    tensor, and the LayerNorm behind its last layer is noised as the last of BERT is.
     """
     return path[0] == "encoder" and path[-1] in ("kernel", "scale")
 

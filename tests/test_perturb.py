@@ -1,14 +1,19 @@
 """Noise reaches exactly the parameters that the study names, with the stated law."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.models import EncoderConfig, init, make_apply
+from geojax.models import EncoderConfig, init, load, make_apply
 from geojax.models.apply import Apply
+from geojax.models.architectures import ARCHITECTURES
 from geojax.models.weights import table
 from geojax.perturb import add_noise, is_noised
+
+DATA = Path(__file__).parent / "data"
 
 
 def make(family: str, **options) -> tuple[Apply, dict]:
@@ -26,22 +31,24 @@ def make(family: str, **options) -> tuple[Apply, dict]:
     return apply, init(apply, jax.random.key(0))
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", ARCHITECTURES)
 def test_the_changed_parameters_are_those_named(family):
-    apply, params = make(family, head="classification", num_labels=2)
+    apply, params, *_ = load(DATA / f"random-{family}", head="classification")
     noised = add_noise(params, 10.0, jax.random.key(1))
     changed = {
         tuple(part.key for part in path)
         for (path, before), after in zip(
             jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(noised), strict=True
         )
-        if (before != after).any()
+        if (before != after).all()
     }
+    untouched = ("embeddings.", "embeddings_project", "encoder.embedding_hidden_mapping_in", "wte", "wpe", "pooler")
     by_name = {
-        entry.path for entry in table(apply) if entry.name.startswith("encoder.") and entry.name.endswith("weight")
+        entry.path for entry in table(apply) if entry.name.endswith("weight") and not entry.name.startswith(untouched)
     }
     assert changed == by_name
-    assert len(changed) == 2 * (6 + 2)  # q, k, v, output, two feed-forward kernels, two LayerNorm scales a layer
+    layers = apply.config.distinct_layers  # of each q, k, v, output, two feed-forward kernels, two LayerNorm scales a layer
+    assert len(changed) == 8 * layers + (family == "gpt2")  # and the scale behind the last layer of a pre-norm model
 
 
 def test_no_noise_changes_nothing_and_full_noise_leaves_nothing():

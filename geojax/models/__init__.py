@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geojax.errors import InputError
-from geojax.models.apply import Apply, Params, init, make_apply, shapes, with_head
+from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import EncoderConfig, read_config
 from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
 from geojax.typing import Key
@@ -110,8 +110,9 @@ def load(
     Args:
       name_or_path: a HuggingFace name, a local folder, or one of `shipped()`.
       revision: branch, tag or commit on the hub.
-      head: None, "classification" (regression is one label) or "masked_lm".
-      num_labels: outputs of a classification head; read from the checkpoint where the head is.
+      head: None, "classification" (regression is one label), "token_classification", "masked_lm", or, of GPT-2,
+        "causal_lm".
+      num_labels: outputs of a head that classifies; read from the checkpoint where the head is.
       key: initialises a new head (and a pooler, where the checkpoint has none); None reads the head from the
         checkpoint.
 
@@ -121,12 +122,12 @@ def load(
     """
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
-    tensors = read_tensors(folder)
+    tensors = read_tensors(folder, config.architecture.prefix)
     pooler, found_labels = infer_apply(config, head, tensors)
-    if head == "classification" and key is None:
+    if head in LABELLED and key is None:
         num_labels = num_labels if num_labels is not None else found_labels
         if num_labels is None:
-            raise InputError(f"{folder} has no classification head: give a key and num_labels to start a new one")
+            raise InputError(f"{folder} has no {head} head: give a key and num_labels to start a new one")
     apply = make_apply(config, head, num_labels, pooler=pooler)
     if key is None:
         params = load_params(folder, apply, tensors, head=head is not None)
@@ -151,6 +152,8 @@ def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
         raise InputError(f"the tokenizer in {folder} cannot be read: {error}") from error
+    if config.architecture.causal and tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token  # what stands behind the end is masked, whatever it is
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= config.vocab_size:
         raise InputError(

@@ -7,14 +7,16 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, Shaped
 
 from geojax.errors import InputError
 from geojax.models.config import EncoderConfig
-from geojax.models.encoder import Embeddings, Layer, linear, split
-from geojax.models.heads import ClassificationHead, MaskedLMHead
+from geojax.models.encoder import Embeddings, Layer, layer_norm, linear, split
+from geojax.models.heads import ClassificationHead, MaskedLMHead, TokenHead
 from geojax.typing import Key
 
-Head = Literal["classification", "masked_lm"] | None
+Head = Literal["classification", "token_classification", "masked_lm", "causal_lm"] | None
+LABELLED = ("classification", "token_classification")  # heads with a number of labels
 Params = dict[str, Any]
 
 
@@ -23,11 +25,15 @@ class Model(nnx.Module):
 
     def __init__(self, config: EncoderConfig, head: Head, num_labels: int | None, pooler: bool, *, rngs: nnx.Rngs):
         self.embeddings = Embeddings(config, rngs=rngs)
-        self.encoder = nnx.Dict({str(i): Layer(config, rngs=rngs) for i in range(config.num_hidden_layers)})
+        self.encoder = nnx.Dict({str(i): Layer(config, rngs=rngs) for i in range(config.distinct_layers)})
+        if config.architecture.pre_norm:
+            self.encoder["layer_norm"] = layer_norm(config, rngs)
         if pooler:
             self.pooler = linear(config, config.hidden_size, config.hidden_size, rngs)
         if head == "classification":
             self.head = ClassificationHead(config, num_labels, rngs=rngs)
+        elif head == "token_classification":
+            self.head = TokenHead(config, num_labels, rngs=rngs)
         elif head == "masked_lm":
             self.head = MaskedLMHead(config, rngs=rngs)
 
@@ -42,9 +48,10 @@ class Apply:
       key: key of dropout; None is evaluation mode.
 
     Returns:
-      `hidden_states`, a tuple of the embeddings and every layer's output, each Float[B, T, d]; `pooled` Float[B, d]
-      where the model has a pooler; `logits` where it has a head: Float[B, num_labels] or Float[B, T, V]. Under jit
-      what the caller does not use is not computed. Padding never changes the vector of a real token.
+      `hidden_states`, a tuple of the embeddings and every layer's output, each Float[B, T, d] (of a pre-norm model the
+      last is behind the final LayerNorm); `pooled` Float[B, d] where the model has a pooler; `logits` where it has a
+      head: Float[B, num_labels], Float[B, T, num_labels] or Float[B, T, V]. Under jit what the caller does not use is
+      not computed. Padding never changes the vector of a real token.
 
     Raises:
       InputError: at trace time, when T exceeds `config.max_length`.
@@ -61,35 +68,55 @@ class Apply:
             raise InputError(f"{input_ids.shape[1]} tokens exceed the model's {self.config.max_length} positions")
         graph, state = _abstract(self)
         nnx.replace_by_pure_dict(state, params)
-        model = nnx.merge(graph, state)
+        model, style = nnx.merge(graph, state), self.config.architecture
         key_embeddings, key_head, *keys = split(key, self.config.num_hidden_layers + 2)
         types = jnp.asarray(batch.get("token_type_ids", jnp.zeros_like(input_ids)))
+        seen = mask.astype(bool)[:, None, None, :]
+        if style.causal:
+            seen = seen & jnp.tri(mask.shape[1], dtype=bool)
         # The most negative finite number, not -inf: a row of padding alone must not become NaN.
-        bias = jnp.where(mask.astype(bool), 0.0, jnp.finfo(jnp.float32).min)[:, None, None, :]
+        bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
         states = [model.embeddings(input_ids, types, key_embeddings)]
         for i, key_layer in enumerate(keys):
-            states.append(model.encoder[str(i)](states[-1], bias, key_layer))
+            states.append(model.encoder["0" if style.shared_layers else str(i)](states[-1], bias, key_layer))
+        if style.pre_norm:
+            states[-1] = model.encoder["layer_norm"](states[-1])
         outputs = {"hidden_states": tuple(states)}
-        first = states[-1][:, 0]
         if self.pooler:
-            outputs["pooled"] = jnp.tanh(model.pooler(first))
+            outputs["pooled"] = jnp.tanh(model.pooler(states[-1][:, 0]))
         if self.head == "classification":
-            bert = self.config.model_type == "bert"
-            outputs["logits"] = model.head(outputs["pooled"] if bert else first, key_head)
+            feature = outputs["pooled"] if style.feature == "pooled" else _feature(style.feature, states[-1], mask)
+            outputs["logits"] = model.head(feature, key_head)
+        elif self.head == "token_classification":
+            outputs["logits"] = model.head(states[-1], key_head)
         elif self.head == "masked_lm":
             outputs["logits"] = model.head(states[-1], params["embeddings"]["word_embeddings"]["embedding"])
+        elif self.head == "causal_lm":
+            outputs["logits"] = states[-1] @ params["embeddings"]["word_embeddings"]["embedding"].T
         return outputs
+
+
+def _feature(name: str, last: Float[Array, "B T d"], mask: Shaped[Array, "B T"]) -> Float[Array, "B d"]:
+    """The vector of the first token, or of the last real one."""
+    if name == "first":
+        return last[:, 0]
+    place = jnp.max(jnp.where(mask.astype(bool), jnp.arange(mask.shape[1]), 0), axis=1)
+    return jnp.take_along_axis(last, place[:, None, None], axis=1)[:, 0]
 
 
 def make_apply(
     config: EncoderConfig, head: str | None = None, num_labels: int | None = None, *, pooler: bool = False
 ) -> Apply:
-    """The pure function of an architecture; BERT's classification head brings its pooler."""
-    if head not in (None, "classification", "masked_lm"):
-        raise InputError(f"head {head!r} is unknown: choose None, 'classification' or 'masked_lm'")
-    if (head == "classification") != (num_labels is not None):
-        raise InputError(f"head {head!r} with num_labels {num_labels}: a classification head, and no other, has labels")
-    return Apply(config, head, num_labels, pooler or (head == "classification" and config.model_type == "bert"))
+    """The pure function of an architecture; the classification head of BERT and ALBERT brings their pooler."""
+    heads = config.architecture.heads
+    if head is not None and head not in heads:
+        raise InputError(f"head {head!r} is unknown: {config.model_type} has None, {', '.join(map(repr, heads))}")
+    if (head in LABELLED) != (num_labels is not None):
+        raise InputError(
+            f"head {head!r} with num_labels {num_labels}: a head that classifies, and no other, has labels"
+        )
+    pooled = head == "classification" and config.architecture.feature == "pooled"
+    return Apply(config, head, num_labels, pooler or pooled)
 
 
 @cache

@@ -4,16 +4,20 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from geojax.errors import InputError
+from geojax.models.architectures import ARCHITECTURES, Architecture
 
-MODEL_TYPES = ("bert", "roberta")
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The shape of a BERT or RoBERTa encoder (field names and defaults of HuggingFace's `BertConfig`)."""
+    """The shape of an encoder: fields and defaults of HuggingFace's `BertConfig`, whatever the model type.
+
+    `embedding_size` is the width of the embeddings where it is not that of the layers.
+    """
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -30,22 +34,49 @@ class EncoderConfig:
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
+    embedding_size: int | None = None
 
     def __post_init__(self):
-        if self.model_type not in MODEL_TYPES:
-            raise InputError(f"model type {self.model_type!r} is not supported: geojax has {', '.join(MODEL_TYPES)}")
+        _check_type(self.model_type)
         if self.hidden_act not in ACTIVATIONS:
             raise InputError(f"activation {self.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}")
         if self.hidden_size % self.num_attention_heads:
             raise InputError(
                 f"hidden_size {self.hidden_size} is not divisible by num_attention_heads {self.num_attention_heads}"
             )
+        if self.projects and "embeddings/projection" not in self.architecture.names:
+            raise InputError(f"{self.model_type} has no embedding_size of its own: leave it out")
+
+    @property
+    def architecture(self) -> Architecture:
+        """What sets the model type apart."""
+        return ARCHITECTURES[self.model_type]
+
+    @property
+    def embedding_width(self) -> int:
+        """The width of the embedding tables."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def projects(self) -> bool:
+        """Whether a dense layer maps the embeddings to the width of the layers."""
+        return self.architecture.projects or self.embedding_width != self.hidden_size
+
+    @property
+    def distinct_layers(self) -> int:
+        """How many layers have parameters of their own."""
+        return 1 if self.architecture.shared_layers else self.num_hidden_layers
 
     @property
     def max_length(self) -> int:
         """The longest sequence, in tokens: RoBERTa's positions start behind the padding index."""
-        offset = self.pad_token_id + 1 if self.model_type == "roberta" else 0
+        offset = self.pad_token_id + 1 if self.architecture.offset_positions else 0
         return self.max_position_embeddings - offset
+
+
+def _check_type(model_type: str) -> None:
+    if model_type not in ARCHITECTURES:
+        raise InputError(f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}")
 
 
 def read_config(folder: Path) -> EncoderConfig:
@@ -56,13 +87,47 @@ def read_config(folder: Path) -> EncoderConfig:
     """
     path = folder / "config.json"
     try:
-        record = json.loads(path.read_text())
+        return from_record(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
-    if record.get("position_embedding_type", "absolute") != "absolute" or record.get("is_decoder"):
-        raise InputError(f"{path}: only encoders with absolute position embeddings are supported")
-    fields = {field.name for field in dataclasses.fields(EncoderConfig)}
-    try:
-        return EncoderConfig(**{name: value for name, value in record.items() if name in fields})
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def from_record(record: dict[str, Any]) -> EncoderConfig:
+    """The config that HuggingFace's `record` describes; null and what is left out are the model type's defaults.
+
+    Raises:
+      InputError: an architecture that geojax does not have.
+    """
+    model_type = record.get("model_type", "bert")
+    _check_type(model_type)
+    architecture = ARCHITECTURES[model_type]
+    record = dict(architecture.defaults) | {name: value for name, value in record.items() if value is not None}
+    for name, value in architecture.required.items():
+        if record.get(name, value) != value:
+            raise InputError(f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only")
+    values = {}
+    for field in dataclasses.fields(EncoderConfig):
+        names = architecture.fields.get(field.name, (field.name,))
+        found = [record[name] for name in names if name in record]
+        if any(value != found[0] for value in found):
+            raise InputError(f"{' and '.join(names)} differ ({', '.join(map(str, found))}): that is not supported")
+        if found:
+            values[field.name] = found[0]
+    if architecture.causal:  # a decoder has no padding token of its own
+        values.setdefault("pad_token_id", record["eos_token_id"])
+        values.setdefault("intermediate_size", 4 * values.get("hidden_size", EncoderConfig.hidden_size))
+    return EncoderConfig(**values)
+
+
+def to_record(config: EncoderConfig) -> dict[str, Any]:
+    """The config under HuggingFace's names: what `from_record` reads."""
+    architecture = config.architecture
+    record = dict(architecture.required)
+    for name, value in (dataclasses.asdict(config) | {"embedding_size": config.embedding_width}).items():
+        names = architecture.fields.get(name, (name,))
+        if value is None and architecture.defaults.keys() & set(names):  # null would be read as that default
+            value = config.hidden_dropout_prob
+        record |= dict.fromkeys(names, value)
+    return record

@@ -1,8 +1,9 @@
-"""BERT and RoBERTa encoders (Devlin et al. 2019, arXiv 1810.04805; Liu et al. 2019, arXiv 1907.11692) in Flax NNX.
+"""Transformer encoders, and GPT-2's decoder, in Flax NNX: one module, and `architectures` says how model types differ.
 
 Modules hold parameters only; the batch and the key of dropout are arguments. B: batch, T: length, d: width.
 """
 
+import math
 from functools import partial
 
 import jax
@@ -13,7 +14,12 @@ from jaxtyping import Array, Float, Int
 from geojax.models.config import EncoderConfig
 from geojax.typing import Key
 
-ACTIVATION = {"gelu": partial(jax.nn.gelu, approximate=False), "gelu_new": jax.nn.gelu, "relu": jax.nn.relu}
+ACTIVATION = {
+    "gelu": partial(jax.nn.gelu, approximate=False),
+    "gelu_new": jax.nn.gelu,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+}
 
 Hidden = Float[Array, "B T d"]
 
@@ -30,80 +36,101 @@ def split(key: Key | None, count: int) -> tuple[Key | None, ...]:
     return (None,) * count if key is None else tuple(jax.random.split(key, count))
 
 
-def linear(config: EncoderConfig, inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A dense layer with N(0, initializer_range) kernel and zero bias."""
-    return nnx.Linear(inputs, outputs, kernel_init=jax.nn.initializers.normal(config.initializer_range), rngs=rngs)
+def linear(
+    config: EncoderConfig, inputs: int, outputs: int, rngs: nnx.Rngs, *, bias: bool = True, residual: bool = False
+) -> nnx.Linear:
+    """A dense layer with N(0, initializer_range) kernel and zero bias.
+
+    Those that a pre-norm model adds to its residual start smaller, by the root of how many there are (Radford et al.
+    2019, section 2.3).
+    """
+    deviation = config.initializer_range
+    if residual and config.architecture.pre_norm:
+        deviation /= math.sqrt(2 * config.num_hidden_layers)
+    return nnx.Linear(inputs, outputs, use_bias=bias, kernel_init=jax.nn.initializers.normal(deviation), rngs=rngs)
 
 
-def layer_norm(config: EncoderConfig, rngs: nnx.Rngs) -> nnx.LayerNorm:
+def layer_norm(config: EncoderConfig, rngs: nnx.Rngs, width: int | None = None) -> nnx.LayerNorm:
     """Layer normalisation with a two-pass variance: the one-pass form cancels when the mean is large."""
-    return nnx.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps, use_fast_variance=False, rngs=rngs)
+    return nnx.LayerNorm(width or config.hidden_size, epsilon=config.layer_norm_eps, use_fast_variance=False, rngs=rngs)
 
 
 class Embeddings(nnx.Module):
-    """Sum of word, position and token-type embeddings, normalised."""
+    """Sum of word, position and token-type embeddings, normalised, and mapped to the width of the layers."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         table = partial(
             nnx.Embed,
-            features=config.hidden_size,
+            features=config.embedding_width,
             embedding_init=jax.nn.initializers.normal(config.initializer_range),
             rngs=rngs,
         )
         self.config = config
         self.word_embeddings = table(config.vocab_size)
         self.position_embeddings = table(config.max_position_embeddings)
-        self.token_type_embeddings = table(config.type_vocab_size)
-        self.layer_norm = layer_norm(config, rngs)
+        if config.architecture.token_types:
+            self.token_type_embeddings = table(config.type_vocab_size)
+        if not config.architecture.pre_norm:
+            self.layer_norm = layer_norm(config, rngs, config.embedding_width)
+        if config.projects:
+            self.projection = linear(config, config.embedding_width, config.hidden_size, rngs)
 
     def __call__(self, input_ids: Int[Array, "B T"], token_type_ids: Int[Array, "B T"], key: Key | None) -> Hidden:
-        if self.config.model_type == "roberta":  # positions count the real tokens, from the padding index on
+        if self.config.architecture.offset_positions:  # they count the real tokens, from the padding index on
             real = (input_ids != self.config.pad_token_id).astype(jnp.int32)
             positions = jnp.cumsum(real, axis=1) * real + self.config.pad_token_id
         else:
             positions = jnp.arange(input_ids.shape[1])[None]
-        total = (
-            self.word_embeddings(input_ids)
-            + self.token_type_embeddings(token_type_ids)
-            + self.position_embeddings(positions)
-        )
-        return dropout(self.layer_norm(total), self.config.hidden_dropout_prob, key)
+        total = self.word_embeddings(input_ids)
+        if self.config.architecture.token_types:
+            total = total + self.token_type_embeddings(token_type_ids)
+        total = total + self.position_embeddings(positions)
+        if not self.config.architecture.pre_norm:
+            total = self.layer_norm(total)
+        total = dropout(total, self.config.hidden_dropout_prob, key)
+        return self.projection(total) if self.config.projects else total
 
 
 class Attention(nnx.Module):
-    """Multi-head self-attention, its output projection, and the residual that is normalised after."""
+    """Multi-head self-attention, its output projection, and the residual; LayerNorm comes after it, or before."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.query, self.key, self.value, self.output = (
-            linear(config, config.hidden_size, config.hidden_size, rngs) for _ in range(4)
+        self.query, self.key, self.value = (
+            linear(config, config.hidden_size, config.hidden_size, rngs) for _ in range(3)
         )
+        self.output = linear(config, config.hidden_size, config.hidden_size, rngs, residual=True)
         self.layer_norm = layer_norm(config, rngs)
 
-    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 1 T"], key: Key | None) -> Hidden:
+    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], key: Key | None) -> Hidden:
         key_weights, key_output = split(key, 2)
-        heads = self.config.num_attention_heads
+        heads, pre_norm = self.config.num_attention_heads, self.config.architecture.pre_norm
+        inputs = self.layer_norm(hidden) if pre_norm else hidden
         query, keys, value = (
-            x.reshape(*x.shape[:2], heads, -1) for x in (self.query(hidden), self.key(hidden), self.value(hidden))
+            x.reshape(*x.shape[:2], heads, -1) for x in (self.query(inputs), self.key(inputs), self.value(inputs))
         )
         scores = jnp.einsum("bqhd,bkhd->bhqk", query * query.shape[-1] ** -0.5, keys) + attention_bias
         weights = dropout(jax.nn.softmax(scores), self.config.attention_probs_dropout_prob, key_weights)
         context = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
-        return self.layer_norm(hidden + dropout(self.output(context), self.config.hidden_dropout_prob, key_output))
+        total = hidden + dropout(self.output(context), self.config.hidden_dropout_prob, key_output)
+        return total if pre_norm else self.layer_norm(total)
 
 
 class Layer(nnx.Module):
-    """One transformer layer: attention, then a two-layer perceptron with its normalised residual."""
+    """One transformer layer: attention, then a two-layer perceptron with its residual."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.attention = Attention(config, rngs=rngs)
         self.intermediate = linear(config, config.hidden_size, config.intermediate_size, rngs)
-        self.output = linear(config, config.intermediate_size, config.hidden_size, rngs)
+        self.output = linear(config, config.intermediate_size, config.hidden_size, rngs, residual=True)
         self.layer_norm = layer_norm(config, rngs)
 
-    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 1 T"], key: Key | None) -> Hidden:
+    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], key: Key | None) -> Hidden:
         key_attention, key_output = split(key, 2)
+        pre_norm = self.config.architecture.pre_norm
         hidden = self.attention(hidden, attention_bias, key_attention)
-        expanded = ACTIVATION[self.config.hidden_act](self.intermediate(hidden))
-        return self.layer_norm(hidden + dropout(self.output(expanded), self.config.hidden_dropout_prob, key_output))
+        inputs = self.layer_norm(hidden) if pre_norm else hidden
+        expanded = ACTIVATION[self.config.hidden_act](self.intermediate(inputs))
+        total = hidden + dropout(self.output(expanded), self.config.hidden_dropout_prob, key_output)
+        return total if pre_norm else self.layer_norm(total)

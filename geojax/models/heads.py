@@ -1,4 +1,4 @@
-"""What sits on an encoder: sequence classification (or regression, with one output) and masked language modelling."""
+"""What sits on an encoder: classification of texts (regression has one output) or of tokens, language modelling."""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -9,33 +9,48 @@ from geojax.models.encoder import ACTIVATION, Hidden, dropout, layer_norm, linea
 from geojax.typing import Key
 
 
+def _rate(config: EncoderConfig) -> float:
+    return config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
+
+
 class ClassificationHead(nnx.Module):
-    """Logits from the first token. BERT reads its pooler; RoBERTa has a dense tanh layer of its own."""
+    """Logits of a text from one vector: a dense layer of its own where the architecture has one, and the output."""
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
         self.config = config
-        if config.model_type == "roberta":
+        if config.architecture.head_activation:
             self.dense = linear(config, config.hidden_size, config.hidden_size, rngs)
+        self.output = linear(config, config.hidden_size, num_labels, rngs, bias=config.architecture.head_bias)
+
+    def __call__(self, feature: Float[Array, "B d"], key: Key | None) -> Float[Array, "B labels"]:
+        rate, style = _rate(self.config), self.config.architecture
+        key_input, key_output = split(key, 2)
+        if style.head_activation:
+            feature = dropout(feature, rate, key_input if style.head_dropout else None)
+            feature = ACTIVATION[style.head_activation](self.dense(feature))
+        return self.output(dropout(feature, rate, key_output))
+
+
+class TokenHead(nnx.Module):
+    """Logits of every token."""
+
+    def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
+        self.config = config
         self.output = linear(config, config.hidden_size, num_labels, rngs)
 
-    def __call__(self, first: Float[Array, "B d"], key: Key | None) -> Float[Array, "B labels"]:
-        rate = self.config.classifier_dropout
-        rate = self.config.hidden_dropout_prob if rate is None else rate
-        key_input, key_output = split(key, 2)
-        if self.config.model_type == "roberta":
-            first = jnp.tanh(self.dense(dropout(first, rate, key_input)))
-        return self.output(dropout(first, rate, key_output))
+    def __call__(self, hidden: Hidden, key: Key | None) -> Float[Array, "B T labels"]:
+        return self.output(dropout(hidden, _rate(self.config), key))
 
 
 class MaskedLMHead(nnx.Module):
-    """Logits over the vocabulary at every position; the decoder is the word embedding table."""
+    """Logits over the vocabulary at every position; the decoder is the word embedding table, of width e."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.dense = linear(config, config.hidden_size, config.hidden_size, rngs)
-        self.layer_norm = layer_norm(config, rngs)
+        self.dense = linear(config, config.hidden_size, config.embedding_width, rngs)
+        self.layer_norm = layer_norm(config, rngs, config.embedding_width)
         self.bias = nnx.Param(jnp.zeros(config.vocab_size))
 
-    def __call__(self, hidden: Hidden, table: Float[Array, "V d"]) -> Float[Array, "B T V"]:
+    def __call__(self, hidden: Hidden, table: Float[Array, "V e"]) -> Float[Array, "B T V"]:
         transformed = self.layer_norm(ACTIVATION[self.config.hidden_act](self.dense(hidden)))
         return transformed @ table.T + self.bias[...]

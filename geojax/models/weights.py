@@ -1,6 +1,5 @@
 """HuggingFace safetensors to parameter trees and back: one table of names, strict both ways, without torch."""
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -14,66 +13,59 @@ from safetensors.numpy import save
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, shapes
-from geojax.models.config import EncoderConfig
+from geojax.models.config import EncoderConfig, to_record
 from geojax.records import write_atomic, write_json
 
 # Entries that a checkpoint may hold and an encoder does not need: constant buffers, and the heads of other tasks.
-IGNORED = re.compile(r"embeddings\.(position_ids|token_type_ids)$|^(cls|lm_head|classifier|qa_outputs)\.")
+IGNORED = re.compile(
+    r"embeddings\.(position_ids|token_type_ids)$|\.attn\.(bias|masked_bias)$|"
+    r"^(cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_(transform|layer_norm|projector)|generator_lm_head|"
+    r"(generator_|discriminator_)?predictions|sop_classifier|score|dense)\."
+)
 OLD_NAMES = {"gamma": "weight", "beta": "bias"}
+LEAVES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
+ENDINGS = {
+    None: "Model",
+    "classification": "ForSequenceClassification",
+    "token_classification": "ForTokenClassification",
+    "masked_lm": "ForMaskedLM",
+    "causal_lm": "LMHeadModel",
+}
 
 
 class Entry(NamedTuple):
-    """One tensor: where it lies in the tree, what HuggingFace calls it, and whether it is stored transposed."""
+    """One array: where it lies in the tree, what HuggingFace calls it, and how it is stored.
+
+    `part` is the place of an array that is stored with its fellows side by side, None for one that is alone.
+    """
 
     path: tuple[str, ...]
     name: str
     transposed: bool
+    part: int | None
+
+    def stored_shape(self, shape: tuple[int, ...], parts: int) -> tuple[int, ...]:
+        """The shape of the tensor that holds an array of this shape."""
+        shape = shape[::-1] if self.transposed else shape
+        return shape if self.part is None else (*shape[:-1], parts * shape[-1])
 
 
-def _dense(path: str, name: str) -> list[Entry]:
-    parts = tuple(path.split("/"))
-    return [Entry((*parts, "kernel"), f"{name}.weight", True), Entry((*parts, "bias"), f"{name}.bias", False)]
-
-
-def _norm(path: str, name: str) -> list[Entry]:
-    parts = tuple(path.split("/"))
-    return [Entry((*parts, "scale"), f"{name}.weight", False), Entry((*parts, "bias"), f"{name}.bias", False)]
-
-
-def table(apply: Apply) -> list[Entry]:
-    """Every tensor of an architecture; encoder names are without the `bert.` or `roberta.` prefix."""
-    entries = [
-        Entry(("embeddings", name, "embedding"), f"embeddings.{name}.weight", False)
-        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
-    ]
-    entries += _norm("embeddings/layer_norm", "embeddings.LayerNorm")
-    for i in range(apply.config.num_hidden_layers):
-        ours, theirs = f"encoder/{i}", f"encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            entries += _dense(f"{ours}/attention/{name}", f"{theirs}.attention.self.{name}")
-        entries += _dense(f"{ours}/attention/output", f"{theirs}.attention.output.dense")
-        entries += _norm(f"{ours}/attention/layer_norm", f"{theirs}.attention.output.LayerNorm")
-        entries += _dense(f"{ours}/intermediate", f"{theirs}.intermediate.dense")
-        entries += _dense(f"{ours}/output", f"{theirs}.output.dense")
-        entries += _norm(f"{ours}/layer_norm", f"{theirs}.output.LayerNorm")
-    if apply.pooler:
-        entries += _dense("pooler", "pooler.dense")
+def table(apply: Apply, *, head: bool = False) -> list[Entry]:
+    """Every array of an encoder and its pooler, or with `head` those of its head; names carry no prefix."""
+    style = apply.config.architecture
+    names = style.heads[apply.head] if head else style.names
+    paths = [tuple(part.key for part in path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes(apply))]
+    entries = []
+    for path in paths:
+        if (path[0] == "head") != head:
+            continue
+        *module, leaf = path
+        layer = module[1] if path[0] == "encoder" else ""
+        name = names["/".join("{}" if part.isdigit() else part for part in module)].format(layer)
+        transposed = leaf == "kernel" and not (style.kernels_in_out and path[0] == "encoder")
+        part = style.fused.index(module[-1]) if module[-1] in style.fused else None
+        entries.append(Entry(path, f"{name}.{LEAVES[leaf]}", transposed, part))
     return entries
-
-
-def head_table(apply: Apply) -> list[Entry]:
-    """The tensors of the head; their names never carry a prefix."""
-    roberta = apply.config.model_type == "roberta"
-    if apply.head == "classification":
-        if roberta:
-            return _dense("head/dense", "classifier.dense") + _dense("head/output", "classifier.out_proj")
-        return _dense("head/output", "classifier")
-    if apply.head == "masked_lm":
-        top = "lm_head" if roberta else "cls.predictions"
-        dense, norm = ("dense", "layer_norm") if roberta else ("transform.dense", "transform.LayerNorm")
-        entries = _dense("head/dense", f"{top}.{dense}") + _norm("head/layer_norm", f"{top}.{norm}")
-        return [*entries, Entry(("head", "bias"), f"{top}.bias", False)]
-    return []
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -97,14 +89,14 @@ def fingerprint(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a folder by canonical name: no encoder prefix, `weight` and `bias` for `gamma` and `beta`."""
+def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """Every tensor of a folder by canonical name: without `prefix`, and `weight` and `bias` for `gamma` and `beta`."""
     tensors = {}
     for path in weight_files(folder):
         try:
             with safe_open(path, framework="numpy") as file:
                 for name in file.keys():  # noqa: SIM118  (a safetensors file is not a mapping)
-                    *parents, last = re.sub(r"^(bert|roberta)\.", "", name).split(".")
+                    *parents, last = name.removeprefix(prefix).split(".")
                     tensors[".".join([*parents, OLD_NAMES.get(last, last)])] = file.get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path} is damaged or incomplete: {error}") from error
@@ -117,62 +109,62 @@ def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, h
     Raises:
       InputError: one message that lists every fault: missing, unexpected, wrong shape, NaN or Inf, untied decoder.
     """
-    entries = table(apply) + (head_table(apply) if head else [])
+    style = apply.config.architecture
+    entries = table(apply) + (table(apply, head=True) if head else [])
     expected = shapes(apply)
-    faults, params = [], {}
+    faults, params = {}, {}  # faults in order, each once
     for entry in entries:
         if entry.name not in tensors:
-            faults.append(f"missing {entry.name}")
+            faults[f"missing {entry.name}"] = True
             continue
         value = tensors[entry.name].astype(np.float32)
-        value = value.T if entry.transposed else value
-        shape = _get(expected, entry.path).shape
+        shape = entry.stored_shape(_get(expected, entry.path).shape, len(style.fused))
         if value.shape != shape:
-            faults.append(
-                f"{entry.name} has shape {tensors[entry.name].shape}, config.json asks for "
-                f"{shape[::-1] if entry.transposed else shape}"
-            )
-        elif not np.isfinite(value).all():
-            faults.append(f"{entry.name} holds {np.count_nonzero(~np.isfinite(value))} NaN or Inf")
-        _set(params, entry.path, value)
+            faults[f"{entry.name} has shape {value.shape}, config.json asks for {shape}"] = True
+            continue
+        if not np.isfinite(value).all():
+            faults[f"{entry.name} holds {np.count_nonzero(~np.isfinite(value))} NaN or Inf"] = True
+        value = value if entry.part is None else np.split(value, len(style.fused), axis=-1)[entry.part]
+        _set(params, entry.path, value.T if entry.transposed else value)
     known = {entry.name for entry in entries}
-    faults += [f"unexpected {name}" for name in sorted(tensors.keys() - known) if not IGNORED.search(name)]
-    if head and apply.head == "masked_lm":
-        decoder = next(
-            (tensors[name] for name in ("cls.predictions.decoder.weight", "lm_head.decoder.weight") if name in tensors),
-            None,
-        )
-        if decoder is not None and not np.array_equal(decoder, tensors.get("embeddings.word_embeddings.weight")):
-            faults.append("the masked-LM decoder is not tied to the word embeddings")
+    faults |= {f"unexpected {name}": True for name in sorted(tensors.keys() - known) if not IGNORED.search(name)}
+    if head and apply.head in ("masked_lm", "causal_lm"):
+        words = next(entry.name for entry in entries if entry.path[:2] == ("embeddings", "word_embeddings"))
+        if style.decoder in tensors and not np.array_equal(tensors[style.decoder], tensors.get(words)):
+            faults["the decoder of the language model is not tied to the word embeddings"] = True
     if faults:
-        shown = "; ".join(faults[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
+        shown = "; ".join(list(faults)[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
         raise InputError(f"{folder} does not fit its config.json ({len(faults)} faults): {shown}")
     return jax.tree.map(jax.numpy.asarray, params)
 
 
 def infer_apply(config: EncoderConfig, head: str | None, tensors: dict[str, np.ndarray]) -> tuple[bool, int | None]:
-    """Whether a checkpoint has a pooler, and how many labels its classification head has (None without one)."""
-    name = "classifier.out_proj.weight" if config.model_type == "roberta" else "classifier.weight"
-    labels = tensors[name].shape[0] if head == "classification" and name in tensors else None
-    return "pooler.dense.weight" in tensors, labels
+    """Whether a checkpoint has a pooler, and how many labels its head has (None without one)."""
+    style = config.architecture
+    output = style.heads.get(head, {}).get("head/output")
+    labels = tensors[f"{output}.weight"].shape[0] if f"{output}.weight" in tensors else None
+    return f"{style.names.get('pooler')}.weight" in tensors, labels
 
 
 def save_model(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, dtype: str = "float32") -> None:
     """Writes `model.safetensors`, `config.json` and the tokenizer in HuggingFace's layout.
 
-    Other tools read the folder: names carry the `bert.` or `roberta.` prefix where the model has a head.
+    Other tools read the folder: names of the encoder carry their prefix where the model has a head.
     """
-    folder = Path(folder)
-    prefix = f"{apply.config.model_type}." if apply.head else ""
+    folder, style = Path(folder), apply.config.architecture
+    prefix = style.prefix if apply.head else ""
     named = [(prefix + entry.name, entry) for entry in table(apply)]
-    named += [(entry.name, entry) for entry in head_table(apply)]
-    tensors = {}
+    named += [(entry.name, entry) for entry in table(apply, head=True)] if apply.head else []
+    parts = {}
     for name, entry in named:
         value = np.asarray(_get(params, entry.path), dtype)
-        tensors[name] = np.ascontiguousarray(value.T if entry.transposed else value)
-    kind = {"classification": "ForSequenceClassification", "masked_lm": "ForMaskedLM", None: "Model"}[apply.head]
-    record = {"architectures": [{"bert": "Bert", "roberta": "Roberta"}[apply.config.model_type] + kind]}
-    record |= dataclasses.asdict(apply.config) | {"dtype": dtype, "tie_word_embeddings": True}
+        parts.setdefault(name, {})[entry.part] = value.T if entry.transposed else value
+    tensors = {
+        name: np.ascontiguousarray(np.concatenate([found[part] for part in sorted(found)], axis=-1))
+        for name, found in parts.items()
+    }
+    record = {"architectures": [style.classes + ENDINGS[apply.head]]}
+    record |= to_record(apply.config) | {"dtype": dtype, "tie_word_embeddings": True}
     if apply.num_labels is not None:
         record["id2label"] = {str(i): f"LABEL_{i}" for i in range(apply.num_labels)}
         record["label2id"] = {f"LABEL_{i}": i for i in range(apply.num_labels)}

@@ -10,6 +10,8 @@ import pytest
 
 from geojax.errors import InputError
 from geojax.models import EncoderConfig, init, load, make_apply, shapes, with_head
+from geojax.models.architectures import ARCHITECTURES
+from geojax.models.config import from_record, to_record
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = EncoderConfig(
@@ -25,7 +27,8 @@ TINY = EncoderConfig(
 def reference(path):
     """The batch and the original's activations."""
     arrays = dict(np.load(path))
-    return {name: arrays.pop(name) for name in ("input_ids", "attention_mask", "token_type_ids")}, arrays
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    return {name: arrays.pop(name) for name in names if name in arrays}, arrays
 
 
 compiled = jax.jit(lambda apply, params, batch, key=None: apply(params, batch, key=key), static_argnums=0)
@@ -36,16 +39,17 @@ def outputs(model, batch):
         return compiled(model.apply, model.params, batch)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
-@pytest.mark.parametrize("head", ["classification", "masked_lm"])
-def test_equals_the_pytorch_original(family, head):
-    model = load(DATA / f"random-{family}", head=head)
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_equals_the_pytorch_original(family):
     batch, expected = reference(DATA / f"random-{family}" / "reference.npz")
-    found = outputs(model, batch)
-    assert len(found["hidden_states"]) == 4
-    for i, state in enumerate(found["hidden_states"]):
-        np.testing.assert_allclose(state, expected[f"hidden_{i}"], atol=1e-4, rtol=0)
-    np.testing.assert_allclose(found["logits"], expected[head], atol=1e-4, rtol=0)
+    language_model = "causal_lm" if ARCHITECTURES[family].causal else "masked_lm"
+    for head in ("classification", language_model):
+        model = load(DATA / f"random-{family}", head=head)
+        found = outputs(model, batch)
+        assert len(found["hidden_states"]) == model.config.num_hidden_layers + 1
+        for i, state in enumerate(found["hidden_states"]):
+            np.testing.assert_allclose(state, expected[f"hidden_{i}"], atol=1e-4, rtol=0)
+        np.testing.assert_allclose(found["logits"], expected[head], atol=1e-4, rtol=0)
 
 
 def test_equals_the_pytorch_original_on_real_weights(minilm):
@@ -55,7 +59,7 @@ def test_equals_the_pytorch_original_on_real_weights(minilm):
         np.testing.assert_allclose(state, expected[f"hidden_{i}"], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "gpt2"])
 def test_padding_never_changes_a_vector(family):
     model = load(DATA / f"random-{family}")
     batch, _ = reference(DATA / f"random-{family}" / "reference.npz")
@@ -127,11 +131,60 @@ def test_impossible_requests_are_named():
     batch = {"input_ids": np.ones((1, 21), np.int32), "attention_mask": np.ones((1, 21), np.int32)}
     with pytest.raises(InputError, match="21 tokens exceed the model's 20 positions"):
         apply(params, batch)
-    with pytest.raises(InputError, match="head 'regression' is unknown"):
+    with pytest.raises(InputError, match="head 'regression' is unknown: bert has None, 'classification'"):
         make_apply(TINY, "regression", 1)
+    with pytest.raises(InputError, match="'masked_lm' is unknown: gpt2 has .*'causal_lm'"):
+        make_apply(EncoderConfig(model_type="gpt2"), "masked_lm")
     with pytest.raises(InputError, match="labels"):
         make_apply(TINY, "classification")
     with pytest.raises(InputError, match="not divisible by num_attention_heads 3"):
         EncoderConfig(hidden_size=16, num_attention_heads=3)
-    with pytest.raises(InputError, match="'t5' is not supported"):
+    supported = "bert, roberta, xlm-roberta, camembert, distilbert, electra, albert, gpt2"
+    with pytest.raises(InputError, match=f"'t5' is not supported: geojax has {supported}"):
         EncoderConfig(model_type="t5")
+    with pytest.raises(InputError, match="distilbert has no embedding_size"):
+        EncoderConfig(model_type="distilbert", embedding_size=128)
+
+
+def test_a_token_of_gpt2_sees_none_behind_it_and_the_last_real_one_is_classified():
+    model = load(DATA / "random-gpt2", head="classification")
+    ids = np.random.default_rng(0).integers(1, 30, (2, 12))
+    mask = (np.arange(12) < [[12], [7]]).astype(np.int32)
+    changed = np.where(np.arange(12) < 9, ids, 1)
+    before, after = (outputs(model, {"input_ids": x, "attention_mask": mask}) for x in (ids, changed))
+    np.testing.assert_array_equal(before["hidden_states"][-1][:, :9], after["hidden_states"][-1][:, :9])
+    assert (before["logits"][0] != after["logits"][0]).all()
+    np.testing.assert_array_equal(before["logits"][1], after["logits"][1])
+
+
+def test_layers_of_albert_are_one_layer():
+    shared, own = (
+        shapes(make_apply(dataclasses.replace(TINY, model_type=kind, num_hidden_layers=12)))["encoder"]
+        for kind in ("albert", "bert")
+    )
+    assert list(shared) == ["0"] and len(own) == 12
+
+
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_a_config_survives_its_huggingface_form(family):
+    configs = [from_record({"model_type": family}), dataclasses.replace(TINY, model_type=family, embedding_size=16)]
+    for config in configs:
+        again = from_record(to_record(config))
+        rate = config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
+        assert dataclasses.replace(again, classifier_dropout=rate, layer_norm_eps=config.layer_norm_eps) == (
+            dataclasses.replace(config, classifier_dropout=rate, embedding_size=again.embedding_size)
+        )
+
+
+@pytest.mark.parametrize(
+    "record, message",
+    [
+        ({"model_type": "albert", "num_hidden_groups": 2}, "num_hidden_groups 2 is not supported: .* 1 only"),
+        ({"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": True}, "with False only"),
+        ({"model_type": "gpt2", "resid_pdrop": 0.1, "embd_pdrop": 0.2}, r"embd_pdrop differ \(0.1, 0.2\)"),
+        ({"model_type": "electra", "position_embedding_type": "relative_key"}, "'absolute' only"),
+    ],
+)
+def test_variants_of_an_architecture_that_geojax_does_not_compute_are_named(record, message):
+    with pytest.raises(InputError, match=message):
+        from_record(record)

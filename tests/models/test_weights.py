@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from geojax.errors import InputError
-from geojax.models import load, resolve, save
+from geojax.models import init, load, make_apply, resolve, save
+from geojax.models.architectures import ARCHITECTURES
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -21,6 +22,12 @@ DATA = Path(__file__).parents[1] / "data"
 @pytest.fixture(params=["bert", "roberta"])
 def folder(request, tmp_path):
     """A writable copy of a random checkpoint that carries every head."""
+    return Path(shutil.copytree(DATA / f"random-{request.param}", tmp_path / request.param))
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def any_folder(request, tmp_path):
+    """A writable copy of the random checkpoint of every architecture."""
     return Path(shutil.copytree(DATA / f"random-{request.param}", tmp_path / request.param))
 
 
@@ -35,25 +42,53 @@ def same(a, b):
     )
 
 
-@pytest.mark.parametrize("head", [None, "classification", "masked_lm"])
-def test_saving_gives_back_what_was_read(folder, head, tmp_path):
-    model = load(folder, head=head)
-    save(tmp_path / "saved", model.apply, model.params, model.tokenizer)
-    again = load(tmp_path / "saved", head=head)
-    assert same(model.params, again.params)
-    assert again.config == model.config and again.apply == model.apply
-    assert again.tokenizer("flat space")["input_ids"] == model.tokenizer("flat space")["input_ids"]
-    kept = load_file(tmp_path / "saved" / "model.safetensors")
-    original = load_file(folder / "model.safetensors")
-    strip = lambda name: name.split(".", 1)[1] if name.startswith(("bert.", "roberta.")) else name  # noqa: E731
-    by_name = {strip(name): value for name, value in original.items()}
-    assert all((by_name[strip(name)] == value).all() for name, value in kept.items())
+def test_saving_gives_back_what_was_read(any_folder, tmp_path):
+    style = ARCHITECTURES[any_folder.name]
+    original = load_file(any_folder / "model.safetensors")
+    by_name = {name.removeprefix(style.prefix): value for name, value in original.items()}
+    for head in (None, "classification", "causal_lm" if style.causal else "masked_lm"):
+        model = load(any_folder, head=head)
+        save(tmp_path / "saved", model.apply, model.params, model.tokenizer)
+        again = load(tmp_path / "saved", head=head)
+        assert same(model.params, again.params)
+        assert again.config == model.config and again.apply == model.apply
+        assert again.tokenizer("flat space")["input_ids"] == model.tokenizer("flat space")["input_ids"]
+        kept = load_file(tmp_path / "saved" / "model.safetensors")
+        assert all((by_name[name.removeprefix(style.prefix)] == value).all() for name, value in kept.items())
+        if head is not None:
+            assert kept.keys() <= original.keys()
 
 
-def test_the_prefix_is_optional(folder):
-    before = load(folder).params
-    rewrite(folder, lambda ts: {name.removeprefix(f"{folder.name}."): value for name, value in ts.items()})
-    assert same(load(folder).params, before)
+def test_a_head_over_tokens_comes_back(any_folder, tmp_path):
+    model = load(any_folder)
+    apply = make_apply(model.config, "token_classification", 5, pooler=model.apply.pooler)
+    params = init(apply, jax.random.key(0))
+    save(tmp_path / "saved", apply, params, model.tokenizer)
+    assert same(load(tmp_path / "saved", head="token_classification").params, params)
+
+
+def test_the_prefix_is_optional(any_folder):
+    before = load(any_folder).params
+    prefix = ARCHITECTURES[any_folder.name].prefix
+    rewrite(any_folder, lambda ts: {name.removeprefix(prefix): value for name, value in ts.items()})
+    assert same(load(any_folder).params, before)
+
+
+def test_faults_of_a_fused_tensor_are_named_once(tmp_path):
+    folder = Path(shutil.copytree(DATA / "random-gpt2", tmp_path / "gpt2"))
+
+    def spoil(tensors):
+        tensors["transformer.h.0.attn.c_attn.weight"] = np.zeros((16, 47), np.float32)
+        tensors["transformer.h.1.attn.c_attn.bias"][3] = np.nan
+        tensors["transformer.h.0.attn.bias"] = np.ones((1, 1, 96, 96), np.float32)  # a buffer of old checkpoints
+        return tensors
+
+    rewrite(folder, spoil)
+    with pytest.raises(InputError) as raised:
+        load(folder)
+    message = str(raised.value)
+    assert "2 faults" in message and "h.1.attn.c_attn.bias holds 1 NaN or Inf" in message
+    assert "h.0.attn.c_attn.weight has shape (16, 47), config.json asks for (16, 48)" in message
 
 
 def test_old_layer_norm_names_are_read(folder):
@@ -178,7 +213,7 @@ def test_an_untied_decoder_is_refused(tmp_path):
     folder = Path(shutil.copytree(DATA / "random-bert", tmp_path / "untied"))
     rewrite(folder, lambda ts: ts | {"cls.predictions.decoder.weight": np.zeros((193, 24), np.float32)})
     load(folder)
-    with pytest.raises(InputError, match="decoder is not tied"):
+    with pytest.raises(InputError, match="decoder of the language model is not tied"):
         load(folder, head="masked_lm")
 
 
