@@ -65,10 +65,12 @@ def encode(apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str) 
     """Tokenizes sequences, cut at `max_position_embeddings - 3` tokens.
 
     Raises:
-      InputError: unknown token policy, or no sequence.
+      InputError: unknown token policy, the first token's where it is a word like any other, or no sequence.
     """
     if tokens not in TOKEN_POLICIES:
         raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
+    if tokens == "cls" and tokenizer.cls_token_id is None:
+        raise InputError(f"token policy 'cls' needs a [CLS] token, and {apply.config.model_type} puts none into a text")
     if not sequences:
         raise InputError("no sequences to sample")
     limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
@@ -142,7 +144,7 @@ def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
         elif tokens == "content":
             kept.append(np.flatnonzero(words >= 0))
         elif tokens == "word":
-            kept.append(np.flatnonzero((words >= 0) & (words != np.roll(words, 1))))
+            kept.append(np.flatnonzero((words >= 0) & (words != np.append(-1, words[:-1]))))
         else:
             kept.append(np.arange(len(ids)))
     return kept

@@ -47,7 +47,9 @@ def test_the_changed_parameters_are_those_named(family):
         entry.path for entry in table(apply) if entry.name.endswith("weight") and not entry.name.startswith(untouched)
     }
     assert changed == by_name
-    layers = apply.config.distinct_layers  # of each q, k, v, output, two feed-forward kernels, two LayerNorm scales a layer
+    layers = (
+        apply.config.distinct_layers
+    )  # of each q, k, v, output, two feed-forward kernels, two LayerNorm scales a layer
     assert len(changed) == 8 * layers + (family == "gpt2")  # and the scale behind the last layer of a pre-norm model
 
 
