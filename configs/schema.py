@@ -162,6 +162,20 @@ class SpreadStudy:
 
 
 @dataclass
+class Surgery:
+    """Make a non-standard model: a work folder that is a model folder."""
+
+    experiment: str = "surgery"
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub
+    operation: str = ""  # transplant (word embeddings of `donor`), shuffle (rows of them), untrained
+    donor: str = ""  # of transplant: the model that gives its word embeddings and its tokenizer
+    convention: str = "standard"  # of shuffle: "standard" permutes; "paper": the published law, which repeats rows
+    keep_embeddings: bool = False  # of untrained: all embeddings stay trained
+    seed: int = 0  # seed of the shuffle or of the fresh parameters
+
+
+@dataclass
 class Pretrain:
     """Pre-train an encoder from scratch by masked language modelling on plain text."""
 
