@@ -177,11 +177,13 @@ class Surgery:
 
 @dataclass
 class Pretrain:
-    """Pre-train an encoder from scratch by masked language modelling on plain text."""
+    """Pre-train an encoder from scratch on plain text."""
 
     experiment: str = "pretrain"
     text: str = ""  # text files, one paragraph a line: "a.txt,b.txt"
     eval_text: str = ""  # held-out text for the reported loss
+    objective: str = "masked_lm"  # of masked tokens: masked_lm, first_character, ascii_sum, random_label
+    word_order: str = "text"  # "text" as it is; words shuffled within the "sentence", or over the "corpus"
     vocabulary_size: int = 4096  # WordPiece entries, trained on `text`
     layers: int = 4  # transformer layers
     hidden_size: int = 128  # width d

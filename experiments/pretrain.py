@@ -1,9 +1,9 @@
-"""Pre-trains an encoder on plain text by masked language modelling: `model/`, `metrics.jsonl`, `result.json`."""
+"""Pre-trains an encoder on plain text by predicting masked tokens: `model/`, `metrics.jsonl`, `result.json`."""
 
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from configs import lists, schema
-from geojax import checkpoint, models, pretrain, records
+from geojax import checkpoint, models, objectives, pretrain, records
 from geojax.claim import claim
 from geojax.errors import InputError
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
     workdir = Path(workdir)
+    objectives.check(config.objective, config.word_order)
     settings = {name: value for name, value in vars_of(config).items() if name != "checkpoint_seconds"}
     with claim(workdir, settings):
         if (workdir / "DONE").exists():
@@ -33,13 +34,21 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
         if not config.eval_text:
             raise InputError("no held-out text: give files with --config.eval_text=FILE")
         tokenizer = tokenizer_of(config, workdir / "tokenizer")
-        windows = pretrain.pack(tokenize(tokenizer, config.text), config.length)
-        held_out = pretrain.pack(tokenize(tokenizer, config.eval_text), config.length)
+        windows, held_out = (
+            pretrain.pack(
+                tokenize(tokenizer, objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)),
+                config.length,
+            )
+            for files in (config.text, config.eval_text)
+        )
         log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
-        apply = models.make_apply(architecture(config, len(tokenizer)), "masked_lm")
-        params = train(config, workdir, apply, windows)
-        result = evaluate(apply, params, held_out, config)
-        loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer))
+        vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        classes = objectives.token_classes(config.objective, vocabulary, config.seed)
+        head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
+        apply = models.make_apply(architecture(config, len(tokenizer)), *head)
+        params = train(config, workdir, apply, windows, classes)
+        result = evaluate(apply, params, held_out, classes, config)
+        loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
         result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
         result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
         result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
@@ -89,9 +98,9 @@ def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:
     return BertTokenizer.from_pretrained(folder)
 
 
-def tokenize(tokenizer: Any, files: str) -> Iterator[list[int]]:
+def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:
     """Token ids of every paragraph, without special tokens and uncut."""
-    encoded = tokenizer.backend_tokenizer.encode_batch(list(paragraphs(files)), add_special_tokens=False)
+    encoded = tokenizer.backend_tokenizer.encode_batch(list(text), add_special_tokens=False)
     return (encoding.ids for encoding in encoded)
 
 
@@ -110,7 +119,9 @@ def architecture(config: schema.Pretrain, vocabulary_size: int) -> models.Encode
     )
 
 
-def train(config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: np.ndarray) -> Any:
+def train(
+    config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: np.ndarray, classes: np.ndarray | None
+) -> Any:
     """All steps from the newest checkpoint on; returns the parameters."""
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
     key_init, key_masks = jax.random.split(jax.random.key(config.seed))
@@ -121,7 +132,7 @@ def train(config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: 
     sums, logged, saved = [], time.monotonic(), time.monotonic()
     while step < config.steps:
         batch = windows[pretrain.batch_rows(step, **rows)]
-        state, totals = pretrain.train_step(state, batch, key_masks, apply=apply, schedule=schedule)
+        state, totals = pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
         step += 1
         sums.append(totals)
         if step % LOG_STEPS == 0 or step == config.steps:
@@ -138,7 +149,9 @@ def train(config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: 
     return state.params
 
 
-def evaluate(apply: models.Apply, params: Any, windows: np.ndarray, config: schema.Pretrain) -> dict[str, float]:
+def evaluate(
+    apply: models.Apply, params: Any, windows: np.ndarray, classes: np.ndarray | None, config: schema.Pretrain
+) -> dict[str, float]:
     """Loss and accuracy on all of the held-out windows, with masks that depend on the seed alone."""
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     sums = []
@@ -146,7 +159,7 @@ def evaluate(apply: models.Apply, params: Any, windows: np.ndarray, config: sche
         batch = windows[first : first + config.batch_size]
         # Windows of padding fill the last batch: one shape, one compilation, and they hold nothing to mask.
         batch = np.pad(batch, ((0, config.batch_size - len(batch)), (0, 0)), constant_values=pretrain.PAD)
-        sums.append(pretrain.eval_step(params, batch, jax.random.fold_in(key, index), apply=apply))
+        sums.append(pretrain.eval_step(params, batch, jax.random.fold_in(key, index), classes, apply=apply))
     return ratios(sums)
 
 
@@ -167,13 +180,14 @@ def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     return f"""# An encoder of {result["parameters"]:,} parameters
 
 BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \
-{config.length} tokens. Pre-trained from scratch by masked
-language modelling, without a next-sentence task and without dropout. Weights are stored as float16.
+{config.length} tokens. Pre-trained from scratch, with objective
+{config.objective} and word order {config.word_order}, without a next-sentence task and without dropout. Weights are \
+stored as float16.
 
 | | held-out loss (nats) | held-out accuracy |
 |---|---|---|
 | this encoder, masked tokens | {result["loss"]:.3f} | {result["accuracy"]:.3f} |
-| token frequencies alone | {result["unigram_loss"]:.3f} | {result["unigram_accuracy"]:.3f} |
+| frequencies alone | {result["unigram_loss"]:.3f} | {result["unigram_accuracy"]:.3f} |
 
 Text: {result["train_tokens"]:,} tokens, of which {result["seen_tokens"]:,} were seen with repetitions, in \
 {result["seconds"] / 60:.0f} minutes.

@@ -1,4 +1,5 @@
-"""Masked language modelling (Devlin et al. 2019, arXiv 1810.04805, section 3.1) as pure functions.
+"""Masked language modelling (Devlin et al. 2019, arXiv 1810.04805, section 3.1) as pure functions; what is predicted of
+a masked token can also be a class of it (`objectives`).
 
 Text is one stream of tokens, cut into windows that are all full: [CLS] and `length` - 1 tokens of the stream, with
 [SEP] after every paragraph. There is no next-sentence task; token types are 0 up to a window's first [SEP] and 1 after.
@@ -19,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
-from geojax.models.heads import MaskedLMHead
+from geojax.models.heads import MaskedLMHead, TokenHead
 from geojax.typing import Key, Scalar
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -31,6 +32,7 @@ Windows = Int[Array, "B T"]
 Chosen = Int[Array, "B P"]
 # `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function and its arrays, which change without recompiling.
 Penalty = jax.tree_util.Partial
+Classes = Int[Array, "V"] | None  # of every entry of the vocabulary; None where tokens are predicted themselves
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,12 @@ def masked_count(length: int) -> int:
 
 
 def mask_tokens(
-    key: Key, input_ids: Windows, vocab_size: int
+    key: Key, input_ids: Windows, vocab_size: int, *, always: bool = False
 ) -> tuple[Windows, Chosen, Int[Array, "B P"], Bool[Array, "B P"]]:
     """Hides tokens: of each window the same number of positions, drawn without replacement from its real tokens.
 
-    A chosen token becomes [MASK] with probability 0.8, a random token with 0.1, and stays with 0.1.
+    A chosen token becomes [MASK] with probability 0.8, a random token with 0.1, and stays with 0.1; with `always`, it
+    becomes [MASK].
 
     Returns:
       The changed windows; the chosen positions; the tokens that were there; whether a position counts (False
@@ -124,7 +127,7 @@ def mask_tokens(
     counts = rank >= 0
     kind = jax.random.uniform(key_kind, positions.shape)
     random = jax.random.randint(key_token, positions.shape, len(SPECIAL_TOKENS), vocab_size)
-    changed = jnp.where(kind < 0.8, MASK, jnp.where(kind < 0.9, random, tokens))
+    changed = jnp.where(always | (kind < 0.8), MASK, jnp.where(kind < 0.9, random, tokens))
     changed = jnp.where(counts, changed, tokens)
     rows = jnp.arange(input_ids.shape[0])[:, None]
     return input_ids.at[rows, positions].set(changed), positions, tokens, counts
@@ -138,24 +141,34 @@ def token_types(input_ids: Windows) -> Windows:
 
 @cache
 def _abstract_head(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: MaskedLMHead(apply.config, rngs=nnx.Rngs(0))))
+    if apply.head == "masked_lm":
+        return nnx.split(nnx.eval_shape(lambda: MaskedLMHead(apply.config, rngs=nnx.Rngs(0))))
+    return nnx.split(nnx.eval_shape(lambda: TokenHead(apply.config, apply.num_labels, rngs=nnx.Rngs(0))))
 
 
-def _logits(apply: Apply, params: Params, hidden: Hidden) -> Float[Array, "B P V"]:
-    """The masked-LM head on some positions only: the vocabulary is what costs."""
+def _logits(apply: Apply, params: Params, hidden: Hidden) -> Float[Array, "B P classes"]:
+    """The head on some positions only: the vocabulary is what costs."""
     graph, state = jax.tree.map(lambda leaf: leaf, _abstract_head(apply))
     nnx.replace_by_pure_dict(state, params["head"])
-    return nnx.merge(graph, state)(hidden, params["embeddings"]["word_embeddings"]["embedding"])
+    head = nnx.merge(graph, state)
+    if apply.head == "masked_lm":
+        return head(hidden, params["embeddings"]["word_embeddings"]["embedding"])
+    return head(hidden, None)
 
 
-def totals(params: Params, input_ids: Windows, key: Key, *, apply: Apply) -> Totals:
-    """Masks a batch with `key` and sums over the masked positions what the model makes of them."""
-    return _totals(params, input_ids, key, apply)[0]
+def totals(params: Params, input_ids: Windows, key: Key, classes: Classes = None, *, apply: Apply) -> Totals:
+    """Masks a batch with `key` and sums over the masked positions what the model makes of them.
+
+    It predicts the tokens with a masked-LM head; with a head over tokens, their `classes`, and all are shown as [MASK].
+    """
+    return _totals(params, input_ids, key, classes, apply)[0]
 
 
-def _totals(params: Params, input_ids: Windows, key: Key, apply: Apply) -> tuple[Totals, Hidden]:
+def _totals(params: Params, input_ids: Windows, key: Key, classes: Classes, apply: Apply) -> tuple[Totals, Hidden]:
     """The sums, and the last hidden states that they come from."""
-    hidden_ids, positions, tokens, counts = mask_tokens(key, input_ids, apply.config.vocab_size)
+    lm = apply.head == "masked_lm"
+    hidden_ids, positions, tokens, counts = mask_tokens(key, input_ids, apply.config.vocab_size, always=not lm)
+    labels = tokens if lm else classes[tokens]
     batch = {
         "input_ids": hidden_ids,
         "attention_mask": jnp.ones_like(input_ids),
@@ -163,8 +176,8 @@ def _totals(params: Params, input_ids: Windows, key: Key, apply: Apply) -> tuple
     }
     last = apply(params, batch)["hidden_states"][-1]
     logits = _logits(apply, params, jnp.take_along_axis(last, positions[..., None], axis=1))
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, tokens)
-    correct = jnp.argmax(logits, axis=-1) == tokens
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    correct = (jnp.argmax(logits, axis=-1) == labels) & counts
     sums = Totals(
         jnp.sum(losses, where=counts), jnp.sum(correct, dtype=jnp.float32), jnp.sum(counts, dtype=jnp.float32)
     )
@@ -216,7 +229,14 @@ def start_from(params: Params, schedule: Schedule) -> State:
 
 @partial(jax.jit, static_argnames=("apply", "schedule"), donate_argnames="state")
 def train_step(
-    state: State, input_ids: Windows, key: Key, *, apply: Apply, schedule: Schedule, penalty: Penalty | None = None
+    state: State,
+    input_ids: Windows,
+    key: Key,
+    classes: Classes = None,
+    *,
+    apply: Apply,
+    schedule: Schedule,
+    penalty: Penalty | None = None,
 ) -> tuple[State, Totals]:
     """One step of AdamW on the mean cross-entropy of the masked positions; gradients are clipped to norm 1.
 
@@ -224,7 +244,8 @@ def train_step(
       state: donated: the caller's copy is gone after the call.
       input_ids: one batch of windows.
       key: key of the whole run: the masks of this step come from `fold_in(key, state.step)`.
-      apply: with the masked-LM head; runs without dropout.
+      classes: what is predicted of each token, as `totals` says.
+      apply: with a masked-LM head or one over tokens; runs without dropout.
       schedule: settings of the optimizer.
       penalty: what it gives for the last hidden states of the masked windows is added to the loss.
 
@@ -233,7 +254,7 @@ def train_step(
     """
 
     def objective(params: Params) -> tuple[Scalar, Totals]:
-        sums, hidden = _totals(params, input_ids, jax.random.fold_in(key, state.step), apply)
+        sums, hidden = _totals(params, input_ids, jax.random.fold_in(key, state.step), classes, apply)
         loss = sums.loss / jnp.maximum(sums.count, 1.0)
         return loss if penalty is None else loss + penalty(hidden, jnp.ones(input_ids.shape, bool)), sums
 
@@ -245,12 +266,17 @@ def train_step(
 eval_step = jax.jit(totals, static_argnames="apply")
 
 
-def unigram(train: np.ndarray, held_out: np.ndarray, vocab_size: int) -> tuple[float, float]:
-    """Loss in nats and accuracy of always predicting token frequencies: the baseline that knows no context.
+def unigram(
+    train: np.ndarray, held_out: np.ndarray, vocab_size: int, classes: Int[np.ndarray, "V"] | None = None
+) -> tuple[float, float]:
+    """Loss in nats and accuracy of always predicting frequencies: the baseline that knows no context.
 
-    Frequencies come from `train` with one added to each count; special tokens are left out of both.
+    Frequencies of tokens, or of their classes, come from `train` with one added to each token's count; special tokens
+    are left out of both.
     """
     counts = np.bincount(train[train >= len(SPECIAL_TOKENS)], minlength=vocab_size) + 1.0
     counts[: len(SPECIAL_TOKENS)] = 0.0
-    tokens = held_out[held_out >= len(SPECIAL_TOKENS)]
-    return float(-np.log(counts[tokens] / counts.sum()).mean()), float(np.mean(tokens == counts.argmax()))
+    labels = np.arange(vocab_size) if classes is None else classes
+    counts = np.bincount(labels, weights=counts)
+    found = labels[held_out[held_out >= len(SPECIAL_TOKENS)]]
+    return float(-np.log(counts[found] / counts.sum()).mean()), float(np.mean(found == counts.argmax()))

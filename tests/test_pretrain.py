@@ -1,4 +1,4 @@
-"""Masked language modelling: windows, masks, the loss, and a run that is killed and goes on."""
+"""Pre-training: windows, masks, the loss, and a run that is killed and goes on."""
 
 import jax
 import jax.numpy as jnp
@@ -86,12 +86,31 @@ def test_the_loss_is_that_of_the_whole_head_at_the_masked_positions():
     found = pretrain.eval_step(params, ids, key, apply=APPLY)
     changed, positions, tokens, _ = pretrain.mask_tokens(key, ids, VOCABULARY)
     batch = {"input_ids": changed, "attention_mask": np.ones_like(ids), "token_type_ids": pretrain.token_types(ids)}
-    logits = np.take_along_axis(np.asarray(APPLY(params, batch)["logits"]), np.asarray(positions)[..., None], 1)
+    logits = np.take_along_axis(
+        np.asarray(jax.jit(APPLY.__call__)(params, batch)["logits"]), np.asarray(positions)[..., None], 1
+    )
     chances = np.exp(logits - logits.max(-1, keepdims=True))
     chances /= chances.sum(-1, keepdims=True)
     expected = -np.log(np.take_along_axis(chances, np.asarray(tokens)[..., None], -1)).sum()
     np.testing.assert_allclose(found.loss, expected, rtol=1e-5)
     assert found.count == 18 and found.correct == (logits.argmax(-1) == tokens).sum()
+
+
+def test_classes_are_predicted_of_tokens_that_are_all_hidden():
+    apply = models.make_apply(CONFIG, "token_classification", 5)
+    params, ids, key = models.init(apply, jax.random.key(0)), jnp.asarray(windows(6)), jax.random.key(3)
+    classes = jnp.arange(VOCABULARY) % 5
+    found = pretrain.eval_step(params, ids, key, classes, apply=apply)
+    changed, positions, tokens, _ = pretrain.mask_tokens(key, ids, VOCABULARY, always=True)
+    assert (np.take_along_axis(np.asarray(changed), np.asarray(positions), 1) == pretrain.MASK).all()
+    batch = {"input_ids": changed, "attention_mask": np.ones_like(ids), "token_type_ids": pretrain.token_types(ids)}
+    logits = np.take_along_axis(
+        np.asarray(jax.jit(apply.__call__)(params, batch)["logits"]), np.asarray(positions)[..., None], 1
+    )
+    log_chances = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = -np.take_along_axis(log_chances, np.asarray(tokens)[..., None] % 5, -1).sum()
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-5)
+    assert found.count == 18 and found.correct == (logits.argmax(-1) == tokens % 5).sum()
 
 
 def test_windows_of_padding_add_nothing():
@@ -145,6 +164,13 @@ def test_unigram_is_the_cross_entropy_of_the_counts():
     assert accuracy == 1 / 3
 
 
+def test_unigram_of_classes_adds_up_their_tokens():
+    train, held_out, classes = np.array([[2, 5, 5, 6, 3]]), np.array([[2, 5, 6, 7, 3]]), np.array([0] * 5 + [1, 0, 0])
+    loss, accuracy = pretrain.unigram(train, held_out, 8, classes)  # counts 3, 2, 1: three of class 1, three of class 0
+    np.testing.assert_allclose(loss, np.log(2))
+    assert accuracy == 2 / 3
+
+
 def test_a_schedule_warms_up_before_it_ends():
     with pytest.raises(InputError, match="warmup 10 must be below steps 10"):
         pretrain.Schedule(10, 10, 1e-3)
@@ -186,6 +212,35 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, monk
     assert model.tokenizer("the king", "a ship")["token_type_ids"][-1] == 1
     assert model.tokenizer.model_max_length == LENGTH and model.tokenizer.mask_token_id == pretrain.MASK
     experiment.run(config, tmp_path / "whole")  # a finished run is left as it is
+
+
+@pytest.mark.parametrize(
+    "objective, word_order",
+    [
+        ("ascii_sum", "corpus"),
+        pytest.param("first_character", "sentence", marks=pytest.mark.slow),
+        pytest.param("random_label", "text", marks=pytest.mark.slow),
+        pytest.param("masked_lm", "corpus", marks=pytest.mark.slow),
+    ],
+)
+def test_every_objective_trains_an_encoder_in_every_order(config, objective, word_order, tmp_path):
+    config.objective, config.word_order, config.steps, config.learning_rate = objective, word_order, 60, 1e-2
+    experiment.run(config, tmp_path / "out")
+    result = records.read_json(tmp_path / "out" / "result.json")
+    losses = [record["loss"] for record in records.read_lines(tmp_path / "out" / "metrics.jsonl")]
+    assert np.mean(losses[-10:]) < losses[0] - 0.05 and np.isfinite(result["unigram_loss"])
+    head = "masked_lm" if objective == "masked_lm" else "token_classification"
+    model = models.load(tmp_path / "out" / "model", head=head)
+    outputs = {"masked_lm": None, "first_character": 29, "ascii_sum": 5, "random_label": 5}
+    assert model.apply.num_labels == outputs[objective]
+    assert f"objective\n{objective} and word order {word_order}" in (tmp_path / "out/model/README.md").read_text()
+
+
+def test_objectives_and_orders_that_do_not_exist_are_named(config, tmp_path):
+    config.objective = "next_sentence"
+    with pytest.raises(InputError, match="objective 'next_sentence' is unknown"):
+        experiment.run(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_text_that_is_absent_is_named(config, tmp_path):
