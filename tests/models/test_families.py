@@ -36,6 +36,11 @@ def test_token_policies_follow_the_special_tokens_of_the_tokenizer(family):
             batches.encode(model.apply, model.tokenizer, TEXTS, "cls")
 
 
+def test_the_page_of_models_lists_them_all():
+    page = (DATA.parents[1] / "docs" / "models.md").read_text()
+    assert all(f"`{family}`" in page for family in ARCHITECTURES)
+
+
 @pytest.mark.parametrize("family", ["gpt2", pytest.param("albert", marks=pytest.mark.slow)])
 def test_a_sample_is_what_the_model_makes_of_each_text(family):
     model = models.load(DATA / f"random-{family}")
