@@ -80,9 +80,7 @@ def check(family, name):
     assert not still and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
 
 
-@pytest.mark.parametrize(
-    "family, name", [("distilbert", "stsb"), ("electra", "mnli"), ("albert", "cola"), ("gpt2", "rte")]
-)
+@pytest.mark.parametrize("family, name", [("albert", "stsb"), ("gpt2", "mnli")])
 def test_fine_tuning_moves_every_kernel(family, name):
     check(family, name)
 

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from geojax.errors import InputError
-from geojax.models import init, load, make_apply, resolve, save
+from geojax.models import load, make_apply, resolve, save, with_head
 from geojax.models.architectures import ARCHITECTURES
 
 DATA = Path(__file__).parents[1] / "data"
@@ -62,7 +62,7 @@ def test_saving_gives_back_what_was_read(any_folder, tmp_path):
 def test_a_head_over_tokens_comes_back(any_folder, tmp_path):
     model = load(any_folder)
     apply = make_apply(model.config, "token_classification", 5, pooler=model.apply.pooler)
-    params = init(apply, jax.random.key(0))
+    params = with_head(apply, model.params, jax.random.key(0))
     save(tmp_path / "saved", apply, params, model.tokenizer)
     assert same(load(tmp_path / "saved", head="token_classification").params, params)
 
