@@ -26,7 +26,7 @@ ORDER = [
     ("batches",),
     ("latent", "perturb", "checkpoint", "claim", "glue"),
     ("stream", "sharding", "monitoring"),
-    ("finetune", "pretrain", "regression", "tables", "plots"),
+    ("finetune", "pretrain", "objectives", "regression", "tables", "plots"),
 ]
 
 
