@@ -108,6 +108,7 @@ class Finetune:
     learning_rate: float = 2e-5  # peak, reached at step 0; decays linearly to 0
     batch_size: int = 32  # examples a step; the last, smaller batch of an epoch is kept
     max_length: int = 128  # tokens; longer inputs are truncated, longest segment first
+    micro_batch: int = 8  # rows of like length that go through the model at once; a step sums their gradients
     train_examples: int = 0  # random subset of the training set; 0: all of it
     weight_decay: float = 0.0  # on dense kernels and embeddings only
     checkpoint_seconds: float = 60.0  # time between checkpoints

@@ -1,4 +1,4 @@
-"""Fine-tuning an encoder on a task: a pure step, and a loop that is a function of (parameters, data, settings).
+"""Fine-tuning an encoder on a task: a loop that is a function of (parameters, data, settings).
 
 Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradients clipped at norm 1, last model scored.
 """
@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int
 
 from geojax import checkpoint
 from geojax.claim import claim
@@ -23,10 +22,9 @@ from geojax.errors import InputError
 from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
-from geojax.typing import Key, Scalar
+from geojax.step import Params, Rates, State, init_state, no_sums, train_step
+from geojax.typing import Key
 
-Params = dict[str, Any]
-CLIP_NORM = 1.0
 EVAL_BATCH = 64
 Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
 
@@ -43,11 +41,12 @@ class Settings:
     epochs: int = 3
     batch_size: int = 32
     max_length: int = 128
+    micro_batch: int = 8
     weight_decay: float = 0.0
     seed: int = 42
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "max_length"):
+        for name in ("epochs", "batch_size", "max_length", "micro_batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if not 0 < self.learning_rate < math.inf:
@@ -62,24 +61,6 @@ class Settings:
         return self.epochs * math.ceil(examples / self.batch_size)
 
 
-class Rates(NamedTuple):
-    """The numbers of the optimizer, traced: changing them compiles nothing."""
-
-    learning_rate: Any
-    weight_decay: Any
-    total_steps: Any
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class State:
-    """All that changes during training; seeds, orders and rates derive from `step` and the settings."""
-
-    step: Any  # int32 scalar
-    params: Params
-    opt_state: Any
-
-
 def head_key(seed: int) -> Key:
     """The key of a new head; the other half of the seed belongs to dropout."""
     return jax.random.split(jax.random.key(seed))[0]
@@ -88,65 +69,6 @@ def head_key(seed: int) -> Key:
 def dropout_key(seed: int) -> Key:
     """The key of dropout: of XLA's own generator, which compiles and draws faster than threefry."""
     return jax.random.key(jax.random.bits(jax.random.split(jax.random.key(seed))[1]), impl="rbg")
-
-
-def loss(logits: Float[Array, "B labels"], labels: Num[Array, "B"], weight: Float[Array, "B"]) -> Scalar:
-    """Mean over rows of weight 1 of the cross-entropy or, with a single logit, of the squared error."""
-    logits = logits.astype(jnp.float32)
-    if logits.shape[1] == 1:
-        rows = jnp.square(logits[:, 0] - labels)
-    else:
-        rows = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    return jnp.sum(weight * rows) / jnp.sum(weight)
-
-
-def decays(path: tuple[Any, ...]) -> bool:
-    """Whether weight decay reaches a parameter: kernels and embeddings, never biases or LayerNorm scales."""
-    return path[-1].key in ("kernel", "embedding")
-
-
-def optimizer(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
-    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) behind a clip of the global norm."""
-    return optax.chain(
-        optax.clip_by_global_norm(CLIP_NORM),
-        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
-        optax.add_decayed_weights(
-            weight_decay, lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
-        ),
-        optax.scale_by_learning_rate(learning_rate),
-    )
-
-
-@jax.jit
-def init_state(params: Params) -> State:
-    """The state before the first step, in arrays of its own: `train_step` consumes them."""
-    return State(jnp.int32(0), params, optimizer(0.0, 0.0).init(params))
-
-
-@partial(jax.jit, static_argnames="apply", donate_argnames="state")
-def train_step(apply: Any, state: State, batch: Mapping[str, Array], rates: Rates, key: Key) -> tuple[State, Scalar]:
-    """One optimizer step; compiled once for each `apply` and length of the ladder.
-
-    Args:
-      apply: hashable; `apply(params, batch, key=...)["logits"]`.
-      state: consumed.
-      batch: as `Encoded.batch` makes it.
-      rates: the learning rate falls linearly from its full value at step 0 to 0 after `total_steps`.
-      key: of dropout; each step takes its own by `fold_in`.
-
-    Returns:
-      The next state, and the loss before the step.
-    """
-
-    def objective(params: Params) -> Scalar:
-        outputs = apply(params, batch, key=jax.random.fold_in(key, state.step))
-        return loss(outputs["logits"], batch["labels"], batch["weight"])
-
-    value, gradients = jax.value_and_grad(objective)(state.params)
-    learning_rate = rates.learning_rate * (1 - state.step / rates.total_steps)
-    transform = optimizer(learning_rate, rates.weight_decay)
-    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
-    return State(state.step + 1, optax.apply_updates(state.params, updates), opt_state), value
 
 
 @partial(jax.jit, static_argnames="apply")
@@ -249,7 +171,7 @@ def _train(
     per_epoch = total // settings.epochs
     rates = Rates(*(jnp.float32(x) for x in (settings.learning_rate, settings.weight_decay, total)))
     key = dropout_key(settings.seed)
-    state, first = init_state(model.params), 0
+    state, sums, first = init_state(model.params), no_sums(model.params), 0
     restored = None if folder is None else checkpoint.restore(folder, state)
     if restored is not None:
         first, state = restored
@@ -259,7 +181,8 @@ def _train(
         if position == 0 or step == first:
             order = epoch_order(len(train), settings.seed, epoch)
         index = order[position * settings.batch_size : (position + 1) * settings.batch_size]
-        state, value = train_step(model.apply, state, train.batch(index, settings.batch_size), rates, key)
+        micro_batches = train.micro_batches(index, settings.micro_batch)
+        state, sums, value = train_step(model.apply, state, sums, micro_batches, rates, key)
         if progress is not None:
             progress(step + 1, total, value)
         if folder is not None and time.monotonic() - saved > checkpoint_seconds:

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 import pytest
 
-from geojax import finetune, glue, models
+from geojax import finetune, glue, models, step
 from geojax.errors import InputError
 from geojax.finetune import Settings
 from geojax.glue.encode import ladder
@@ -34,7 +34,9 @@ class Bag:
 
     def __call__(self, params, batch, *, key=None):
         mask = batch["attention_mask"][..., None].astype(jnp.float32)
-        mean = jnp.sum(params["table"]["embedding"][batch["input_ids"]] * mask, axis=1) / jnp.sum(mask, axis=1)
+        mean = jnp.sum(
+            params["embeddings"]["word_embeddings"]["embedding"][batch["input_ids"]] * mask, axis=1
+        ) / jnp.sum(mask, axis=1)
         if key is not None:
             mean = jnp.where(jax.random.bernoulli(key, 1 - self.rate, mean.shape), mean / (1 - self.rate), 0)
         return {"logits": mean @ params["head"]["kernel"] + params["head"]["bias"]}
@@ -42,7 +44,7 @@ class Bag:
     def init(self, seed=0):
         table, kernel = jax.random.split(jax.random.key(seed))
         return {
-            "table": {"embedding": jax.random.normal(table, (10, 6))},
+            "embeddings": {"word_embeddings": {"embedding": jax.random.normal(table, (10, 6))}},
             "head": {"kernel": jax.random.normal(kernel, (6, self.num_labels)), "bias": jnp.zeros(self.num_labels)},
         }
 
@@ -106,7 +108,7 @@ def test_the_loop_is_adamw_with_linear_decay_and_a_clip():
     encoded = finetune.encode_task(model.tokenizer, data, settings.max_length).train
     total = 3 * math.ceil(70 / 16)
     assert result["steps"] == total == settings.steps(70)
-    mask = {"table": {"embedding": True}, "head": {"kernel": True, "bias": False}}
+    mask = {"embeddings": {"word_embeddings": {"embedding": True}}, "head": {"kernel": True, "bias": False}}
     adamw = optax.adamw(optax.linear_schedule(0.05, 0.0, total), weight_decay=0.1, mask=mask)
     transform = optax.chain(optax.clip_by_global_norm(1.0), adamw)
 
@@ -128,33 +130,6 @@ def test_the_loop_is_adamw_with_linear_decay_and_a_clip():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=0), params, expected)
 
 
-def test_decay_spares_biases_and_layer_norm():
-    apply = models.load(DATA / "random-roberta", head="classification", num_labels=3).apply
-    flags = jax.tree_util.tree_map_with_path(lambda path, _: finetune.decays(path), models.shapes(apply))
-    layer = flags["encoder"]["0"]
-    assert layer["attention"]["query"] == {"kernel": True, "bias": False}
-    assert layer["layer_norm"] == layer["attention"]["layer_norm"] == {"scale": False, "bias": False}
-    assert flags["embeddings"]["word_embeddings"] == {"embedding": True}
-    assert flags["embeddings"]["layer_norm"] == {"scale": False, "bias": False}
-
-
-def test_padded_rows_change_nothing():
-    labels, logits = jnp.array([0, 1, 1]), jnp.array([[2.0, 0.0], [0.0, 1.0], [9.0, -9.0]])
-    masked = finetune.loss(logits, labels, jnp.array([1.0, 1.0, 0.0]))
-    assert float(masked) == pytest.approx(float(finetune.loss(logits[:2], labels[:2], jnp.ones(2))))
-    squares = finetune.loss(jnp.array([[1.0], [4.0], [7.0]]), jnp.array([0.0, 2.0, 0.0]), jnp.array([1.0, 1.0, 0.0]))
-    assert float(squares) == 2.5
-
-
-def test_predictions_come_once_each_in_order_whatever_the_batch():
-    model, data = stand_in(), task_data(dev=150)
-    encoded = finetune.encode_task(model.tokenizer, data, 32).dev["dev"]
-    found = finetune.predict(model.apply, model.params, encoded)
-    single = [model.apply(model.params, encoded.batch(np.array([i]), 1))["logits"][0] for i in range(0, 150, 7)]
-    assert found.shape == (150, 2)
-    np.testing.assert_allclose(found[::7], np.stack(single), atol=1e-5)
-
-
 def test_the_order_of_an_epoch_is_a_permutation_of_its_own():
     first, second = finetune.epoch_order(100, 0, 0), finetune.epoch_order(100, 0, 1)
     assert sorted(first) == list(range(100)) and (first != second).any()
@@ -170,29 +145,24 @@ def test_runs_are_deterministic_and_leave_the_model_alone():
     assert same(model.params, before) and same(first, again) and not same(first, other)
 
 
-def test_dropout_differs_by_step_and_is_off_in_evaluation():
+def test_dropout_is_off_in_evaluation():
     model, data = stand_in(rate=0.5), task_data()
     encoded = finetune.encode_task(model.tokenizer, data, 32)
     assert (finetune.predict(model.apply, model.params, encoded.dev["dev"]) == finetune.predict(
         stand_in(rate=0.0).apply, model.params, encoded.dev["dev"])).all()  # fmt: skip
-    state, rates = finetune.init_state(model.params), finetune.Rates(*jnp.float32([0.0, 0.0, 10.0]))
-    batch, losses = encoded.train.batch(np.arange(16), 16), []
-    for _ in range(3):
-        state, value = finetune.train_step(model.apply, state, batch, rates, finetune.dropout_key(0))
-        losses.append(float(value))
-    assert len(set(losses)) == 3
 
 
 def test_compilations_stay_as_few_as_the_lengths():
     """Other data sizes, seeds, rates and epochs compile nothing."""
-    finetune.train_step.clear_cache()
-    finetune.eval_step.clear_cache()
+    compiled = (step.add_gradients, step.update, finetune.eval_step)
+    for function in compiled:
+        function.clear_cache()
     model = stand_in()
     finetune.finetune(model, task_data(n=200, dev=200, longest=60), dataclasses.replace(SETTINGS, max_length=64))
     for seed, n in enumerate((33, 90, 210)):
         settings = Settings(learning_rate=0.1 / n, epochs=1, batch_size=16, max_length=64, seed=seed)
         finetune.finetune(stand_in(), task_data(n=n, dev=200, longest=60), settings)
-    assert max(finetune.train_step._cache_size(), finetune.eval_step._cache_size()) <= len(ladder(64)) == 4
+    assert max(function._cache_size() for function in compiled) <= len(ladder(64)) == 5
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from geojax import finetune, glue
+from geojax import finetune, glue, step
 from geojax.finetune import Settings
 from geojax.models import make_apply, save, with_head
 
@@ -54,13 +54,13 @@ def test_losses_are_those_of_pytorch(name, minilm, tmp_path):
     save(tmp_path, apply, params, minilm.tokenizer)
     train = finetune.encode_task(minilm.tokenizer, data, settings.max_length).train
     order = np.concatenate([finetune.epoch_order(len(train), 0, epoch) for epoch in range(2)])
-    batches = [train.batch(order[step * ROWS : (step + 1) * ROWS], ROWS) for step in range(STEPS)]
-    state, losses = finetune.init_state(params), []
-    rates = finetune.Rates(*np.float32([settings.learning_rate, 0.0, STEPS]))
-    for batch in batches:
-        state, loss = finetune.train_step(apply, state, batch, rates, jax.random.key(0))
+    rows = [order[place * ROWS : (place + 1) * ROWS] for place in range(STEPS)]
+    state, sums, losses = step.init_state(params), step.no_sums(params), []
+    rates = step.Rates(*np.float32([settings.learning_rate, 0.0, STEPS]))
+    for batch in [train.micro_batches(index, settings.micro_batch) for index in rows]:
+        state, sums, loss = step.train_step(apply, state, sums, batch, rates, jax.random.key(0))
         losses.append(float(loss))
-    expected = their_losses(tmp_path, batches, settings, data.task.regression)
+    expected = their_losses(tmp_path, [train.batch(index, ROWS) for index in rows], settings, data.task.regression)
     assert losses[0] == pytest.approx(expected[0], rel=1e-5)
     np.testing.assert_allclose(losses, expected, rtol=1e-3)
     assert losses[-1] < losses[0]

@@ -26,6 +26,7 @@ ORDER = [
     ("batches",),
     ("latent", "perturb", "checkpoint", "claim", "glue"),
     ("stream", "sharding", "monitoring"),
+    ("step",),
     ("finetune", "pretrain", "objectives", "regression", "tables", "plots"),
 ]
 

@@ -12,7 +12,7 @@ from geojax.errors import InputError
 from geojax.glue.data import Examples, TaskData
 
 Batch = dict[str, np.ndarray]
-RUNGS = (3 / 16, 1 / 4, 7 / 16, 11 / 16, 1)  # of max_length; a rung is a shape, and a shape is a compilation
+RUNGS = (3 / 32, 5 / 32, 9 / 32, 17 / 32, 1)  # of max_length; a rung is a shape, and a shape is a compilation
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,11 @@ class Encoded:
         batch["labels"][:rows] = self.labels[index]
         return batch
 
+    def micro_batches(self, index: Int[np.ndarray, "rows"], size: int) -> list[Batch]:
+        """The examples `index`, sorted by length and cut into batches of `size` rows, each as short as it can be."""
+        index = index[np.argsort(self.lengths[index], kind="stable")]
+        return [self.batch(index[start : start + size], size) for start in range(0, len(index), size)]
+
 
 class EncodedTask(NamedTuple):
     """The tokenised splits of a task."""
@@ -68,8 +73,8 @@ class EncodedTask(NamedTuple):
 
 
 def ladder(max_length: int) -> tuple[int, ...]:
-    """At most five padded lengths up to `max_length`: 24, 32, 56, 88, 128 for 128."""
-    return tuple(sorted({min(max_length, max(16, 8 * math.ceil(max_length * rung / 8))) for rung in RUNGS}))
+    """At most five padded lengths up to `max_length`: 12, 20, 36, 68, 128 for 128."""
+    return tuple(sorted({min(max_length, max(8, 4 * math.ceil(max_length * rung / 4))) for rung in RUNGS}))
 
 
 def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:

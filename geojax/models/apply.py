@@ -44,7 +44,8 @@ class Apply:
 
     Args:
       params: nested dict of float32 arrays, as `init` and `load` give it.
-      batch: `input_ids` Int[B, T], `attention_mask` [B, T] (1 at real tokens), optional `token_type_ids` Int[B, T].
+      batch: `input_ids` Int[B, T], `attention_mask` [B, T] (1 at real tokens), optional `token_type_ids` Int[B, T],
+        optional `word_vectors` Float[B, T, e], the word embeddings of `input_ids`, where they have been looked up.
       key: key of dropout; None is evaluation mode.
 
     Returns:
@@ -76,7 +77,7 @@ class Apply:
             seen = seen & jnp.tri(mask.shape[1], dtype=bool)
         # The most negative finite number, not -inf: a row of padding alone must not become NaN.
         bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
-        states = [model.embeddings(input_ids, types, key_embeddings)]
+        states = [model.embeddings(input_ids, types, batch.get("word_vectors"), key_embeddings)]
         for i, key_layer in enumerate(keys):
             states.append(model.encoder["0" if style.shared_layers else str(i)](states[-1], bias, key_layer))
         if style.pre_norm:

@@ -75,13 +75,19 @@ class Embeddings(nnx.Module):
         if config.projects:
             self.projection = linear(config, config.embedding_width, config.hidden_size, rngs)
 
-    def __call__(self, input_ids: Int[Array, "B T"], token_type_ids: Int[Array, "B T"], key: Key | None) -> Hidden:
+    def __call__(
+        self,
+        input_ids: Int[Array, "B T"],
+        token_type_ids: Int[Array, "B T"],
+        words: Float[Array, "B T e"] | None,
+        key: Key | None,
+    ) -> Hidden:
         if self.config.architecture.offset_positions:  # they count the real tokens, from the padding index on
             real = (input_ids != self.config.pad_token_id).astype(jnp.int32)
             positions = jnp.cumsum(real, axis=1) * real + self.config.pad_token_id
         else:
             positions = jnp.arange(input_ids.shape[1])[None]
-        total = self.word_embeddings(input_ids)
+        total = self.word_embeddings(input_ids) if words is None else words
         if self.config.architecture.token_types:
             total = total + self.token_type_embeddings(token_type_ids)
         total = total + self.position_embeddings(positions)

@@ -1,0 +1,134 @@
+"""One optimizer step of fine-tuning: losses, gradients summed over micro-batches, AdamW."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Num
+
+from geojax.typing import Key, Scalar
+
+Params = dict[str, Any]
+CLIP_NORM = 1.0
+
+
+class Rates(NamedTuple):
+    """The numbers of the optimizer, traced: changing them compiles nothing."""
+
+    learning_rate: Any
+    weight_decay: Any
+    total_steps: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """All that changes during training; seeds, orders and rates derive from `step` and the settings."""
+
+    step: Any  # int32 scalar
+    params: Params
+    opt_state: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sums:
+    """Gradients, losses and weights summed over the rows of a step."""
+
+    gradients: Params
+    loss: Any
+    weight: Any
+
+
+def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[Array, "B"]:
+    """Of every row the cross-entropy or, with a single logit, the squared error."""
+    logits = logits.astype(jnp.float32)
+    if logits.shape[1] == 1:
+        return jnp.square(logits[:, 0] - labels)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def decays(path: tuple[Any, ...]) -> bool:
+    """Whether weight decay reaches a parameter: kernels and embeddings, never biases or LayerNorm scales."""
+    return path[-1].key in ("kernel", "embedding")
+
+
+def optimizer(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
+    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) behind a clip of the global norm."""
+    return optax.chain(
+        optax.clip_by_global_norm(CLIP_NORM),
+        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
+        optax.add_decayed_weights(
+            weight_decay, lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
+        ),
+        optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+@jax.jit
+def init_state(params: Params) -> State:
+    """The state before the first step, in arrays of its own: `train_step` consumes them."""
+    return State(jnp.int32(0), params, optimizer(0.0, 0.0).init(params))
+
+
+@jax.jit
+def no_sums(params: Params) -> Sums:
+    """The sums over no row."""
+    return Sums(jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0))
+
+
+def train_step(
+    apply: Any, state: State, sums: Sums, micro_batches: Sequence[Mapping[str, Any]], rates: Rates, key: Key
+) -> tuple[State, Sums, Scalar]:
+    """One optimizer step on the mean loss of the rows of all micro-batches, whose gradients are summed.
+
+    Args:
+      apply: hashable; `apply(params, batch, key=...)["logits"]`.
+      state: consumed.
+      sums: of no row, as `no_sums` or the step before gives it; consumed.
+      micro_batches: as `Encoded.micro_batches` makes them.
+      rates: the learning rate falls linearly from its full value at step 0 to 0 after `total_steps`.
+      key: of dropout; each micro-batch of each step takes its own by `fold_in`.
+
+    Returns:
+      The next state, sums of no row, and the loss before the step.
+    """
+    for number, batch in enumerate(micro_batches):
+        sums = add_gradients(apply, state.params, sums, batch, key, state.step, number)
+    return update(state, sums, rates)
+
+
+@partial(jax.jit, static_argnames="apply", donate_argnames="sums")
+def add_gradients(
+    apply: Any, params: Params, sums: Sums, batch: Mapping[str, Array], key: Key, step: Any, number: Any
+) -> Sums:
+    """Adds the rows of weight 1; compiled once for each `apply` and length of the ladder."""
+    key = jax.random.fold_in(jax.random.fold_in(key, step), number)
+    ids, table = batch["input_ids"], params["embeddings"]["word_embeddings"]["embedding"]
+
+    def objective(params: Params, words: Float[Array, "B T e"]) -> Scalar:
+        outputs = apply(params, dict(batch) | {"word_vectors": words}, key=key)
+        return jnp.sum(batch["weight"] * losses(outputs["logits"], batch["labels"]))
+
+    value, (gradients, of_words) = jax.value_and_grad(objective, argnums=(0, 1))(params, table[ids])
+    gradients = jax.tree.map(jnp.add, sums.gradients, gradients)
+    # Of the table only the rows that occur are touched: to sum it whole, most of it zeros, costs more than a short
+    # micro-batch of a small encoder.
+    words = gradients["embeddings"]["word_embeddings"]
+    words["embedding"] = words["embedding"].at[ids].add(of_words)
+    return Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"]))
+
+
+@partial(jax.jit, donate_argnames=("state", "sums"))
+def update(state: State, sums: Sums, rates: Rates) -> tuple[State, Sums, Scalar]:
+    """Moves the parameters along the mean of the gradients, and empties the sums."""
+    gradients = jax.tree.map(lambda leaf: leaf / sums.weight, sums.gradients)
+    learning_rate = rates.learning_rate * (1 - state.step / rates.total_steps)
+    transform = optimizer(learning_rate, rates.weight_decay)
+    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return State(state.step + 1, params, opt_state), jax.tree.map(jnp.zeros_like, sums), sums.loss / sums.weight
