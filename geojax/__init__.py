@@ -4,11 +4,13 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["monitor"]
+__all__ = ["monitor", "testing"]
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on use: `import geojax` stays light."""
     if name == "monitor":
         return importlib.import_module("geojax.monitoring").monitor
+    if name == "testing":
+        return importlib.import_module("geojax.testing")
     raise AttributeError(f"module 'geojax' has no attribute {name!r}")

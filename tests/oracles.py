@@ -3,12 +3,14 @@
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from geojax.measures.conventions import normal_sample as draw_normal_sample
+from geojax.measures.conventions import normal_variance as draw_normal_variance
 
 KEY = jax.random.key(0)  # of the random references, as in the tests
 
@@ -47,10 +49,16 @@ def normal_sample(points):
     return np.asarray(draw_normal_sample(None, KEY, "oracle", points.shape), np.float64)
 
 
+def normal_variance(points, convention):
+    """What the scores are scaled to: d, or in "paper" the total variance of a normal sample."""
+    n, d = points.shape
+    return d if convention == "standard" else float(draw_normal_variance(KEY, "oracle", jnp.int32(n), d))
+
+
 def vrm(points, convention="standard", total_variance=None):
     n, d = points.shape
     q = min(n, d)
-    scores = principal_scores(points, total_variance or d)
+    scores = principal_scores(points, total_variance or normal_variance(points, convention))
     with np.errstate(divide="ignore"):
         entropies = stats.differential_entropy(scores, method="auto" if convention == "paper" else "vasicek")
     ratios = np.exp(entropies) / np.sqrt(2 * np.pi * np.e)
@@ -104,7 +112,7 @@ def knn_overlap(points, convention="standard"):
 
 def kl_gaussian(points, convention="standard", total_variance=None):
     d = points.shape[1]
-    total_variance = total_variance or d
+    total_variance = total_variance or normal_variance(points, convention)
     covariance = np.cov(principal_scores(points, total_variance).T)
     if convention == "paper":
         return (np.trace(covariance) - d - np.log(np.linalg.det(covariance) + 1e-16)) / 2
@@ -167,9 +175,11 @@ def count_variance(cells, convention="standard"):
 
 
 def count_kl(cells, convention="standard"):
-    assert convention == "standard", "the random reference of 'paper' is tested by itself"
-    shares = cells.counts / len(cells.points)
-    return np.mean([stats.entropy(share, np.full(len(share), 1 / len(share))) for share in shares])
+    n, size = len(cells.points), cells.counts.shape[1]
+    uniform = np.full(size, 1 / size)
+    if convention == "paper":
+        uniform = np.bincount((np.asarray(jax.random.uniform(KEY, (n,))) * size).astype(int), minlength=size) / n
+    return np.mean([stats.entropy(share, uniform) for share in cells.counts / n])
 
 
 def patchiness(cells, convention="standard"):

@@ -21,7 +21,7 @@ ORDER = [
     ("uncertainty",),
     ("results", "caveats"),
     ("evaluate",),
-    ("sample_size", "accumulate"),
+    ("sample_size", "accumulate", "testing"),
     ("models",),
     ("batches",),
     ("latent", "perturb", "checkpoint", "claim", "glue"),

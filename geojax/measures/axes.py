@@ -50,6 +50,7 @@ def average_cosine_similarity(
             order = jnp.argsort(jnp.where(mask, draws, jnp.inf))
         rows = order[: min(250 * d, 2500)]
         points, mask = points[rows], mask[rows]
+    points = jnp.where(mask[:, None], points, 0)  # what masked rows hold reaches no gradient
     extent = jax.lax.stop_gradient(jnp.max(jnp.abs(points), axis=1, keepdims=True))
     mask &= extent[:, 0] != 0
     scaled = jnp.where(mask[:, None], points / jnp.where(extent != 0, extent, 1), 1)

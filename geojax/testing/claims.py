@@ -1,0 +1,231 @@
+"""What is checked of every row. Each check is a generator of sentences, one for every claim that does not hold."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from unittest import SkipTest
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geojax.measures import CONVENTIONS, INVARIANCES
+from geojax.quantizers import Cells
+from geojax.testing.case import Case, key
+from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic
+
+# Generic clouds: an invariance that is not declared breaks on one of them, and all values lie in the range.
+SEEDS = 5
+# Of the finite differences, by which neither rounding nor curvature is 1 % of a derivative.
+STEP = 2.0**-5
+
+
+def declaration(case: Case) -> Iterator[str]:
+    """The row says what a reader and the library need to know."""
+    row = case.row
+    if not row.function.__doc__:
+        yield f"the function {row.function.__name__} has no docstring: its first line defines the measure"
+    for field in ("family", "symbol", "reference", "undefined"):
+        if not getattr(row, field):
+            yield f"{field} is empty: say it in a few words"
+    if not row.cost.startswith("O("):
+        yield f"cost is {row.cost!r}: say it as in 'O(n d)'"
+    if row.quadratic != ("n^2" in row.cost):
+        yield f"quadratic is {row.quadratic}, but cost {row.cost!r}: they contradict each other"
+    if unknown := set(row.invariances) - set(INVARIANCES):
+        yield f"invariances has {', '.join(sorted(unknown))}: choose from {', '.join(INVARIANCES)}"
+    if row.conventions not in (("standard",), CONVENTIONS):
+        yield f"conventions is {row.conventions}: ('standard',), or {CONVENTIONS} where they differ"
+    if not row.value_range[0] < row.value_range[1]:
+        yield f"value_range is {row.value_range}: the lower end comes first"
+    if row.differentiable and row.reads == "cells":
+        yield "differentiable is True, but the codes that it reads are not"
+
+
+def float64(case: Case) -> Iterator[str]:
+    """In both conventions it gives what the oracle gives in float64."""
+    if case.oracle is None:
+        raise SkipTest("no oracle is given")
+    for convention in CONVENTIONS:
+        found = case.value(generic(), convention=convention)
+        expected = float(case.oracle(case.read_float64(generic()), convention))
+        if _differ(found, expected):
+            yield f"on a generic cloud it gives {found:.6g}, the oracle {expected:.6g}, in convention {convention!r}"
+
+
+def compilation(case: Case) -> Iterator[str]:
+    """Eager, under jit and under vmap it gives the same."""
+    readings = [case.read(generic(seed)) for seed in (0, 1)]
+    eager = float(case.function()(readings[0]))
+    jitted = [float(case.statistic(reading, jnp.ones(N, bool))) for reading in readings]
+    if _differ(jitted[0], eager):
+        yield f"on a generic cloud it gives {eager:.6g} eagerly, but {jitted[0]:.6g} under jit"
+    mapped = jax.jit(jax.vmap(case.function()))(jax.tree.map(lambda *leaves: jnp.stack(leaves), *readings))
+    for alone, together in zip(jitted, map(float, mapped), strict=True):
+        if _differ(together, alone):
+            yield f"on a generic cloud it gives {alone:.6g} under jit, but {together:.6g} under vmap"
+
+
+def masked_rows(case: Case) -> Iterator[str]:
+    """Masked rows change nothing, whatever they hold: at the end, and between the others where order is free."""
+    hidden = np.full((N, D), np.nan, np.float32)
+    layouts = {"after": (np.concatenate([generic(), hidden]), np.arange(2 * N) < N)}
+    if case.row.reads == "points" and "permutation" in case.row.invariances:
+        layouts["between"] = np.stack([generic(), hidden], 1).reshape(2 * N, D), np.arange(2 * N) % 2 == 0
+    for convention in CONVENTIONS:
+        expected = case.value(generic(), convention=convention)
+        for where, (points, mask) in layouts.items():
+            found = case.value(points, mask, convention)
+            if _differ(found, expected, 1e-5):
+                yield (
+                    f"on a generic cloud it gives {expected:.6g}, but {found:.6g} with {N} masked rows {where} its "
+                    f"own, in convention {convention!r}"
+                )
+
+
+def invariances(case: Case) -> Iterator[str]:
+    """Every declared invariance holds on a generic cloud, and every other one breaks on some."""
+    for name in INVARIANCES:
+        changes = (_change(case, name, seed) for seed in range(SEEDS))
+        if name in case.row.invariances:
+            before, after = next(changes)
+            if _differ(after, before, 1e-3):
+                yield f"{name} is declared, but takes its value on a generic cloud from {before:.6g} to {after:.6g}"
+            continue
+        for before, after in changes:
+            if abs(after - before) > 1e-3 * max(abs(before), 1e-3):
+                break
+        else:
+            yield f"{name} is not declared, but changes none of {SEEDS} generic clouds: {before:.6g} and {after:.6g}"
+
+
+def _change(case: Case, name: str, seed: int) -> tuple[float, float]:
+    """The value before and after one of the transformations."""
+    transform, points = TRANSFORMATIONS[name], generic(seed)
+    if case.row.reads == "points" or name != "permutation":
+        return case.value(points), case.value(transform(points))
+    # Of the statistic given the codes: a quantizer's training itself depends on the order of the points.
+    cells = case.read(points)
+    per_point = ("points", "mask", "distinct", "codes", "squared_errors")
+    moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
+    return case.value(points), float(case.statistic(moved, moved.mask))
+
+
+def conventions(case: Case) -> Iterator[str]:
+    """The conventions differ where the row declares both, and nowhere else."""
+    standard, paper = (case.value(generic(), convention=name) for name in CONVENTIONS)
+    same = bool(np.isclose(paper, standard, rtol=1e-7, atol=0))
+    if same != (case.row.conventions == ("standard",)):
+        declared = "one convention is" if not same else "two conventions are"
+        yield f"{declared} declared, but on a generic cloud it gives {standard:.9g} in 'standard', {paper:.9g} in 'paper'"
+
+
+def value_range(case: Case) -> Iterator[str]:
+    """Generic clouds have a finite value, in "standard" one in the range."""
+    for seed in range(SEEDS):
+        for convention in CONVENTIONS:
+            found = case.value(generic(seed), convention=convention)
+            if reason := _no_answer(case, found, convention):
+                yield f"on a generic cloud (seed {seed}) it gives {reason}, in convention {convention!r}"
+
+
+def degenerate_clouds(case: Case) -> Iterator[str]:
+    """A number in the range, NaN only where that was stated; neither size nor smallness changes what has no scale."""
+    for name in DEGENERATE:
+        for convention in CONVENTIONS:
+            yield from degenerate_cloud(case, name, convention)
+
+
+def degenerate_cloud(case: Case, name: str, convention: str, seed: int = 0) -> Iterator[str]:
+    """One of them."""
+    where = f"on the cloud {name!r}, in convention {convention!r},"
+    found = case.value(*degenerate(name, seed), convention)
+    if name in ("equal", "one", *case.undefined) and not np.isfinite(found):
+        return
+    if reason := _no_answer(case, found, convention):
+        yield f"{where} it gives {reason}"
+    if name in ("tiny", "huge") and "scaling" in case.row.invariances:
+        expected = case.value(generic(seed), convention=convention)
+        if _differ(found, expected, 1e-3):
+            yield f"{where} it gives {found:.6g}, but {expected:.6g} on the same in another unit"
+
+
+def _no_answer(case: Case, found: float, convention: str) -> str:
+    """Why a value is none that the row allows, empty where it is one."""
+    low, high = case.row.value_range
+    if not np.isfinite(found):
+        return f"{found}, no number"
+    outside = convention == "standard" and not low - 1e-5 <= found <= high + 1e-5
+    return f"{found:.6g}, outside of its range of {low:g} to {high:g}" if outside else ""
+
+
+def bad_coordinates(case: Case) -> Iterator[str]:
+    """One coordinate that is NaN or infinite is never hidden: the value is NaN."""
+    for bad in (np.nan, np.inf):
+        points = generic()
+        points[5, 3] = bad
+        found = case.value(points)
+        if not np.isnan(found):
+            yield f"on a generic cloud with a coordinate of {bad} it gives {found:.6g} in place of nan"
+
+
+def gradients(case: Case) -> Iterator[str]:
+    """Where differentiable, gradients are finite wherever the value is, zero in masked rows, and right."""
+    if not case.row.differentiable:
+        raise SkipTest("the row is not declared differentiable")
+    value_and_gradient = jax.jit(jax.value_and_grad(lambda points, mask: case.function(mask=mask)(points)))
+    for name in DEGENERATE:
+        value, gradient = value_and_gradient(*degenerate(name))
+        bad = np.sum(~np.isfinite(gradient))
+        if np.isfinite(value) and bad:
+            yield f"on the cloud {name!r} {bad} of {gradient.size} derivatives are not finite, its value {value:.6g} is"
+    points, mask = generic(), np.arange(N) < 12
+    gradient = np.asarray(value_and_gradient(points, mask)[1])
+    if np.any(gradient[~mask] != 0):
+        yield f"masked rows have derivatives of up to {np.abs(gradient[~mask]).max():.6g} in place of 0"
+    direction = (np.round(np.random.default_rng(2).standard_normal(points.shape) * 16) / 16).astype(np.float32)
+
+    def difference(step: float) -> float:
+        ahead, behind = (case.value(points + np.float32(end) * direction, mask) for end in (step, -step))
+        return (ahead - behind) / (2 * step)
+
+    found, expected = float(np.sum(gradient * direction)), (4 * difference(STEP) - difference(2 * STEP)) / 3
+    if not np.isclose(found, expected, rtol=1e-2, atol=1e-5):
+        yield f"the derivative along a random direction is {found:.6g}, finite differences give {expected:.6g}"
+
+
+def memory(case: Case) -> Iterator[str]:
+    """It needs at most 4 clouds of memory beside its own: n x n alone would be a thousand of them."""
+    n, d, m, k = 1 << 16, 64, 4, 256
+    real, whole, flag = jnp.float32, jnp.int32, bool
+    shapes = [((n, d), real)]
+    if case.row.reads == "cells":
+        shapes += [((d,), real), ((n,), flag), ((n,), flag), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
+        shapes += [((n,), real)]
+
+    @jax.jit
+    def function(key, *leaves):  # a constant key would have its draws made by the compiler
+        return case.function(key=key)(leaves[0] if case.row.reads == "points" else Cells(*leaves))
+
+    compiled = function.lower(key(), *(jax.ShapeDtypeStruct(*shape) for shape in shapes)).compile()
+    clouds = compiled.memory_analysis().temp_size_in_bytes / (4 * n * d)
+    if clouds >= 4:
+        yield f"a cloud of {n} x {d} takes {clouds:.0f} clouds of memory beside it, at most 4 are allowed"
+
+
+def _differ(found: float, expected: float, tolerance: float = 1e-4) -> bool:
+    return not np.isclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+CHECKS: dict[str, Callable[[Case], Iterator[str]]] = {
+    "declaration": declaration,
+    "float64": float64,
+    "compilation": compilation,
+    "masked rows": masked_rows,
+    "invariances": invariances,
+    "conventions": conventions,
+    "range": value_range,
+    "degenerate clouds": degenerate_clouds,
+    "bad coordinates": bad_coordinates,
+    "gradients": gradients,
+    "memory": memory,
+}

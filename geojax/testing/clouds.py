@@ -1,0 +1,55 @@
+"""The clouds on which the claims of a row are tested: a generic one, the same moved, and degenerate ones."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+N, D = 96, 8
+_ARMS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
+_ROTATION = np.linalg.qr(np.random.default_rng(9).standard_normal((D, D)))[0].astype(np.float32)
+
+
+def generic(seed: int = 0) -> Float[np.ndarray, "n d"]:
+    """Two correlated groups on a grid of 1/64: sums, shifts and powers of two are exact in float32."""
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((N, D)) * (1 + np.arange(D)) + 6 * (rng.random((N, 1)) < 0.3)
+    points[:, 1] += points[:, 0] ** 2 / 2
+    return (np.round(points * 64) / 64).astype(np.float32)
+
+
+# One for each of `INVARIANCES`.
+TRANSFORMATIONS: dict[str, Callable] = {
+    "permutation": lambda points: points[np.random.default_rng(1).permutation(len(points))],
+    "translation": lambda points: points + np.float32([100, -50, 3, 0, 7, 1, 1, 20]),
+    "reflection": lambda points: points * np.float32([1, -1, 1, 1, -1, 1, -1, 1]),
+    "rotation": lambda points: points @ _ROTATION,
+    "scaling": lambda points: points * np.float32(4),
+    "axis scaling": lambda points: points * np.float32([8, 1, 1, 1, 1, 1, 1, 2]),
+}
+
+# What each makes of a generic cloud.
+DEGENERATE: dict[str, Callable] = {
+    "equal": lambda points: np.full_like(points, 0.1),
+    "duplicates": lambda points: np.repeat(points[:6], N // 6, axis=0),
+    "line": lambda points: points[:, :1] * np.arange(1, D + 1, dtype=np.float32),
+    "lattice": np.sign,
+    "cross": lambda points: np.concatenate([size * np.eye(D, dtype=np.float32) for size in _ARMS]),
+    "centre": lambda points: np.concatenate([points[2::2], -points[2::2], 0 * points[:2]]),
+    "offset": lambda points: points + np.float32(1e4),
+    "tiny": lambda points: points * np.float32(1e-25),
+    "huge": lambda points: points * np.float32(1e25),
+    "few": np.copy,
+    "two": np.copy,
+    "one": np.copy,
+}
+# Leading rows that are kept; all, where none are named.
+_KEPT = {"centre": N - 1, "few": 5, "two": 2, "one": 1}
+
+
+def degenerate(name: str, seed: int = 0) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, "n"]]:
+    """One of the degenerate clouds and its mask; NaN in masked rows."""
+    points = DEGENERATE[name](generic(seed))
+    mask = np.arange(N) < _KEPT.get(name, N)
+    points[~mask] = np.nan
+    return points, mask
