@@ -45,7 +45,7 @@ def check(
     (row,) = select([row])
     _check_names(checks, CHECKS, "check")
     _check_names(undefined, DEGENERATE, "degenerate cloud")
-    case = Case(row, oracle, tuple(options.items()), tuple(undefined))
+    case = Case(row, tuple(options.items()), oracle, tuple(undefined))
     report, failures, cause = {}, {}, None
     for name in checks:
         report[name] = "passed"

@@ -1,7 +1,7 @@
 """A row under test: its value on a cloud, whatever it reads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -25,12 +25,12 @@ def key() -> jax.Array:
 
 @dataclass(frozen=True)
 class Case:
-    """What `check` was given. Cases that are equal share their compilations."""
+    """What `check` was given. Cases of one row and the same options share their compilations."""
 
     row: Measure
-    oracle: Callable | None = None
     options: tuple[tuple[str, Any], ...] = ()
-    undefined: tuple[str, ...] = ()
+    oracle: Callable | None = field(default=None, compare=False)
+    undefined: tuple[str, ...] = field(default=(), compare=False)
 
     def function(self, **options: Any) -> Callable:
         """The row's function of what it reads alone."""
