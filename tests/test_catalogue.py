@@ -22,6 +22,7 @@ UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
     "reconstruction_skew": ("few", "two"),
     "centroid_spread": ("two",),
+    "count_variance": ("two",),  # both points in one cell
     "count_kl": ("few", "two"),  # "paper": drawn bins stay empty
     "cell_eee": ("duplicates", "few", "two"),
     "cell_eee_fixed": ("duplicates", "few", "two"),
@@ -107,6 +108,7 @@ def test_a_row_of_your_own_is_selected_by_itself_or_by_its_module():
         (replace(OWN, name="eee"), "'eee' is taken"),
         (replace(OWN, function=lambda points, mask=None: 0.0), "must take"),
         (replace(OWN, reads="cells"), "cells need one"),
+        (replace(OWN, invariances=["permutation"]), "unhashable type: 'list': .* as tuples"),
         (f"{__name__}:UNDEFINED", "type dict"),
         (f"{__name__}:NONE", "cannot be imported"),
         ("no_such_package.module:ROW", "cannot be imported"),

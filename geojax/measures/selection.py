@@ -68,6 +68,12 @@ def _checked(row: Measure) -> Measure:
         raise InputError(f"the name {row.name!r} is taken by a measure of the catalogue: give your row another one")
     if (row.reads == "cells") != (row.quantizer is not None):
         raise InputError(f"measure {row.name!r} reads {row.reads} with quantizer {row.quantizer!r}: cells need one")
+    try:
+        hash(row)
+    except TypeError as error:
+        raise InputError(
+            f"measure {row.name!r} has an {error}: a row is fixed, so write its lists as tuples"
+        ) from error
     options = {"convention": "standard", "key": None} | ({"mask": None} if row.reads == "points" else {})
     try:
         inspect.signature(row.function).bind(None, **options)
