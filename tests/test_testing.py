@@ -1,6 +1,8 @@
 """`geojax.testing.check`: a right row passes it, and every wrong claim is found and named."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from geojax.ops.safe import ratio
 from geojax.testing import CHECKS, check
 from geojax.testing.clouds import TRANSFORMATIONS
 
-PAGE = (Path(__file__).parents[1] / "docs" / "measures.md").read_text()
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "measures.md").read_text()
 MODULE, TEST, USE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -221,6 +224,13 @@ def test_a_measure_of_cells_is_checked_too():
 def test_what_cannot_be_checked_is_refused(wrong, options, message):
     with pytest.raises(InputError, match=message):
         check(wrong, **options)
+
+
+def test_it_is_imported_on_use_and_without_a_test_framework():
+    code = "import geojax, sys; light = set(sys.modules); geojax.testing.check; print(*light, '|', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    before, after = (set(names.split()) for names in run.stdout.split("|"))
+    assert "geojax.testing" not in before and not {"pytest", "hypothesis", "jax._src.test_util"} & after
 
 
 def test_the_row_of_the_page_passes(tmp_path, monkeypatch):
