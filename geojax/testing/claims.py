@@ -133,7 +133,7 @@ def value_range(case: Case) -> Iterator[str]:
 
 
 def degenerate_clouds(case: Case) -> Iterator[str]:
-    """Degenerate clouds have one too, save those named; far, tiny and huge ones that of the cloud that they were."""
+    """Degenerate clouds have a value too, save those named; far, tiny and huge ones that of the cloud they were."""
     for name in DEGENERATE:
         for convention in CONVENTIONS:
             yield from degenerate_cloud(case, name, convention)
