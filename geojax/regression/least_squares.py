@@ -1,4 +1,4 @@
-"""Least squares of a score on a measure, with and without the model family, and the two correlations.
+"""Least squares of a score on a measure, with and without the model family.
 
 Pure functions of arrays with a row mask, so that measures with different missing values are fitted by one
 `vmap`. Call them under `with jax.enable_x64(True):`, or JAX cuts the arrays to float32.
@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jax.scipy.special import betainc
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.regression.correlation import Column, centred, kept, negligible, pearson, spearman
 from geojax.typing import Mask, Scalar
-
-Column = Float[Array, "n"]
 
 REASONS = (
     "",
@@ -55,23 +54,8 @@ class Regression(NamedTuple):
     reason: Int[Array, ""]
 
 
-def _kept(values: Column, mask: Mask) -> Column:
-    return jnp.where(mask, values, 0.0)
-
-
-def _centred(values: Column, mask: Mask) -> Column:
-    mean = _kept(values, mask).sum() / jnp.maximum(mask.sum(), 1)
-    return _kept(values - mean, mask)
-
-
 def _where(known: Bool[Array, ""], value: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(known, value, jnp.nan)
-
-
-def _negligible(part: Column, whole: Column) -> Bool[Array, ""]:
-    """Whether what is left of a column after centring is no more than its rounding error."""
-    tolerance = jnp.finfo(whole.dtype).eps * max(whole.shape[0], 8)
-    return jnp.linalg.norm(part) <= tolerance * jnp.linalg.norm(whole)
 
 
 def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Mask) -> LeastSquares:
@@ -95,7 +79,7 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
     Cost: O(n·k²). Reference: Golub and Van Loan, Matrix Computations, 5.5.
     """
     design = jnp.where(mask[:, None], design, 0.0)
-    target = _kept(target, mask)
+    target = kept(target, mask)
     lengths = jnp.linalg.norm(design, axis=0)
     used = lengths > 0
     lengths = jnp.where(used, lengths, 1.0)
@@ -108,7 +92,7 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
     freedom = (n - rank).astype(design.dtype)
     fitted = design @ coefficients
     residual = jnp.sum((target - fitted) ** 2)
-    total = jnp.sum(_centred(target, mask) ** 2)
+    total = jnp.sum(centred(target, mask) ** 2)
     errors = jnp.sqrt(residual / freedom * jnp.sum((right.T * inverse) ** 2, axis=1)) / lengths
     p_values = betainc(freedom / 2, 0.5, freedom / (freedom + (coefficients / errors) ** 2))
     unexplained = residual / total
@@ -124,29 +108,6 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
         n=n,
         rank=rank,
     )
-
-
-def pearson(first: Column, second: Column, mask: Mask) -> Scalar:
-    """Pearson's correlation of the kept rows, in [−1, 1]; NaN for fewer than 3 rows or a constant column."""
-    a, b = _centred(first, mask), _centred(second, mask)
-    constant = _negligible(a, _kept(first, mask)) | _negligible(b, _kept(second, mask))
-    value = jnp.sum(a * b) / (jnp.linalg.norm(a) * jnp.linalg.norm(b))
-    return jnp.where(constant | (mask.sum() < 3), jnp.nan, jnp.clip(value, -1.0, 1.0))
-
-
-def ranks(values: Column, mask: Mask) -> Column:
-    """Ranks from 1 among the kept rows, ties at the average of theirs. O(n log n)."""
-    # Masked rows sort behind every finite value, so they cannot move the ranks of the kept ones.
-    values = jnp.where(mask, values, jnp.inf)
-    ordered = jnp.sort(values)
-    below = jnp.searchsorted(ordered, values, side="left")
-    up_to = jnp.searchsorted(ordered, values, side="right")
-    return ((below + up_to + 1) / 2).astype(values.dtype)
-
-
-def spearman(first: Column, second: Column, mask: Mask) -> Scalar:
-    """Spearman's rank correlation, Pearson's of the average ranks; NaN where that is."""
-    return pearson(ranks(first, mask), ranks(second, mask), mask)
 
 
 def regress(measure: Column, target: Column, groups: Float[Array, "n g"], mask: Mask) -> Regression:
@@ -173,22 +134,22 @@ def regress(measure: Column, target: Column, groups: Float[Array, "n g"], mask: 
     n = mask.sum()
 
     def within(values: Column) -> Column:
-        return _kept(values - members @ (members.T @ _kept(values, mask) / jnp.maximum(sizes, 1.0)), mask)
+        return kept(values - members @ (members.T @ kept(values, mask) / jnp.maximum(sizes, 1.0)), mask)
 
-    measure, target = _kept(measure, mask), _kept(target, mask)
+    measure, target = kept(measure, mask), kept(target, mask)
     mean = measure.sum() / jnp.maximum(n, 1)
     # Patchiness lies within 1 % of 1: centring keeps the design well conditioned.
-    fit = ordinary_least_squares(jnp.column_stack([members, _centred(measure, mask)]), target, mask)
+    fit = ordinary_least_squares(jnp.column_stack([members, centred(measure, mask)]), target, mask)
     slope = fit.coefficients[-1]
 
     reason = jnp.select(
         [
             n <= levels + 1,
-            _negligible(_centred(measure, mask), measure),
-            _negligible(_centred(target, mask), target),
+            negligible(centred(measure, mask), measure),
+            negligible(centred(target, mask), target),
             several & (levels < 2),
-            _negligible(within(measure), measure),
-            _negligible(within(target), target),
+            negligible(within(measure), measure),
+            negligible(within(target), target),
         ],
         [jnp.array(code) for code in (1, 2, 3, 6, 4, 5)],
         0,

@@ -1,0 +1,90 @@
+"""Correlations of two columns under row weights: Pearson's, Spearman's, Kendall's weighted τ.
+
+A weight is a mask, or how often a row counts: whole numbers are copies of the row, as a bootstrap draws them.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from geojax.typing import Scalar
+
+Column = Float[Array, "n"]
+Weights = Bool[Array, "n"] | Float[Array, "n"]
+
+
+def kept(values: Column, weights: Weights) -> Column:
+    """The column with 0 where the weight is 0, whatever stood there."""
+    return jnp.where(weights > 0, values, 0.0)
+
+
+def centred(values: Column, weights: Weights) -> Column:
+    """The column less its weighted mean; 0 where the weight is 0."""
+    mean = jnp.sum(weights * kept(values, weights)) / jnp.maximum(weights.sum(), 1)
+    return kept(values - mean, weights)
+
+
+def negligible(part: Column, whole: Column) -> Bool[Array, ""]:
+    """Whether what is left of a column after centring is no more than its rounding error."""
+    tolerance = jnp.finfo(whole.dtype).eps * max(whole.shape[0], 8)
+    return jnp.linalg.norm(part) <= tolerance * jnp.linalg.norm(whole)
+
+
+def pearson(first: Column, second: Column, weights: Weights) -> Scalar:
+    """Pearson's correlation of the kept rows, in [−1, 1]; NaN for fewer than 3 rows or a constant column. O(n)."""
+    a, b = centred(first, weights), centred(second, weights)
+    constant = negligible(a, kept(first, weights)) | negligible(b, kept(second, weights))
+    lengths = jnp.sqrt(jnp.sum(weights * a * a) * jnp.sum(weights * b * b))
+    value = jnp.sum(weights * a * b) / jnp.where(constant, 1.0, lengths)
+    return jnp.where(constant | ((weights > 0).sum() < 3), jnp.nan, jnp.clip(value, -1.0, 1.0))
+
+
+def ranks(values: Column, weights: Weights) -> Column:
+    """Ranks from 1 among the kept rows and their copies, ties at the average of theirs. O(n log n)."""
+    # Rows without weight sort behind every finite value, so they cannot move the ranks of the kept ones.
+    values = jnp.where(weights > 0, values, jnp.inf)
+    order = jnp.argsort(values)
+    ordered = values[order]
+    counted = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order].astype(values.dtype))])
+    below = counted[jnp.searchsorted(ordered, values, side="left")]
+    up_to = counted[jnp.searchsorted(ordered, values, side="right")]
+    return (below + up_to + 1) / 2
+
+
+def spearman(first: Column, second: Column, weights: Weights) -> Scalar:
+    """Spearman's rank correlation, Pearson's of the average ranks; NaN where that is. O(n log n)."""
+    return pearson(ranks(first, weights), ranks(second, weights), weights)
+
+
+def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
+    """Kendall's τ with additive hyperbolic weights: an exchange among the best counts more than one among the worst.
+
+    τ = Σ_{i<j} h_ij·s_ij·t_ij / √(Σ h_ij·s_ij² · Σ h_ij·t_ij²), with s and t the signs of the differences in either
+    column and h_ij = 1/r_i + 1/r_j, r the rank from the top; the mean over ranking by the first and by the second.
+    Tied rows share their average rank.
+
+    Args:
+      first: One column.
+      second: The other one.
+      weights: Rows to use, or how often each counts.
+
+    Returns:
+      τ in [−1, 1]; NaN for fewer than 3 rows or a constant column.
+
+    Cost: O(n²) time, O(n) memory once compiled. Reference: Vigna 2015, A weighted correlation index for rankings
+    with ties.
+    """
+    alive = weights > 0
+    first, second = kept(first, weights), kept(second, weights)
+    pairs = weights[:, None] * weights[None, :]
+    s = jnp.sign(first[:, None] - first[None, :])
+    t = jnp.sign(second[:, None] - second[None, :])
+
+    def ranked_by(column: Column) -> Scalar:
+        rank = weights.sum() + 1 - ranks(column, weights)
+        each = jnp.where(alive, 1 / jnp.maximum(rank, 1.0), 0.0)
+        h = pairs * (each[:, None] + each[None, :])
+        both = jnp.sum(h * s * s) * jnp.sum(h * t * t)
+        return jnp.sum(h * s * t) / jnp.sqrt(jnp.where(both > 0, both, jnp.nan))
+
+    value = (ranked_by(first) + ranked_by(second)) / 2
+    return jnp.where(alive.sum() < 3, jnp.nan, value)
