@@ -25,6 +25,14 @@ REASONS = (
 )
 
 
+class Basis(NamedTuple):
+    """A design in orthonormal columns: design = columns · inverse(back), so that coefficients = back · coordinates."""
+
+    columns: Float[Array, "n k"]
+    back: Float[Array, "k k"]
+    kept: Float[Array, "k"]  # 1 for a direction of the design, 0 for one that its rows do not have
+
+
 class LeastSquares(NamedTuple):
     """An ordinary least-squares fit; NaN where it is not determined."""
 
@@ -58,6 +66,17 @@ def _where(known: Bool[Array, ""], value: Float[Array, "..."]) -> Float[Array, "
     return jnp.where(known, value, jnp.nan)
 
 
+def orthonormal(design: Float[Array, "n k"], mask: Mask) -> Basis:
+    """The left singular vectors of a design whose columns are brought to unit length; zero rows where masked."""
+    design = jnp.where(mask[:, None], design, 0.0)
+    lengths = jnp.linalg.norm(design, axis=0)
+    lengths = jnp.where(lengths > 0, lengths, 1.0)
+    left, singular, right = jnp.linalg.svd(design / lengths, full_matrices=False)
+    keep = singular > jnp.finfo(design.dtype).eps * max(design.shape) * singular.max(initial=0.0)
+    inverse = jnp.where(keep, 1.0 / jnp.where(keep, singular, 1.0), 0.0)
+    return Basis(left * keep, right.T * inverse / lengths[:, None], keep.astype(design.dtype))
+
+
 def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Mask) -> LeastSquares:
     """Ordinary least squares by the singular value decomposition of the design with columns of unit length.
 
@@ -80,20 +99,16 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
     """
     design = jnp.where(mask[:, None], design, 0.0)
     target = kept(target, mask)
-    lengths = jnp.linalg.norm(design, axis=0)
-    used = lengths > 0
-    lengths = jnp.where(used, lengths, 1.0)
-    left, singular, right = jnp.linalg.svd(design / lengths, full_matrices=False)
-    keep = singular > jnp.finfo(design.dtype).eps * max(design.shape) * singular.max(initial=0.0)
-    inverse = jnp.where(keep, 1.0 / jnp.where(keep, singular, 1.0), 0.0)
-    coefficients = right.T @ (inverse * (left.T @ target)) / lengths
+    used = jnp.linalg.norm(design, axis=0) > 0
+    basis = orthonormal(design, mask)
+    coefficients = basis.back @ (basis.columns.T @ target)
 
-    n, rank = mask.sum(), keep.sum()
+    n, rank = mask.sum(), basis.kept.sum().astype(int)
     freedom = (n - rank).astype(design.dtype)
     fitted = design @ coefficients
     residual = jnp.sum((target - fitted) ** 2)
     total = jnp.sum(centred(target, mask) ** 2)
-    errors = jnp.sqrt(residual / freedom * jnp.sum((right.T * inverse) ** 2, axis=1)) / lengths
+    errors = jnp.sqrt(residual / freedom * jnp.sum(basis.back**2, axis=1))
     p_values = betainc(freedom / 2, 0.5, freedom / (freedom + (coefficients / errors) ** 2))
     unexplained = residual / total
 

@@ -1,0 +1,149 @@
+"""Intervals for new models: jackknife+ over models or over families, and the classical one.
+
+Two promises that must not be mixed up. A new model of a family in the fit: every model is left out in turn. A new
+model of a new family: every family is left out in turn, and each family counts as one observation, however many models
+it has, so that a few families promise little.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from geojax.regression.correlation import Column, kept
+from geojax.regression.least_squares import orthonormal
+from geojax.regression.robust import sums_by
+from geojax.regression.validation import leave_out, unit_sums
+from geojax.typing import Mask, Scalar
+
+ROUNDING = 1e-9  # a sum of weights may miss the level by so much
+
+
+class Prediction(NamedTuple):
+    """Predictions for q new rows; all of one NaN where its design has a NaN or the fit is not determined."""
+
+    predicted: Float[Array, "q"]
+    lower: Float[Array, "q"]  # jackknife+; infinite with too few units
+    upper: Float[Array, "q"]
+    std_error: Float[Array, "q"]  # classical, of a new observation
+    freedom: Scalar  # of that error
+    unit_error: Scalar  # root of the mean over units of their mean squared held-out error
+    units: Scalar  # with a held-out error
+
+
+def lots_of(generator: np.random.Generator, ids: np.ndarray, draws: int = 100) -> np.ndarray:
+    """Uniform numbers [s, n] for `predict`: `draws` of them where some unit has several rows, else one is enough."""
+    several = np.bincount(ids[ids >= 0], minlength=1).max() > 1
+    return generator.random((draws if several else 1, len(ids)))
+
+
+def order_statistic(values: Float[Array, "u q"], level: Scalar, units: Scalar) -> Float[Array, "q"]:
+    """The value whose rank among the first `units` is level·(units + 1), between two of them; infinite beyond the last.
+
+    A new value drawn like these lies below it with probability `level` on average. Values that do not count are
+    infinite.
+    """
+    ordered = jnp.sort(values, axis=0)
+    rank = level * (units + 1)
+    low = jnp.clip(jnp.floor(rank + ROUNDING).astype(int), 1, len(values))
+    high = jnp.clip(low + 1, 1, len(values))
+    part = jnp.where(rank - low > ROUNDING, rank - low, 0.0)
+    at, beyond = ordered[low - 1], ordered[high - 1]
+    between = jnp.where(part > 0, at + part * (jnp.where(part > 0, beyond, at) - at), at)
+    return jnp.where(rank > units + ROUNDING, jnp.inf, between)
+
+
+def predict(
+    design: Float[Array, "n k"],
+    target: Column,
+    mask: Mask,
+    ids: Int[Array, "n"],
+    new: Float[Array, "q k"],
+    level: Scalar,
+    lots: Float[Array, "s n"],
+    *,
+    count: int,
+) -> Prediction:
+    """Least-squares predictions with jackknife+ intervals that leave out units.
+
+    With μ_u the fit without unit u and R_i = |y_i − μ_u(i)(x_i)|, one row of each unit is drawn; the upper end is the
+    value of rank level·(U + 1) among the U values μ_u(i)(x) + R_i, the lower end that among the negatives. Units of
+    one row give the jackknife+; with families as units each family counts once, and the ends are means over the draws.
+    If units are exchangeable with that of the new row it covers with probability `level` on average where leaving one
+    unit out hardly moves the fit, and about 2·level − 1 at least whatever the truth. Finite for U ≥ level/(1 − level).
+
+    Args:
+      design: The training rows, as in `ordinary_least_squares`.
+      target: The score.
+      mask: Rows to use.
+      ids: Unit of each row, 0 … count − 1.
+      new: Design of the rows to predict.
+      level: Nominal coverage.
+      lots: Uniform numbers that draw the rows, as `lots_of` makes them.
+      count: Number of units, static.
+
+    Returns:
+      The predictions. A unit whose rows the others do not determine counts as an infinite error.
+
+    Cost: O(s·count·(n + q·log count) + count·k³). Reference: Barber, Candès, Ramdas and Tibshirani 2021; Dunn,
+    Wasserman and Ramdas 2022, for one row drawn of each group.
+    """
+    basis = orthonormal(design, mask)
+    sums = unit_sums(basis, target, mask, ids, count)
+    held = leave_out(basis, sums, ids, jnp.ones(count))
+    at = new @ basis.back
+    # Where a new row needs a direction that the training rows lack, back cannot express it.
+    coordinates = basis.columns.T @ kept(target, mask)
+    error = jnp.where(mask, jnp.abs(target - held.predicted), 0.0)
+    sizes = sums.rows
+    present = (sizes > 0).sum()
+    members = mask & (ids == jnp.arange(count)[:, None])  # [u, n]
+    picks = jnp.argmax(jnp.where(members, lots[:, None, :], -1.0), axis=-1)  # [s, u], a row of each unit
+    centre = held.coordinates @ at.T  # [u, q]
+    centre = centre[jnp.maximum(ids, 0)]
+
+    def end(sign: int) -> Float[Array, "q"]:
+        values = sign * centre + error[:, None]
+        values = jnp.where(jnp.isnan(values), jnp.inf, values)
+        drawn = jnp.where((sizes > 0)[:, None], values[picks], jnp.inf)  # [s, u, q]
+        return sign * jax.vmap(order_statistic, (0, None, None))(drawn, level, present).mean(0)
+
+    rank = basis.kept.sum()
+    freedom = mask.sum() - rank
+    residual = kept(target - basis.columns @ coordinates, mask)
+    variance = jnp.sum(residual**2) / jnp.where(freedom > 0, freedom, jnp.nan)
+    used = jnp.linalg.norm(jnp.where(mask[:, None], design, 0.0), axis=0) > 0
+    known = (rank == used.sum()) & (freedom > 0) & jnp.isfinite(new).all(-1)
+    squares = jnp.where(jnp.isfinite(error), error, 0.0) ** 2
+    means = sums_by(ids, jnp.where(mask, squares, 0.0), count) / jnp.maximum(sizes, 1.0)
+    lost = sums_by(ids, (mask & ~jnp.isfinite(error)).astype(error.dtype), count) > 0
+    judged = (sizes > 0) & ~lost
+    return Prediction(
+        predicted=jnp.where(known, at @ coordinates, jnp.nan),
+        lower=jnp.where(known, end(-1), jnp.nan),
+        upper=jnp.where(known, end(1), jnp.nan),
+        std_error=jnp.where(known, jnp.sqrt(variance * (1 + jnp.sum(at**2, -1))), jnp.nan),
+        freedom=freedom.astype(error.dtype),
+        unit_error=jnp.sqrt(jnp.sum(jnp.where(judged, means, 0.0)) / jnp.maximum(judged.sum(), 1)),
+        units=judged.sum().astype(error.dtype),
+    )
+
+
+@partial(jax.jit, static_argnames="count")
+def predict_each(
+    designs: Float[Array, "m n k"],
+    target: Column,
+    masks: Bool[Array, "m n"],
+    ids: Int[Array, "n"],
+    new: Float[Array, "m q k"],
+    level: Scalar,
+    lots: Float[Array, "s n"],
+    *,
+    count: int,
+) -> Prediction:
+    """`predict` for every design in one compiled call; fields gain a leading axis m."""
+    each = partial(predict, count=count)
+    return jax.vmap(each, (0, None, 0, None, 0, None, None))(designs, target, masks, ids, new, level, lots)

@@ -1,0 +1,118 @@
+"""What belongs together: the dose of a model, its ladder, and the units that a validation leaves out together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from geojax.errors import InputError
+
+NOISE = "noise percent"  # the kind of dose that the column alpha gives
+MOST_BLOCKS = 10
+
+
+@dataclass(frozen=True)
+class Doses:
+    """The dose of each model: how far its ladder's intervention went. NaN and an empty kind where there is none."""
+
+    values: np.ndarray  # float, n
+    kinds: np.ndarray  # str, n
+    column: str  # "dose", "alpha", or "" where the table has neither
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which rows have a dose."""
+        return np.isfinite(self.values)
+
+
+@dataclass(frozen=True)
+class Units:
+    """A partition of the rows; rows with id −1 belong to no unit."""
+
+    ids: np.ndarray  # int, n
+    count: int
+    name: str  # what one unit is, singular
+
+    @classmethod
+    def of(cls, labels: Sequence[object], name: str) -> "Units":
+        """Equal labels make a unit; None makes none."""
+        known = sorted({label for label in labels if label is not None})
+        place = {label: index for index, label in enumerate(known)}
+        return cls(np.array([place.get(label, -1) for label in labels], np.int32), len(known), name)
+
+
+def doses(frame: "pandas.DataFrame") -> Doses:
+    """The doses of a table: its columns `dose` and `dose_kind`, else the noise level `alpha`, else none."""
+    n = len(frame)
+    column = next((name for name in ("dose", "alpha") if name in frame), "")
+    if not column:
+        return Doses(np.full(n, np.nan), np.full(n, "", object), "")
+    values = frame[column].to_numpy(float).copy()
+    if column == "dose" and "dose_kind" in frame:
+        kinds = np.array(["" if kind in (None, "") or kind != kind else str(kind).strip() for kind in frame.dose_kind])
+    else:
+        kinds = np.full(n, NOISE if column == "alpha" else "dose", object)
+    values[np.isin(kinds, ("", "none"))] = np.nan
+    return Doses(values, np.where(np.isfinite(values), kinds, ""), column)
+
+
+def families(frame: "pandas.DataFrame") -> np.ndarray:
+    """The family of each row; the empty name for all where the table has no such column."""
+    return frame["family"].to_numpy(object) if "family" in frame else np.full(len(frame), "", object)
+
+
+def rows(frame: "pandas.DataFrame") -> Units:
+    """Each model is a unit."""
+    return Units(np.arange(len(frame), dtype=np.int32), len(frame), "model")
+
+
+def levels(frame: "pandas.DataFrame") -> Units:
+    """Models with the same kind and size of dose, of whatever family, are a unit; those without a dose are in none."""
+    dose = doses(frame)
+    pairs = zip(dose.kinds, dose.values, dose.known, strict=True)
+    return Units.of([(kind, value) if known else None for kind, value, known in pairs], "level")
+
+
+def by_family(frame: "pandas.DataFrame") -> Units:
+    """The models of one family are a unit."""
+    return Units.of(list(families(frame)), "family")
+
+
+def blocks(frame: "pandas.DataFrame") -> Units:
+    """Neighbouring rungs of one family's ladder are a unit: 5 to 10 blocks a ladder, where it has so many levels.
+
+    What a model has in common with the next level's stays within a block. A model without a dose is a unit of its own;
+    where none has a dose there are no units.
+    """
+    dose, family = doses(frame), families(frame)
+    labels: list[object] = [("", "", row) if dose.known.any() else None for row in range(len(frame))]
+    for ladder in sorted({pair for pair in zip(family, dose.kinds, strict=True) if pair[1]}):
+        members = np.flatnonzero((family == ladder[0]) & (dose.kinds == ladder[1]))
+        distinct = np.unique(dose.values[members])
+        count = min(max(len(distinct) // 4, 5), MOST_BLOCKS, len(distinct))
+        for block, part in enumerate(np.array_split(distinct, count)):
+            for row in members[np.isin(dose.values[members], part)]:
+                labels[row] = (*ladder, block)
+    return Units.of(labels, "block of neighbouring rungs")
+
+
+def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
+    """The clusters of robust standard errors.
+
+    Args:
+      frame: The table.
+      choice: "auto": families where there are several, else blocks of neighbouring rungs; "family", "blocks", or the
+        name of a column whose equal values make a cluster.
+
+    Raises:
+      InputError: the choice is neither, or names a column that the table lacks.
+    """
+    if choice == "auto":
+        choice = "family" if len(set(families(frame))) > 1 else "blocks"
+    if choice == "blocks":
+        return blocks(frame)
+    if choice == "family" and "family" not in frame:
+        return by_family(frame)
+    if choice not in frame:
+        raise InputError(f"clusters {choice!r} is no column of the table: write auto, family, blocks, or a column")
+    return Units.of([str(value) if value == value else None for value in frame[choice]], choice)

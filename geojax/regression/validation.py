@@ -1,0 +1,173 @@
+"""How well a fit predicts units that it has not seen: every unit is left out in turn, and so are all its copies."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from geojax.regression.correlation import Column, kept, pearson, spearman, weighted_tau
+from geojax.regression.least_squares import Basis, orthonormal
+from geojax.regression.robust import sums_by
+from geojax.typing import Mask, Scalar
+
+FEWEST_UNITS = 5  # for an interval
+# Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it.
+LOST = 1e-9
+
+
+class Sums(NamedTuple):
+    """What the normal equations need of each unit, in orthonormal coordinates."""
+
+    gram: Float[Array, "u k k"]
+    cross: Float[Array, "u k"]
+    target: Float[Array, "u"]
+    rows: Float[Array, "u"]
+
+
+class Score(NamedTuple):
+    """How near predictions come to what was found; NaN where no row has a prediction."""
+
+    mse: Scalar
+    r2_vs_training_mean: Scalar  # 1 − Σ(y − ŷ)² / Σ(y − mean of that fold's training rows)²
+    r2_vs_test_mean: Scalar  # 1 − Σ(y − ŷ)² / Σ(y − mean of all held-out rows)²
+    pearson: Scalar
+    spearman: Scalar
+    weighted_tau: Scalar
+    n: Scalar
+
+
+class HeldOut(NamedTuple):
+    """Each row predicted by the fit to the other units; NaN where that fit does not determine it."""
+
+    predicted: Column
+    training_mean: Column
+    coordinates: Float[Array, "u k"]  # of the fit without the unit; NaN where not determined
+
+
+def solve(matrix: Float[Array, "... k k"], right: Float[Array, "... k"]) -> tuple[Array, Float[Array, "..."]]:
+    """Solutions of small symmetric positive definite systems, all at once, and the least pivot of each.
+
+    Gauss-Jordan elimination without pivoting, stable for such matrices. O(k³) a system.
+    """
+    k = matrix.shape[-1]
+    work = jnp.concatenate([matrix, right[..., None]], -1)
+    least = jnp.full(matrix.shape[:-2], jnp.inf, matrix.dtype)
+    for j in range(k):
+        pivot = work[..., j, j]
+        least = jnp.minimum(least, pivot)
+        row = work[..., j, :] / jnp.where(pivot == 0, 1.0, pivot)[..., None]
+        work = (work - work[..., :, j, None] * row[..., None, :]).at[..., j, :].set(row)
+    return work[..., -1], least
+
+
+def unit_sums(basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> Sums:
+    """The sums of each unit over its unmasked rows."""
+    q, y = basis.columns, kept(target, mask)
+    return Sums(
+        sums_by(ids, q[:, :, None] * q[:, None, :], count),
+        sums_by(ids, q * y[:, None], count),
+        sums_by(ids, y, count),
+        sums_by(ids, mask.astype(y.dtype), count),
+    )
+
+
+def leave_out(basis: Basis, sums: Sums, ids: Int[Array, "n"], counts: Float[Array, "u"]) -> HeldOut:
+    """Predicts every row by the fit without its unit.
+
+    Args:
+      basis: Of the design.
+      sums: Of the units.
+      ids: Unit of each row.
+      counts: How often each unit counts: 1, or its copies in a bootstrap sample, which all leave together.
+
+    Cost: O(n·k + u·k³).
+    """
+    gram = jnp.einsum("u,ukl->kl", counts, sums.gram) - counts[:, None, None] * sums.gram
+    cross = counts @ sums.cross - counts[:, None] * sums.cross
+    rows = counts @ sums.rows - counts * sums.rows
+    mean = (counts @ sums.target - counts * sums.target) / jnp.where(rows > 0, rows, jnp.nan)
+    solution, least = solve(gram + jnp.diag(1 - basis.kept), cross)
+    coordinates = jnp.where((least > LOST)[:, None], solution, jnp.nan)
+    at = jnp.maximum(ids, 0)
+    inside = ids >= 0
+    predicted = jnp.where(inside, jnp.sum(basis.columns * coordinates[at], -1), jnp.nan)
+    return HeldOut(predicted, jnp.where(inside, mean[at], jnp.nan), coordinates)
+
+
+def score(target: Column, predicted: Column, training_mean: Column, weights: Column) -> Score:
+    """Compares predictions with what was found, over the rows of positive weight that have a prediction."""
+    weights = jnp.where(jnp.isfinite(predicted), weights, 0.0)
+    total = weights.sum()
+    some = total > 0
+
+    def mean_square(difference: Column) -> Scalar:
+        return jnp.sum(weights * kept(difference, weights) ** 2) / jnp.where(some, total, jnp.nan)
+
+    mse = mean_square(target - predicted)
+    test_mean = jnp.sum(weights * kept(target, weights)) / jnp.where(some, total, 1.0)
+    from_training, from_test = mean_square(target - training_mean), mean_square(target - test_mean)
+    return Score(
+        mse=mse,
+        r2_vs_training_mean=1 - mse / jnp.where(from_training > 0, from_training, jnp.nan),
+        r2_vs_test_mean=1 - mse / jnp.where(from_test > 0, from_test, jnp.nan),
+        pearson=pearson(predicted, target, weights),
+        spearman=spearman(predicted, target, weights),
+        weighted_tau=weighted_tau(predicted, target, weights),
+        n=(weights > 0).sum().astype(mse.dtype),
+    )
+
+
+@jax.jit
+def cross_validate_each(
+    designs: Float[Array, "m n k"],
+    target: Column,
+    masks: Bool[Array, "m n"],
+    ids: Int[Array, "n"],
+    counts: Float[Array, "b u"],
+) -> tuple[Score, HeldOut]:
+    """Leaves every unit out in turn, for every design, in every bootstrap sample of the units, in one compiled call.
+
+    A sample is fitted anew, and the copies of a held-out unit leave the training rows together: a copy on either side
+    would let the fit see what it is to predict.
+
+    Args:
+      designs: One for each predictor.
+      target: The score.
+      masks: Rows that each predictor has; rows in no unit must be masked.
+      ids: Unit of each row, −1 for none.
+      counts: How often each sample has each unit; the first row is all ones.
+
+    Returns:
+      Scores [b, m], and what is held out of the first row of counts [m, …].
+
+    Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ.
+    """
+    bases = jax.vmap(orthonormal)(designs, masks)
+    sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
+
+    def sample(times: Float[Array, "u"]) -> tuple[Score, HeldOut]:
+        held = jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)
+        weights = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
+        return jax.vmap(score, (None, 0, 0, 0))(target, held.predicted, held.training_mean, weights), held
+
+    return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
+
+
+def resamples(generator: np.random.Generator, units: int, samples: int) -> np.ndarray:
+    """Counts [1 + samples, units]: all ones, then bootstrap samples of the units; none below `FEWEST_UNITS`."""
+    drawn = generator.multinomial(units, np.full(units, 1 / units), samples if units >= FEWEST_UNITS else 0)
+    return np.concatenate([np.ones((1, units)), drawn]).astype(float)
+
+
+def percentiles(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The middle `level` of the samples [b, …]; NaN where a tenth of them or more is missing, or there are none."""
+    shape = values.shape[1:]
+    if not len(values):
+        return np.full(shape, np.nan), np.full(shape, np.nan)
+    missing = np.isnan(values).mean(0) >= 0.1
+    filled = np.where(missing, 0.0, values)
+    lower, upper = np.nanquantile(filled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.where(missing, np.nan, lower), np.where(missing, np.nan, upper)
