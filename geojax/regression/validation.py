@@ -16,6 +16,7 @@ from geojax.typing import Mask, Scalar
 FEWEST_UNITS = 5  # for an interval
 # Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it.
 LOST = 1e-9
+MOST_UNROLLED = 6  # equations; more of them are eliminated in a loop, which compiles in a fraction of the time
 
 
 class Sums(NamedTuple):
@@ -53,14 +54,21 @@ def solve(matrix: Float[Array, "... k k"], right: Float[Array, "... k"]) -> tupl
     Gauss-Jordan elimination without pivoting, stable for such matrices. O(k³) a system.
     """
     k = matrix.shape[-1]
-    work = jnp.concatenate([matrix, right[..., None]], -1)
-    least = jnp.full(matrix.shape[:-2], jnp.inf, matrix.dtype)
-    for j in range(k):
+
+    def eliminate(j: int | Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
+        work, least = state
         pivot = work[..., j, j]
-        least = jnp.minimum(least, pivot)
         row = work[..., j, :] / jnp.where(pivot == 0, 1.0, pivot)[..., None]
         work = (work - work[..., :, j, None] * row[..., None, :]).at[..., j, :].set(row)
-    return work[..., -1], least
+        return work, jnp.minimum(least, pivot)
+
+    state = (jnp.concatenate([matrix, right[..., None]], -1), jnp.full(matrix.shape[:-2], jnp.inf, matrix.dtype))
+    if k > MOST_UNROLLED:
+        state = jax.lax.fori_loop(0, k, eliminate, state)
+    else:
+        for j in range(k):
+            state = eliminate(j, state)
+    return state[0][..., -1], state[1]
 
 
 def unit_sums(basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> Sums:
