@@ -7,9 +7,11 @@ measures of the published study; any other numeric column only where it is selec
 import csv
 import difflib
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from geojax.errors import InputError
 
@@ -34,6 +36,10 @@ PUBLISHED = {
 
 TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
 COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average", "glue_average_with_wnli")
+LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
+LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "nearest_class_mean", "ridge_probe")
+"""Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
+
 _MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
 
 
@@ -46,6 +52,7 @@ class ScoreTable:
     target: str
     without_score: tuple[str, ...]  # models left out because their score is missing
     passed_over: tuple[str, ...]  # numeric columns that are neither known measures nor selected
+    baselines: tuple[str, ...] = ()  # columns to compare the measures with
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -65,13 +72,13 @@ def catalogue_name(column: str) -> str:
     return PUBLISHED.get(column.strip(), column.strip())
 
 
-def read(path: str | Path, *, target: str = "glue_average", measures: str | Sequence[str] = "all") -> ScoreTable:
-    """Reads a comma-separated table with a header line; arguments and errors as in `from_frame`."""
+def read(path: str | Path, **options: Any) -> ScoreTable:
+    """Reads a comma-separated table with a header line; options and errors as in `from_frame`."""
     import pandas
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"no table at {path}: give a CSV file with model, {target} and measure columns")
+        raise InputError(f"no table at {path}: give a CSV file with model, score and measure columns")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
@@ -80,26 +87,38 @@ def read(path: str | Path, *, target: str = "glue_average", measures: str | Sequ
     for index, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"row {index} of {path} has {len(row)} cells, the header has {len(header)}: mend the row")
-    return from_frame(pandas.DataFrame(rows, columns=header), target=target, measures=measures)
+    return from_frame(pandas.DataFrame(rows, columns=header), **options)
 
 
 def from_frame(
-    frame: "pandas.DataFrame", *, target: str = "glue_average", measures: str | Sequence[str] = "all"
+    frame: "pandas.DataFrame",
+    *,
+    target: str = "glue_average",
+    measures: str | Sequence[str] = "all",
+    baselines: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    scored: bool = True,
 ) -> ScoreTable:
     """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
 
     Args:
-      frame: One row a model. Columns `model` (unique), the target, measures; `family` and `alpha` are optional. Empty
-        cells, NaN and NA are missing values.
+      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`
+        and `tasks` are optional. Empty cells, NaN and NA are missing values.
       target: Column with the score to predict.
       measures: "all" the measures of the table (see the module), or the names of some columns.
+      baselines: Columns to compare the measures with, beside those of `LABEL_FREE` and `LABEL_BASED` that are there.
+      numeric: Further columns that must be there and hold numbers.
+      scored: Whether the target is needed; if not, rows without it stay and it may be absent.
 
     Raises:
       InputError: no rows, a column that is absent or twice there, no measure, a model twice, text or an infinite value
-        where a number belongs, a row without model or family. Rows count from 1 below the header.
+        where a number belongs, a row without model or family, averages over different tasks. Rows count from 1 below
+        the header.
     """
     frame = frame.rename(columns=lambda column: catalogue_name(str(column))).reset_index(drop=True)
     target = catalogue_name(target)
+    if not scored and target not in frame:
+        frame[target] = math.nan
     _check_header(list(frame.columns), target)
     if frame.empty:
         raise InputError("the table has a header but no rows: add one row a model")
@@ -112,21 +131,50 @@ def from_frame(
             )
     if "family" in frame:
         frame["family"] = _texts(frame, "family")
-
-    chosen, passed_over = _choose(frame, target, measures)
-    for column in dict.fromkeys([target, *chosen, *(["alpha"] if "alpha" in frame else [])]):
-        frame[column] = _numbers(column, frame[column], models)
     frame["model"] = models
-    scored = frame[target].notna()
-    if not scored.any():
+    task_set(frame, target)
+
+    chosen, others = _choose(frame, target, measures)
+    extra = tuple(catalogue_name(name) for name in baselines)
+    for name in (*extra, *numeric):
+        if name not in frame:
+            raise InputError(f"the table has no column {name!r}: {_near(name, frame.columns)}")
+    known = (name for name in (*LABEL_FREE, *LABEL_BASED) if name in frame)
+    beside = tuple(name for name in dict.fromkeys([*known, *extra]) if name not in chosen)
+    doses = [column for column in ("alpha", "dose") if column in frame]
+    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *doses]):
+        frame[column] = _numbers(column, frame[column], models)
+    has_score = frame[target].notna()
+    if scored and not has_score.any():
         raise InputError(f"column {target!r} has no value in any of {len(frame)} rows: there is nothing to predict")
     return ScoreTable(
-        frame=frame[scored].reset_index(drop=True),
+        frame=frame[has_score].reset_index(drop=True) if scored else frame,
         measures=chosen,
         target=target,
-        without_score=tuple(frame["model"][~scored]),
-        passed_over=passed_over,
+        without_score=tuple(frame["model"][~has_score]) if scored else (),
+        passed_over=tuple(name for name in others if name not in (*beside, *numeric)),
+        baselines=beside,
     )
+
+
+def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
+    """The tasks that the average of a table is over, None where it does not say or the target is no average.
+
+    Raises:
+      InputError: rows that differ in them.
+    """
+    if "tasks" not in frame or "average" not in target:
+        return None
+    texts = ["" if text is None or text != text else str(text) for text in frame["tasks"]]
+    sets = [frozenset(re.split(r"[+,;\s]+", text.strip().lower())) for text in texts]
+    for index, one in enumerate(sets):
+        if one != sets[0]:
+            first, other = texts[0] or "none named", texts[index] or "none named"
+            raise InputError(
+                f"{target} of model {frame['model'][0]!r} is over the tasks {first}, that of {frame['model'][index]!r} "
+                f"over {other}: averages over different tasks do not compare; keep the rows of one set"
+            )
+    return sets[0]
 
 
 def _near(name: str, names: Iterable[str]) -> str:
@@ -169,8 +217,8 @@ def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str
                 raise InputError(f"column {name!r} is a covariate, a label or a score, never a measure: leave it out")
         return tuple(column for column in able if column in wanted), ()
     known = known_measures()
-    chosen = tuple(column for column in able if column in known)
-    others = tuple(column for column in able if column not in known and _is_numeric(frame[column]))
+    chosen = tuple(column for column in able if column in known and column not in (*LABEL_FREE, *LABEL_BASED))
+    others = tuple(column for column in able if column not in chosen and _is_numeric(frame[column]))
     if not chosen:
         found = f"select among its numeric columns {', '.join(others)}" if others else "add a column of numbers"
         raise InputError(f"the table has no column named as a measure of the catalogue: {found}")

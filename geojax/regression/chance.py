@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax.regression.correlation import Column, pearson
+from geojax.regression.correlation import Column, pearson, spearman
 from geojax.regression.robust import sums_by
-from geojax.typing import Key
+from geojax.typing import Key, Scalar
 
 # Of a ladder's length, evenly spaced: paths whose |r| with one another has the median .79 for 12 levels x 2 seeds.
 LENGTH_SCALE = 0.57
@@ -85,11 +85,11 @@ def max_t(
     )
 
 
-@partial(jax.jit, static_argnames=("levels", "samples"))
+@partial(jax.jit, static_argnames="samples")
 def smooth_null(
-    target: Column, mask: Bool[Array, "n"], rung: Int[Array, "n"], key: Key, *, levels: int, samples: int
-) -> Float[Array, "samples"]:
-    """|r| of the scores of a ladder with measures that know nothing: smooth random paths along its levels.
+    target: Column, mask: Bool[Array, "n"], rung: Int[Array, "n"], place: Float[Array, "l"], key: Key, *, samples: int
+) -> tuple[Float[Array, "samples"], Float[Array, "samples"]]:
+    """Pearson's and Spearman's |r| of a ladder's scores with measures that know nothing: smooth paths along its levels.
 
     Along a ladder everything changes smoothly, and two smooth curves correlate whatever they are. A path is a normal
     process with covariance exp(−(s − t)²/(2·ℓ²)), s and t the places of two levels among the levels from 0 to 1 and
@@ -98,20 +98,22 @@ def smooth_null(
     Args:
       target: The scores.
       mask: The rows of the ladder.
-      rung: Place of each row's level, 0 … levels − 1.
+      rung: Index of each row's level; any for masked rows.
+      place: Of each level, from 0 to 1.
       key: Draws the paths.
-      levels: Number of levels, static.
       samples: Number of paths, static.
 
     Returns:
-      |r| of each path; NaN where the scores are constant or fewer than 3.
+      Both correlations of each path; NaN where the scores are constant or fewer than 3.
 
-    Cost: O(levels³ + samples·(levels² + n)).
+    Cost: O(l³ + samples·(l² + n log n)).
     """
-    place = jnp.linspace(0.0, 1.0, levels)
     covariance = jnp.exp(-((place[:, None] - place[None, :]) ** 2) / (2 * LENGTH_SCALE**2))
     values, vectors = jnp.linalg.eigh(covariance)
     root = vectors * jnp.sqrt(jnp.maximum(values, 0.0))
-    paths = jax.random.normal(key, (samples, levels), target.dtype) @ root.T
-    at = jnp.clip(rung, 0, levels - 1)
-    return jax.vmap(lambda path: jnp.abs(pearson(path[at], target, mask)))(paths)
+    paths = jax.random.normal(key, (samples, len(place)), target.dtype) @ root.T
+
+    def correlations(path: Float[Array, "l"]) -> tuple[Scalar, Scalar]:
+        return jnp.abs(pearson(path[rung], target, mask)), jnp.abs(spearman(path[rung], target, mask))
+
+    return jax.lax.map(correlations, paths)

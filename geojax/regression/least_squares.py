@@ -190,3 +190,9 @@ def regress_each(
 ) -> Regression:
     """`regress` for every column of `measures` with its own mask: one compiled call; fields gain a leading axis m."""
     return jax.vmap(regress, in_axes=(1, None, None, 1))(measures, target, groups, mask)
+
+
+@jax.jit
+def fit_each(designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"]) -> LeastSquares:
+    """`ordinary_least_squares` for every design with its own mask in one compiled call; fields gain a leading axis m."""
+    return jax.vmap(ordinary_least_squares, in_axes=(0, None, 0))(designs, target, masks)

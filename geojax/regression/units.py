@@ -96,6 +96,15 @@ def blocks(frame: "pandas.DataFrame") -> Units:
     return Units.of(labels, "block of neighbouring rungs")
 
 
+def folds(units: Units, most: int, generator: np.random.Generator) -> Units:
+    """The units themselves, or, where there are more than `most`, so many random groups of them."""
+    if units.count <= most:
+        return units
+    group = generator.permutation(units.count) % most
+    ids = np.where(units.ids >= 0, group[units.ids], -1).astype(np.int32)
+    return Units(ids, most, f"group of {units.name}s")
+
+
 def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
     """The clusters of robust standard errors.
 
@@ -115,4 +124,7 @@ def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
         return by_family(frame)
     if choice not in frame:
         raise InputError(f"clusters {choice!r} is no column of the table: write auto, family, blocks, or a column")
-    return Units.of([str(value) if value == value else None for value in frame[choice]], choice)
+    labels = ["" if value is None or value != value else str(value).strip() for value in frame[choice]]
+    if "" in labels:
+        raise InputError(f"model {frame['model'][labels.index('')]!r} has no {choice}: every row needs its cluster")
+    return Units.of(labels, choice)

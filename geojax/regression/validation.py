@@ -164,6 +164,15 @@ def cross_validate_each(
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
 
 
+@jax.jit
+def score_each(
+    target: Column, predicted: Column, training_mean: Column, mask: Mask, ids: Int[Array, "n"], counts: Array
+) -> Score:
+    """Scores [b] of given predictions in samples of the units, without fitting anew."""
+    weights = jnp.where(mask, counts[:, jnp.maximum(ids, 0)], 0.0)
+    return jax.lax.map(lambda each: score(target, predicted, training_mean, each), weights)
+
+
 def resamples(generator: np.random.Generator, units: int, samples: int) -> np.ndarray:
     """Counts [1 + samples, units]: all ones, then bootstrap samples of the units; none below `FEWEST_UNITS`."""
     drawn = generator.multinomial(units, np.full(units, 1 / units), samples if units >= FEWEST_UNITS else 0)

@@ -1,0 +1,272 @@
+"""Tables about the fits of a score to measures: coefficients, influential models, partial relations, ladders."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import scipy.stats
+
+from experiments import predictors
+from experiments.predictors import Predictor
+from geojax import tables
+from geojax.regression import bootstrap, chance, correlation, influence, least_squares, relation, robust, units, validation
+
+COEFFICIENTS = tuple(
+    "measure terms term estimate std_error se_kind lower upper p_value freedom clusters level reason".split()
+)
+INFLUENCE = tuple("measure terms model cooks_distance leverage residual rank".split())
+PARTIAL = tuple(
+    "measure dose_kind given n n_dropped partial_r r2_given r2 p_value p_cr2 clusters reason".split()
+)
+LADDERS = tuple(
+    "measure family dose_kind levels n pearson null_pearson null_pearson_95 p_smooth_pearson spearman null_spearman "
+    "null_spearman_95 p_smooth_spearman".split()
+)
+RELATIONS = tuple(
+    "measure n r2_line r2_spline r2_monotone direction p_spline scheme units held_out_line held_out_spline "
+    "held_out_monotone closest".split()
+)
+SPLINE = "spline(measure)"
+MOST_INFLUENTIAL = 5
+
+
+def least_squares_of(found: Sequence[Predictor], target: np.ndarray) -> least_squares.LeastSquares:
+    """All fits in one compiled call; NumPy arrays with a leading axis of predictors."""
+    designs, masks = predictors.stacked(found)
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, least_squares.fit_each(designs, target, masks))
+
+
+def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Units) -> robust.Robust:
+    """Robust errors of all fits; below one cluster all are NaN with their reason."""
+    designs, masks = predictors.stacked(found)
+    ids, count = (clusters.ids, clusters.count) if clusters.count else (np.zeros(len(target), np.int32), 1)
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, robust.robust_each(designs, target, masks, ids, count=count))
+
+
+def why_undetermined(one: Predictor, target: np.ndarray) -> str:
+    """Why a least-squares fit has no answer; empty where it has one."""
+    design, y = one.design[one.mask], target[one.mask]
+    columns = design.shape[1] if len(design) else len(one.names)
+    design, names = design[:, : len(one.names)], one.names
+    if len(design) <= min(columns, len(names)):
+        return f"{len(design)} rows for {len(names)} coefficients: too few"
+    if np.ptp(y) == 0:
+        return "the score is constant"
+    lengths = np.linalg.norm(design, axis=0)
+    for name, column in zip(names[1:], design.T[1:], strict=False):
+        if np.ptp(column) <= 1e-14 * np.abs(column).max(initial=0.0):
+            return f"{name} is constant"
+    _, singular, right = np.linalg.svd(design / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
+    if singular[-1] <= np.finfo(float).eps * max(design.shape) * singular[0]:
+        tied = [name for name, part in zip(names, right[-1], strict=False) if abs(part) > 1e-8]
+        return f"collinear: {', '.join(tied)}"
+    return ""
+
+
+def coefficient_rows(
+    table: tables.ScoreTable, found: Sequence[Predictor], clusters: units.Units, level: float, samples: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Every coefficient of every fit with four kinds of error, the columns `COEFFICIENTS`.
+
+    classical: independent errors of one variance. hc2: independent, of any variances. cr2: dependent within clusters.
+    bootstrap: clusters resampled, percentiles.
+    """
+    target = table.frame[table.target].to_numpy(float)
+    fit = least_squares_of(found, target)
+    alone = units.rows(table.frame)
+    kinds = {"hc2": (robust_of(found, target, alone), alone), "cr2": (robust_of(found, target, clusters), clusters)}
+    drawn = bootstrapped(found, target, clusters, samples, seed)
+    for index, one in enumerate(found):
+        missing = why_undetermined(one, target)
+        n = int(fit.n[index])
+        for j, term in enumerate(one.names):
+            head = {"measure": one.name, "terms": one.terms, "term": term, "level": level}
+            head["estimate"] = estimate = float(fit.coefficients[index, j])
+            freedom, error = n - int(fit.rank[index]), float(fit.standard_errors[index, j])
+            yield head | errors("classical", estimate, error, freedom, level) | {"clusters": n, "reason": missing}
+            for kind, (errors_of, unit) in kinds.items():
+                freedom, error = float(errors_of.freedom[index, j]), float(errors_of.standard_errors[index, j])
+                number = int(errors_of.clusters[index])
+                reason = missing or robust.REASONS[int(errors_of.reason[index, j])]
+                if reason == robust.REASONS[1]:
+                    number = number if clusters.count or kind == "hc2" else 0
+                    reason += f": {number} of {unit.name}"
+                row = errors(kind, estimate, error, freedom, level)
+                yield head | row | {"clusters": number, "reason": reason}
+            sample = drawn[index][:, j]
+            lower, upper = validation.percentiles(sample, level)
+            known = np.isfinite(lower)
+            reason = "" if known else missing or "too few clusters, or samples of them that lack a column"
+            yield head | {
+                "se_kind": "bootstrap", "std_error": float(np.nanstd(sample, ddof=1)) if known else np.nan,
+                "lower": float(lower), "upper": float(upper), "p_value": np.nan, "freedom": np.nan,
+                "clusters": clusters.count, "reason": reason,
+            }  # fmt: skip
+
+
+def errors(kind: str, estimate: float, error: float, freedom: float, level: float) -> dict[str, Any]:
+    """A standard error, its interval and its two-sided p by Student's t."""
+    half = error * scipy.stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
+    p_value = 2 * scipy.stats.t.sf(abs(estimate) / error, freedom) if error > 0 and freedom > 0 else np.nan
+    return {
+        "std_error": error, "se_kind": kind, "lower": float(estimate - half), "upper": float(estimate + half),
+        "p_value": float(p_value), "freedom": freedom,
+    }  # fmt: skip
+
+
+def bootstrapped(
+    found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
+) -> np.ndarray:
+    """Coefficients [m, samples, k] in bootstrap samples of the clusters; no samples below 5 clusters."""
+    designs, masks = predictors.stacked(found)
+    counts = validation.resamples(np.random.default_rng(seed), max(clusters.count, 1), samples)[1:]
+    if not len(counts):
+        return np.empty((len(found), 0, designs.shape[2]))
+    with jax.enable_x64(True):
+        return np.asarray(bootstrap.bootstrap_each(designs, target, masks, counts[:, clusters.ids])[0])
+
+
+def influence_of(found: Sequence[Predictor], target: np.ndarray) -> influence.Influence:
+    """Influence of each row on each fit, as NumPy arrays."""
+    with jax.enable_x64(True):
+        designs, masks = predictors.stacked(found)
+        return jax.tree.map(np.asarray, influence.influence_each(designs, target, masks))
+
+
+def influence_rows(table: tables.ScoreTable, found: Sequence[Predictor]) -> Iterator[dict[str, Any]]:
+    """Up to five models of each fit whose Cook's distance is above 4/n, largest first, the columns `INFLUENCE`."""
+    of = influence_of(found, table.frame[table.target].to_numpy(float))
+    for index, one in enumerate(found):
+        distance = np.nan_to_num(of.cooks_distance[index], nan=-1.0)
+        order = [row for row in np.argsort(-distance) if distance[row] > 4 / one.mask.sum()]
+        for rank, row in enumerate(order[:MOST_INFLUENTIAL], start=1):
+            yield {
+                "measure": one.name, "terms": one.terms, "model": table.frame["model"][row],
+                "cooks_distance": float(distance[row]), "leverage": float(of.leverage[index, row]),
+                "residual": float(of.residual[index, row]), "rank": rank,
+            }  # fmt: skip
+
+
+def within_kind(table: tables.ScoreTable) -> Iterator[tuple[str, str, tables.ScoreTable]]:
+    """For each kind of dose its name, its column and the table of the models that have it."""
+    import dataclasses
+
+    dose = units.doses(table.frame)
+    for kind in sorted(set(dose.kinds[dose.known])):
+        frame = table.frame[dose.known & (dose.kinds == kind)].reset_index(drop=True)
+        yield kind, dose.column, dataclasses.replace(table, frame=frame)
+
+
+def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
+    """What each measure adds to the dose, taken as a line, a spline or levels; the columns `PARTIAL`."""
+    for kind, column, part in within_kind(table):
+        target = part.frame[part.target].to_numpy(float)
+        family = "+family" if len(part.families) > 1 else ""
+        forms = [f"log({column})", f"spline7(log({column}))", f"level({column})"]
+        found = predictors.of_table(part, [f"measure+{form}{family}" for form in forms], columns=part.measures)
+        fit, blocks = least_squares_of(found, target), units.clusters(part.frame)
+        robust_errors = robust_of(found, target, blocks)
+        for index, one in enumerate(found):
+            place = one.names.index("measure")
+            freedom = int(fit.n[index]) - int(fit.rank[index])
+            t = float(fit.coefficients[index, place] / fit.standard_errors[index, place])
+            r = t / np.sqrt(t * t + freedom)
+            r2 = float(fit.r2[index])
+            cr2 = errors("cr2", float(fit.coefficients[index, place]),
+                         float(robust_errors.standard_errors[index, place]),
+                         float(robust_errors.freedom[index, place]), 0.9)  # fmt: skip
+            given = "+".join(dict.fromkeys(name.split("[")[0] for name in one.names[1:] if name != "measure"))
+            reason = why_undetermined(one, target)
+            if not reason and np.isnan(cr2["p_value"]):
+                reason = f"p_cr2: {robust.REASONS[int(robust_errors.reason[index, place])]}"
+            yield {
+                "measure": one.name, "dose_kind": kind, "given": form_name(one.terms, given), "n": int(fit.n[index]),
+                "n_dropped": len(table.frame) + len(table.without_score) - int(fit.n[index]), "partial_r": float(r),
+                "r2_given": 1 - (1 - r2) / (1 - float(r) ** 2), "r2": r2,
+                "p_value": errors("", float(fit.coefficients[index, place]),
+                                  float(fit.standard_errors[index, place]), freedom, 0.9)["p_value"],
+                "p_cr2": cr2["p_value"], "clusters": int(robust_errors.clusters[index]), "reason": reason,
+            }  # fmt: skip
+
+
+def form_name(terms: str, given: str) -> str:
+    """The covariates as the fit took them: log1p where a dose is 0, levels called levels."""
+    return f"level({given.split('+')[0]}){given[len(given.split('+')[0]):]}" if "level(" in terms else given
+
+
+def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Each correlation within a ladder beside what smooth random paths show there, the columns `LADDERS`."""
+    frame, dose = table.frame, units.doses(table.frame)
+    family, target = units.families(frame), frame[table.target].to_numpy(float)
+    for number, (name, kind) in enumerate(sorted({(f, k) for f, k in zip(family, dose.kinds, strict=True) if k})):
+        inside = (family == name) & (dose.kinds == kind)
+        levels, rung = np.unique(dose.values[inside], return_inverse=True)
+        if len(levels) < 3:
+            continue
+        rungs = np.zeros(len(frame), np.int32)
+        rungs[inside] = rung
+        nulls: dict[bytes, tuple[np.ndarray, ...]] = {}
+        for measure in table.measures:
+            values = frame[measure].to_numpy(float)
+            mask = inside & np.isfinite(values)
+            with jax.enable_x64(True):
+                if mask.tobytes() not in nulls:
+                    key = jax.random.fold_in(jax.random.key(seed), number)
+                    place = np.linspace(0, 1, len(levels))
+                    found = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
+                    nulls[mask.tobytes()] = tuple(map(np.asarray, found))
+                pairs = {
+                    "pearson": float(correlation.pearson(values, target, mask)),
+                    "spearman": float(correlation.spearman(values, target, mask)),
+                }
+            row = {"measure": measure, "family": name, "dose_kind": kind, "levels": len(levels), "n": int(mask.sum())}
+            for (which, r), null in zip(pairs.items(), nulls[mask.tobytes()], strict=True):
+                known = np.isfinite(r) and np.isfinite(null).all()
+                row |= {
+                    which: r,
+                    f"null_{which}": float(np.median(null)),
+                    f"null_{which}_95": float(np.quantile(null, 0.95)),
+                    f"p_smooth_{which}": float((1 + (null >= abs(r)).sum()) / (1 + samples)) if known else np.nan,
+                }
+            yield row
+
+
+def relation_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
+    """A line beside a spline and a monotone function, in the fit and out of it, the columns `RELATIONS`."""
+    target = table.frame[table.target].to_numpy(float)
+    unit = units.levels(table.frame)
+    scheme = "leave_one_level_out"
+    if unit.count < 3:
+        unit, scheme = units.rows(table.frame), "leave_one_out"
+    found = predictors.of_table(table, ["measure", SPLINE], columns=table.measures)
+    found = [one._replace(mask=one.mask & (unit.ids >= 0)) for one in found]
+    fit = least_squares_of(found, target)
+    with jax.enable_x64(True):
+        designs, masks = predictors.stacked(found)
+        scores, _ = validation.cross_validate_each(designs, target, masks, unit.ids, np.ones((1, unit.count)))
+        held_out = np.asarray(scores.r2_vs_test_mean)[0]
+    m = len(table.measures)
+    for index, measure in enumerate(table.measures):
+        mask = found[index].mask
+        x, y = table.frame[measure].to_numpy(float)[mask], target[mask]
+        row = {"measure": measure, "n": int(mask.sum()), "scheme": scheme, "units": len(set(unit.ids[mask]))}
+        row |= {"r2_line": float(fit.r2[index]), "r2_spline": float(fit.r2[m + index])}
+        row["p_spline"] = relation.nested_f_test(
+            row["r2_line"], row["r2_spline"], int(fit.rank[m + index] - fit.rank[index]),
+            float(fit.n[index] - fit.rank[m + index]),
+        )  # fmt: skip
+        out = {"line": float(held_out[index]), "spline": float(held_out[m + index]), "monotone": np.nan}
+        row |= {"r2_monotone": np.nan, "direction": ""}
+        if np.isfinite(row["r2_line"]):
+            curve = relation.Monotone(x, y)
+            predicted = relation.monotone_held_out(x, y, unit.ids[mask])
+            spread = np.sum((y - y.mean()) ** 2)
+            row |= {"r2_monotone": float(1 - np.sum((y - curve(x)) ** 2) / spread)}
+            row |= {"direction": "rising" if curve.rising else "falling"}
+            out["monotone"] = float(1 - np.sum((y - predicted) ** 2) / spread)
+        known = {name: value for name, value in out.items() if np.isfinite(value)}
+        row |= {f"held_out_{name}": value for name, value in out.items()}
+        yield row | {"closest": max(known, key=known.get) if known else ""}
