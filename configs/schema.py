@@ -119,9 +119,17 @@ class Regress:
     """Regress a score on each measure of a table."""
 
     experiment: str = "regress"
-    table: str = ""  # CSV with model, glue_average, measure columns; family and alpha are optional
+    table: str = ""  # CSV with model, glue_average, measure columns; family, alpha, dose, tasks are optional
     measures: str = "all"  # "all" the measure columns of the table, or some of them
     target: str = "glue_average"  # the column to predict
+    terms: str = ""  # right-hand sides: "measure,measure+log(alpha)"; empty: measure, and measure+family if several
+    baselines: str = ""  # further columns to compare with, beside parameters, mlm_loss, rankme, logme ...
+    clusters: str = "auto"  # of robust errors: "auto", "family", "blocks" of neighbouring rungs, or a column
+    predict: str = ""  # CSV of new models, with the same columns; glue_average where it is known
+    exclude: str = ""  # models of `predict` to leave out of a second line of validation.csv: "A,B"
+    level: float = 0.9  # nominal coverage of every interval
+    resamples: int = 1000  # bootstrap samples, permutations and smooth random paths
+    seed: int = 0  # seed of these
 
 
 @dataclass

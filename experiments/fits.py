@@ -1,5 +1,6 @@
 """Tables about the fits of a score to measures: coefficients, influential models, partial relations, ladders."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -93,7 +94,7 @@ def coefficient_rows(
                 reason = missing or robust.REASONS[int(errors_of.reason[index, j])]
                 if reason == robust.REASONS[1]:
                     number = number if clusters.count or kind == "hc2" else 0
-                    reason += f": {number} of {unit.name}"
+                    reason += f": {number} {unit.name}"
                 row = errors(kind, estimate, error, freedom, level)
                 yield head | row | {"clusters": number, "reason": reason}
             sample = drawn[index][:, j]
@@ -103,7 +104,7 @@ def coefficient_rows(
             yield head | {
                 "se_kind": "bootstrap", "std_error": float(np.nanstd(sample, ddof=1)) if known else np.nan,
                 "lower": float(lower), "upper": float(upper), "p_value": np.nan, "freedom": np.nan,
-                "clusters": clusters.count, "reason": reason,
+                "clusters": number, "reason": reason,
             }  # fmt: skip
 
 
@@ -152,8 +153,6 @@ def influence_rows(table: tables.ScoreTable, found: Sequence[Predictor]) -> Iter
 
 def within_kind(table: tables.ScoreTable) -> Iterator[tuple[str, str, tables.ScoreTable]]:
     """For each kind of dose its name, its column and the table of the models that have it."""
-    import dataclasses
-
     dose = units.doses(table.frame)
     for kind in sorted(set(dose.kinds[dose.known])):
         frame = table.frame[dose.known & (dose.kinds == kind)].reset_index(drop=True)
@@ -208,20 +207,20 @@ def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[d
             continue
         rungs = np.zeros(len(frame), np.int32)
         rungs[inside] = rung
+        values = frame[list(table.measures)].to_numpy(float)
+        masks = inside[:, None] & np.isfinite(values)
         nulls: dict[bytes, tuple[np.ndarray, ...]] = {}
-        for measure in table.measures:
-            values = frame[measure].to_numpy(float)
-            mask = inside & np.isfinite(values)
-            with jax.enable_x64(True):
+        with jax.enable_x64(True):
+            found = [np.asarray(each) for each in correlation.correlate_each(values, target, masks)]
+            for mask in masks.T:
                 if mask.tobytes() not in nulls:
                     key = jax.random.fold_in(jax.random.key(seed), number)
                     place = np.linspace(0, 1, len(levels))
-                    found = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
-                    nulls[mask.tobytes()] = tuple(map(np.asarray, found))
-                pairs = {
-                    "pearson": float(correlation.pearson(values, target, mask)),
-                    "spearman": float(correlation.spearman(values, target, mask)),
-                }
+                    null = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
+                    nulls[mask.tobytes()] = tuple(map(np.asarray, null))
+        for index, measure in enumerate(table.measures):
+            mask = masks[:, index]
+            pairs = {"pearson": float(found[0][index]), "spearman": float(found[1][index])}
             row = {"measure": measure, "family": name, "dose_kind": kind, "levels": len(levels), "n": int(mask.sum())}
             for (which, r), null in zip(pairs.items(), nulls[mask.tobytes()], strict=True):
                 known = np.isfinite(r) and np.isfinite(null).all()

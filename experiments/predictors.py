@@ -47,8 +47,7 @@ def sides(table: tables.ScoreTable, wanted: str) -> tuple[str, ...]:
 
 def split(wanted: str) -> list[str]:
     """The right-hand sides of a setting, and nothing for an empty one."""
-    return [text for text in (part.strip(" '\"()[]" if part.count("(") != part.count(")") else " '\"")
-            for part in wanted.split(",")) if text]  # fmt: skip
+    return [text for text in (part.strip() for part in wanted.strip(" []").split(",")) if text]
 
 
 def numeric_columns(wanted: str) -> tuple[str, ...]:

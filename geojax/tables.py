@@ -74,6 +74,11 @@ def catalogue_name(column: str) -> str:
 
 def read(path: str | Path, **options: Any) -> ScoreTable:
     """Reads a comma-separated table with a header line; options and errors as in `from_frame`."""
+    return from_frame(load(path), **options)
+
+
+def load(path: str | Path) -> "pandas.DataFrame":
+    """The cells of a comma-separated table as texts, under the names of its header line."""
     import pandas
 
     path = Path(path)
@@ -87,7 +92,7 @@ def read(path: str | Path, **options: Any) -> ScoreTable:
     for index, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputError(f"row {index} of {path} has {len(row)} cells, the header has {len(header)}: mend the row")
-    return from_frame(pandas.DataFrame(rows, columns=header), **options)
+    return pandas.DataFrame(rows, columns=header)
 
 
 def from_frame(
@@ -138,7 +143,7 @@ def from_frame(
     extra = tuple(catalogue_name(name) for name in baselines)
     for name in (*extra, *numeric):
         if name not in frame:
-            raise InputError(f"the table has no column {name!r}: {_near(name, frame.columns)}")
+            raise InputError(f"the table has no column {name!r}: {near(name, frame.columns)}")
     known = (name for name in (*LABEL_FREE, *LABEL_BASED) if name in frame)
     beside = tuple(name for name in dict.fromkeys([*known, *extra]) if name not in chosen)
     doses = [column for column in ("alpha", "dose") if column in frame]
@@ -177,11 +182,11 @@ def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
     return sets[0]
 
 
-def _near(name: str, names: Iterable[str]) -> str:
+def near(name: str, names: Iterable[str]) -> str:
     """A hint with the near names, or with all of them where none is near."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose among {', '.join(map(repr, names))}"
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else f"choose among {', '.join(map(repr, names))}"
 
 
 def _check_header(columns: list[str], target: str) -> None:
@@ -192,7 +197,7 @@ def _check_header(columns: list[str], target: str) -> None:
         raise InputError(f"column {twice[0]!r} is there twice (published names count as the catalogue's): keep one")
     for needed in ("model", target):
         if needed not in columns:
-            raise InputError(f"the table has no column {needed!r}: {_near(needed, columns)}")
+            raise InputError(f"the table has no column {needed!r}: {near(needed, columns)}")
 
 
 def _is_measure(column: str, target: str) -> bool:
@@ -212,7 +217,7 @@ def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str
             raise InputError("no measure is selected: name some columns of the table, or write all")
         for name in wanted:
             if name not in frame.columns:
-                raise InputError(f"the table has no measure {name!r}: {_near(name, able)}")
+                raise InputError(f"the table has no measure {name!r}: {near(name, able)}")
             if name not in able:
                 raise InputError(f"column {name!r} is a covariate, a label or a score, never a measure: leave it out")
         return tuple(column for column in able if column in wanted), ()

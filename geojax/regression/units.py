@@ -31,7 +31,7 @@ class Units:
 
     ids: np.ndarray  # int, n
     count: int
-    name: str  # what one unit is, singular
+    name: str  # what the units are, plural
 
     @classmethod
     def of(cls, labels: Sequence[object], name: str) -> "Units":
@@ -63,19 +63,19 @@ def families(frame: "pandas.DataFrame") -> np.ndarray:
 
 def rows(frame: "pandas.DataFrame") -> Units:
     """Each model is a unit."""
-    return Units(np.arange(len(frame), dtype=np.int32), len(frame), "model")
+    return Units(np.arange(len(frame), dtype=np.int32), len(frame), "models")
 
 
 def levels(frame: "pandas.DataFrame") -> Units:
     """Models with the same kind and size of dose, of whatever family, are a unit; those without a dose are in none."""
     dose = doses(frame)
     pairs = zip(dose.kinds, dose.values, dose.known, strict=True)
-    return Units.of([(kind, value) if known else None for kind, value, known in pairs], "level")
+    return Units.of([(kind, value) if known else None for kind, value, known in pairs], "levels")
 
 
 def by_family(frame: "pandas.DataFrame") -> Units:
     """The models of one family are a unit."""
-    return Units.of(list(families(frame)), "family")
+    return Units.of(list(families(frame)), "families")
 
 
 def blocks(frame: "pandas.DataFrame") -> Units:
@@ -93,7 +93,7 @@ def blocks(frame: "pandas.DataFrame") -> Units:
         for block, part in enumerate(np.array_split(distinct, count)):
             for row in members[np.isin(dose.values[members], part)]:
                 labels[row] = (*ladder, block)
-    return Units.of(labels, "block of neighbouring rungs")
+    return Units.of(labels, "blocks of neighbouring rungs")
 
 
 def folds(units: Units, most: int, generator: np.random.Generator) -> Units:
@@ -102,7 +102,7 @@ def folds(units: Units, most: int, generator: np.random.Generator) -> Units:
         return units
     group = generator.permutation(units.count) % most
     ids = np.where(units.ids >= 0, group[units.ids], -1).astype(np.int32)
-    return Units(ids, most, f"group of {units.name}s")
+    return Units(ids, most, f"groups of {units.name}")
 
 
 def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
@@ -127,4 +127,4 @@ def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
     labels = ["" if value is None or value != value else str(value).strip() for value in frame[choice]]
     if "" in labels:
         raise InputError(f"model {frame['model'][labels.index('')]!r} has no {choice}: every row needs its cluster")
-    return Units.of(labels, choice)
+    return Units.of(labels, "families" if choice == "family" else f"values of {choice}")

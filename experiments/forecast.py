@@ -1,0 +1,303 @@
+"""Predictions for new models, each with an interval and what that interval promises, and how near they came."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from configs import lists, schema
+from experiments import predictors
+from experiments.predictors import Predictor
+from geojax import records, tables
+from geojax.errors import InputError
+from geojax.regression import design, intervals, units, validation
+
+PREDICTIONS = tuple(
+    "model measure terms predicted lower upper inside_range actual block promise level lower_model_based "
+    "upper_model_based models families note".split()
+)
+VALIDATION = tuple(
+    "measure terms n mse r2_vs_training_mean r2_vs_test_mean pearson spearman coverage weighted_tau "
+    "coverage_model_based unbounded outside_range n_dropped block excluded level reason".split()
+)
+KNOWN, NEW = "known_family", "new_family"
+
+log = logging.getLogger(__name__)
+
+
+def read_new(config: schema.Regress, table: tables.ScoreTable) -> tables.ScoreTable:
+    """The table of new models, checked against that of the fit.
+
+    Raises:
+      InputError: a bad table, none of the fit's measures, averages over other tasks, unknown models to exclude.
+    """
+    frame = tables.load(config.predict)
+    columns = [tables.catalogue_name(str(column)) for column in frame.columns]
+    present = [name for name in table.measures if name in columns]
+    if not present:
+        wanted, found = ", ".join(table.measures), ", ".join(columns)
+        raise InputError(f"{config.predict} has none of the fit's measures ({wanted}); it has {found}")
+    if absent := [name for name in table.measures if name not in columns]:
+        log.warning("%s has no column %s: no predictions by them", config.predict, ", ".join(absent))
+    new = tables.from_frame(
+        frame,
+        target=table.target,
+        measures=present,
+        baselines=[name for name in table.baselines if name in columns],
+        numeric=[name for name in predictors.numeric_columns(config.terms) if name in columns],
+        scored=False,
+    )
+    ours, theirs = (tables.task_set(each.frame, table.target) for each in (table, new))
+    if ours and theirs and ours != theirs and new.frame[new.target].notna().any():
+        raise InputError(
+            f"the averages of {config.table} are over the tasks {'+'.join(sorted(ours))}, those of {config.predict} "
+            f"over {'+'.join(sorted(theirs))}: they do not compare"
+        )
+    models = set(new.frame["model"])
+    if unknown := [name for name in lists.names(config.exclude) if name not in models]:
+        raise InputError(f"exclude names {unknown[0]!r}, which {config.predict} lacks: {tables.near(unknown[0], models)}")
+    if both := [name for name in table.frame["model"] if name in models]:
+        log.warning("%s in the fit and in %s: predicting them is no test", ", ".join(both[:5]), config.predict)
+    return new
+
+
+def write(table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regress, workdir: Path) -> None:
+    """Writes `predictions.csv` and, where a new model's score is known, `validation.csv`."""
+    found = [
+        *predictors.of_table(table, predictors.sides(table, config.terms)),
+        *predictors.baselines(table),
+    ]
+    rows = list(predictions(table, new, found, config.level, config.seed))
+    records.write_table(workdir / "predictions.csv", rows, PREDICTIONS)
+    log.info("%d predictions for %d models", len(rows), len(new.frame))
+    unbounded = [row for row in rows if row["note"].startswith("unbounded")]
+    if unbounded:
+        log.warning("%d intervals are %s", len(unbounded), unbounded[0]["note"].split(";")[0])
+    if new.frame[new.target].notna().any():
+        lines = list(validations(table, new, found, rows, lists.names(config.exclude), config.level))
+        records.write_table(workdir / "validation.csv", lines, VALIDATION)
+
+
+def predictions(
+    table: tables.ScoreTable, new: tables.ScoreTable, found: Sequence[Predictor], level: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """A row for every new model and predictor whose columns the new table has, the columns `PREDICTIONS`."""
+    found = [one for one in found if covers(one, new)]
+    sides = [new_rows(one, new) for one in found]
+    target = table.frame[table.target].to_numpy(float)
+    known = known_families(table, new)
+    by_model = predict(table, found, sides, units.rows(table.frame), level, seed)
+    by_family = predict(table, found, sides, units.by_family(table.frame), level, seed)
+    families, needed = units.by_family(table.frame).count, fewest_units(level)
+    actual = new.frame[new.target].to_numpy(float)
+    for index, one in enumerate(found):
+        inside, outside = ranges(one, table, new)
+        for row, model in enumerate(new.frame["model"]):
+            of = by_model if known[row] else by_family
+            predicted = float(of.predicted[index, row])
+            lower, upper = float(of.lower[index, row]), float(of.upper[index, row])
+            notes = []
+            if math.isnan(predicted):
+                notes.append(why_missing(one, table, new, row, sides[index]))
+            elif math.isinf(lower) or math.isinf(upper):
+                have = (int(one.mask.sum()), "models") if known[row] else (families, "families")
+                notes.append(f"unbounded: {have[0]} {have[1]} in the fit, {needed} are needed for {level:.0%}")
+            if outside[row]:
+                notes.append(outside[row])
+            if known[row]:
+                half = quantile(level, float(of.freedom[index])) * float(of.std_error[index, row])
+            else:
+                half = quantile(level, of.units[index] - 1) * float(of.unit_error[index])
+                half *= math.sqrt(1 + 1 / max(of.units[index], 1))
+            yield {
+                "model": model, "measure": one.name, "terms": one.terms, "predicted": predicted, "lower": lower,
+                "upper": upper, "inside_range": inside[row], "actual": None if math.isnan(actual[row]) else actual[row],
+                "block": one.block, "promise": KNOWN if known[row] else NEW, "level": level,
+                "lower_model_based": predicted - half, "upper_model_based": predicted + half,
+                "models": int((one.mask & np.isfinite(target)).sum()), "families": len(table.families) or None,
+                "note": "; ".join(notes),
+            }  # fmt: skip
+
+
+def predict(
+    table: tables.ScoreTable, found: Sequence[Predictor], sides: Sequence[np.ndarray], unit: units.Units, level: float,
+    seed: int,
+) -> intervals.Prediction:  # fmt: skip
+    """The predictions of all fits with intervals by leaving out the units, as NumPy arrays [predictors, new models]."""
+    designs, masks = predictors.stacked(found)
+    new = np.stack([np.pad(side, ((0, 0), (0, designs.shape[2] - side.shape[1]))) for side in sides])
+    lots = intervals.lots_of(np.random.default_rng(seed), unit.ids)
+    target = table.frame[table.target].to_numpy(float)
+    with jax.enable_x64(True):
+        found = intervals.predict_each(designs, target, masks, unit.ids, new, level, lots, count=unit.count)
+        return jax.tree.map(np.asarray, found)
+
+
+def covers(one: Predictor, new: tables.ScoreTable) -> bool:
+    """Whether a new table has the columns that a predictor needs."""
+    needed = one.encoder.terms.columns
+    own = any(atom.column == design.MEASURE for atom in one.encoder.terms.atoms)
+    return all(name in new.frame for name in (*needed, *((one.column,) if own else ())))
+
+
+def new_rows(one: Predictor, new: tables.ScoreTable) -> np.ndarray:
+    """The design of new models, NaN where they lack a value or are not covered."""
+    return one.encoder.design(new_columns(one, new))[0]
+
+
+def new_columns(one: Predictor, new: tables.ScoreTable) -> dict[str, np.ndarray]:
+    """The columns that a predictor needs of new models; a table without families has models of no known family."""
+    columns = {name: new.frame[name].to_numpy(float) for name in one.encoder.terms.columns}
+    columns[design.FAMILY] = units.families(new.frame).astype(str)
+    return columns | {design.MEASURE: new.frame[one.column].to_numpy(float)}
+
+
+def known_families(table: tables.ScoreTable, new: tables.ScoreTable) -> np.ndarray:
+    """Which new models are of a family in the fit; where neither table names families, all are taken to be."""
+    return np.isin(units.families(new.frame).astype(str), units.families(table.frame).astype(str))
+
+
+def ranges(one: Predictor, table: tables.ScoreTable, new: tables.ScoreTable) -> tuple[list[Any], list[str]]:
+    """For each new model whether its values are within those of the fit (None where one is missing), and what not."""
+    inside, outside = [True] * len(new.frame), [""] * len(new.frame)
+    columns = new_columns(one, new)
+    for atom in one.encoder.terms.atoms:
+        if atom.column == design.FAMILY:
+            continue
+        column = one.column if atom.column == design.MEASURE else atom.column
+        fitted = table.frame[column].to_numpy(float)[one.mask]
+        if not len(fitted):
+            continue
+        low, high = fitted.min(), fitted.max()
+        for row, value in enumerate(columns[atom.column]):
+            if math.isnan(value):
+                inside[row] = None
+            elif not low <= value <= high:
+                inside[row] = inside[row] and False
+                outside[row] = f"outside the range of the fit: {column} {value:.6g} is not in {low:.6g} to {high:.6g}"
+    return inside, outside
+
+
+def why_missing(
+    one: Predictor, table: tables.ScoreTable, new: tables.ScoreTable, row: int, side: np.ndarray
+) -> str:
+    """Why a new model has no prediction."""
+    if one.of_family:
+        family = str(units.families(new.frame)[row])
+        present = set(units.families(table.frame)[one.mask])
+        if family not in present:
+            return f"family {family!r} is not in the fit" if family else "no family is named"
+    if np.isnan(side[row]).any():
+        return f"no value of {one.name}, or one that the terms do not cover"
+    return "the fit is not determined"
+
+
+def quantile(level: float, freedom: float) -> float:
+    """Two-sided quantile of Student's t; NaN without freedom."""
+    return float(scipy.stats.t.ppf((1 + level) / 2, freedom)) if freedom > 0 else math.nan
+
+
+def fewest_units(level: float) -> int:
+    """Units that a jackknife+ interval of this level needs to be bounded."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def validations(
+    table: tables.ScoreTable,
+    new: tables.ScoreTable,
+    found: Sequence[Predictor],
+    rows: Sequence[Mapping[str, Any]],
+    exclude: Sequence[str],
+    level: float,
+) -> Iterator[dict[str, Any]]:
+    """A row for every predictor, and a second without the excluded models, the columns `VALIDATION`."""
+    target = table.frame[table.target].to_numpy(float)
+    actual = new.frame[new.target].to_numpy(float)
+    models = list(new.frame["model"])
+    n = len(models)
+    for index, one in enumerate(one for one in found if covers(one, new)):
+        own = rows[index * n : (index + 1) * n]
+        predicted, lower, upper, low, high = (
+            np.array([row[name] for row in own], float)
+            for name in ("predicted", "lower", "upper", "lower_model_based", "upper_model_based")
+        )
+        outside = np.array([row["inside_range"] is False for row in own])
+        mean = np.full(n, target[one.mask].mean() if one.mask.any() else np.nan)
+        for left_out in ((), exclude) if exclude else ((),):
+            kept = np.isfinite(actual) & ~np.isin(models, left_out)
+            with jax.enable_x64(True):
+                score = validation.score_each(
+                    np.where(kept, actual, 0.0), predicted, mean, kept, np.arange(n), np.ones((1, n))
+                )
+                score = {name: float(np.asarray(leaf)[0]) for name, leaf in score._asdict().items()}
+            used = kept & np.isfinite(predicted)
+            number = int(used.sum())
+            score["n"] = number
+            if not one.encoder.terms.items:
+                score |= dict.fromkeys(("pearson", "spearman", "weighted_tau"), math.nan)
+            bounded = used & np.isfinite(low)
+            yield {"measure": one.name, "terms": one.terms} | score | {
+                "coverage": share((lower <= actual) & (actual <= upper), used),
+                "coverage_model_based": share((low <= actual) & (actual <= high), bounded),
+                "unbounded": int(np.isinf(upper[used]).sum()), "outside_range": int(outside[used].sum()),
+                "n_dropped": n - number, "block": one.block, "excluded": ",".join(left_out), "level": level,
+                "reason": "" if number else next((row["note"] for row in own if row["note"]), "no score is known"),
+            }  # fmt: skip
+
+
+def share(hits: np.ndarray, among: np.ndarray) -> float:
+    """The share of hits; NaN among none."""
+    return float(hits[among].mean()) if among.any() else math.nan
+
+
+def save(
+    table: tables.ScoreTable,
+    sides: Sequence[str],
+    evidence: Sequence[Mapping[str, Any]],
+    workdir: Path,
+    measuring: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes `fit.json`: what `predict` needs to fit again, which takes milliseconds, and how it was validated."""
+    columns = ["model", "family", "tasks", "alpha", "dose", "dose_kind", table.target, *table.measures]
+    frame = table.frame[[name for name in dict.fromkeys(columns) if name in table.frame]]
+    plain = frame.astype(object).where(frame.notna(), None)
+    records.write_json(
+        workdir / "fit.json",
+        {
+            "target": table.target,
+            "measures": table.measures,
+            "terms": sides,
+            "measuring": measuring,
+            "table": plain.to_dict("list"),
+            "validation": [
+                {name: none(row[name]) for name in ("scheme", "measure", "terms", "block", "n", "units", "mse",
+                                                    "r2_vs_training_mean", "r2_lower", "r2_upper")}
+                for row in evidence
+            ],
+        },
+    )  # fmt: skip
+
+
+def none(value: Any) -> Any:
+    """NaN has no JSON form."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def load(folder: str) -> tuple[tables.ScoreTable, dict[str, Any]]:
+    """The table of a fit, and the record that it was read from.
+
+    Raises:
+      InputError: the folder holds no fit.
+    """
+    path = Path(folder) / "fit.json"
+    if not folder or not path.is_file():
+        raise InputError(f"no fit at {path}: give the work folder of regress or of a study as --config.fit")
+    record = records.read_json(path)
+    frame = pd.DataFrame(record["table"])
+    return tables.from_frame(frame, target=record["target"], measures=record["measures"]), record

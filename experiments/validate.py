@@ -1,0 +1,154 @@
+"""Leaving models, levels and families out: how well every predictor and every baseline does on what it has not seen."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import predictors
+from experiments.predictors import Predictor
+from geojax import tables
+from geojax.regression import chance, selection, units, validation
+from geojax.regression.units import Units
+
+COLUMNS = tuple(
+    "scheme block measure terms n n_dropped units mse r2_vs_training_mean r2_lower r2_upper r2_vs_test_mean pearson "
+    "spearman spearman_lower spearman_upper weighted_tau tau_lower tau_upper interval candidates chosen reason".split()
+)
+MOST_FOLDS = 50  # of a nested choice, whose cost grows with their square
+INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
+UNSEEN = "a family that the fit has not seen"
+
+
+def schemes(table: tables.ScoreTable) -> dict[str, Units]:
+    """What can be left out: each model, each level of a dose, each family; by the name of the scheme."""
+    found = {"leave_one_out": units.rows(table.frame)}
+    levels, families = units.levels(table.frame), units.by_family(table.frame)
+    if levels.count > 1:
+        found["leave_one_level_out"] = levels
+    if families.count > 1:
+        found["leave_one_family_out"] = families
+    return found
+
+
+def rows(
+    table: tables.ScoreTable, found: Sequence[Predictor], level: float, samples: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """A row for every scheme and predictor, baselines and nested choices among them, the columns `COLUMNS`."""
+    for scheme, unit in schemes(table).items():
+        for row in (*plain(table, found, unit, level, samples, seed), *nested(table, unit, level, samples, seed)):
+            yield {"scheme": scheme} | row
+
+
+def plain(
+    table: tables.ScoreTable, found: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
+    target = table.frame[table.target].to_numpy(float)
+    counts = validation.resamples(np.random.default_rng(seed), unit.count, samples)
+    # Designs with families have more columns: apart, so that the others need not carry them.
+    for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
+        if not group:
+            continue
+        designs, masks = predictors.stacked(group)
+        masks &= unit.ids >= 0
+        with jax.enable_x64(True):
+            scores, _ = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
+            scores = jax.tree.map(np.asarray, scores)
+        for index, one in enumerate(group):
+            values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
+            if not one.encoder.terms.items:  # the mean of the others falls as the score rises, by construction
+                for name in ("pearson", "spearman", "weighted_tau"):
+                    values[name] = np.full(len(counts), np.nan)
+            reason = ""
+            if not values["n"][0]:
+                reason = UNSEEN if one.of_family and unit.name == "families" else "no fold determines the fit"
+            present = len(np.unique(unit.ids[masks[index]]))
+            head = {"block": one.block, "measure": one.name, "terms": one.terms, "candidates": 1, "chosen": ""}
+            yield head | outcome(table, values, present, level, "refitted") | {"reason": reason}
+
+
+def nested(table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The best measure, the best few, ridge: chosen inside every fold; the rows that have every measure."""
+    measures, target = list(table.measures), table.frame[table.target].to_numpy(float)
+    points = table.frame[measures].to_numpy(float)
+    fold = units.folds(unit, MOST_FOLDS, np.random.default_rng(seed))
+    varying = [np.ptp(column[np.isfinite(column)]) > 0 for column in points.T if np.isfinite(column).any()]
+    mask = np.isfinite(points).all(1) & (fold.ids >= 0)
+    if len(measures) < 2 or not all(varying) or len(np.unique(fold.ids[mask])) < 3:
+        return
+    single, several = selection.subsets(len(measures), 1), selection.subsets(len(measures))
+    every = (points, target, mask, fold.ids, np.ones(fold.count))
+    with jax.enable_x64(True):
+        found = {
+            "selected": (selection.best_subset(*every, single), single),
+            "best_subset": (selection.best_subset(*every, several), several),
+            "ridge": (selection.ridge(*every), None),
+        }
+        counts = validation.resamples(np.random.default_rng(seed), fold.count, samples)
+        scores = {}
+        for name, (one, _) in found.items():
+            scores[name] = validation.score_each(target, one.predicted, one.training_mean, mask, fold.ids, counts)
+    for name, (one, subsets) in found.items():
+        final = int(one.final)
+        if subsets is None:
+            number, chosen = len(selection.PENALTIES), f"penalty {selection.PENALTIES[final]:.3g}"
+        else:
+            number, chosen = len(subsets), "+".join(measures[index] for index in subsets[final] if index >= 0)
+        values = {key: np.asarray(leaf) for key, leaf in scores[name]._asdict().items()}
+        head = {"block": predictors.BLOCKS[0], "measure": name, "terms": "nested", "candidates": number}
+        present = len(np.unique(fold.ids[mask]))
+        yield head | {"chosen": chosen} | outcome(table, values, present, level, "held out") | {"reason": ""}
+
+
+def outcome(
+    table: tables.ScoreTable, values: dict[str, np.ndarray], present: int, level: float, kind: str
+) -> dict[str, Any]:
+    """Scores of all rows, with intervals from the bootstrap samples behind the first; none below 5 units."""
+    n = int(values["n"][0])
+    total = len(table.frame) + len(table.without_score)
+    row = {"n": n, "n_dropped": total - n, "units": present, "interval": kind}
+    row |= {name: float(leaf[0]) for name, leaf in values.items() if name != "n"}
+    for name, of in INTERVALS.items():
+        samples = values[of][1:] if present >= validation.FEWEST_UNITS else values[of][:0]
+        lower, upper = validation.percentiles(samples, level)
+        row |= {f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+    if np.isnan(row["r2_lower"]):
+        row["interval"] = "fewer than 5 units" if present < validation.FEWEST_UNITS else ""
+    return row
+
+
+def permuted(table: tables.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:
+    """p of every measure under permutation of units, raw and corrected for the search; the units and their number.
+
+    Without a family term the units are those given; with one, measure and score are taken within the family and its
+    blocks of rungs, or its models, are permuted among themselves.
+    """
+    measures = table.frame[list(table.measures)].to_numpy(float)
+    target = table.frame[table.target].to_numpy(float)
+    masks = np.isfinite(measures)
+    strata = np.zeros(max(unit.count, 1))
+    if terms == predictors.WITH_FAMILY:
+        unit = units.blocks(table.frame)
+        unit = unit if unit.count else units.rows(table.frame)
+        family = units.by_family(table.frame)
+        target = target - _within(target, np.isfinite(target), family)
+        measures = np.stack(
+            [column - _within(column, mask, family) for column, mask in zip(measures.T, masks.T, strict=True)], 1
+        )
+        strata = np.array([family.ids[unit.ids == index][0] for index in range(unit.count)], float)
+    if unit.count < validation.FEWEST_UNITS:
+        nothing = np.full(len(table.measures), np.nan)
+        return {"raw": nothing, "corrected": nothing, "units": unit.count, "unit": unit.name}
+    orders = chance.permutations(np.random.default_rng(seed), strata, samples)
+    with jax.enable_x64(True):
+        found = chance.max_t(np.where(masks, measures, 0.0), target, masks, unit.ids, orders, count=unit.count)
+    return {"raw": np.asarray(found.raw), "corrected": np.asarray(found.corrected), "units": int(found.units),
+            "unit": unit.name}  # fmt: skip
+
+
+def _within(values: np.ndarray, mask: np.ndarray, family: Units) -> np.ndarray:
+    """The mean of each row's family."""
+    sums = np.bincount(family.ids, np.where(mask, values, 0.0), family.count)
+    return (sums / np.maximum(np.bincount(family.ids, mask, family.count), 1))[family.ids]
