@@ -133,6 +133,25 @@ class Regress:
 
 
 @dataclass
+class Predict:
+    """Predict the score of one model from a fit."""
+
+    experiment: str = "predict"
+    fit: str = ""  # work folder of a study or of regress: it holds fit.json
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
+    family: str = ""  # the model's family, as the fit calls it; empty: the last part of the model's name
+    alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
+    noise_seed: int = 0  # seed of that noise
+    measure: str = ""  # the measure to predict by; empty: the one that did best on models left out of the fit
+    sequences: str = ""  # text file, one sequence a line; empty: as the fit records, or the set that ships with geojax
+    tokens: str = ""  # token policy; empty: as the fit records, or all
+    convention: str = ""  # "standard" or "paper"; empty: as the fit records, or standard
+    level: float = 0.9  # nominal coverage of the interval
+    seed: int = 0  # seed of the interval's draws
+
+
+@dataclass
 class Study:
     """Perturb, sample, measure and fine-tune a pool of models; regress and report."""
 

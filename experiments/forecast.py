@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,9 @@ def write(table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regre
     rows = list(predictions(table, new, found, config.level, config.seed))
     records.write_table(workdir / "predictions.csv", rows, PREDICTIONS)
     log.info("%d predictions for %d models", len(rows), len(new.frame))
+    missing = Counter(row["note"].split(";")[0] for row in rows if math.isnan(row["predicted"]))
+    for reason, number in missing.items():
+        log.warning("%d predictions are missing: %s", number, reason)
     unbounded = [row for row in rows if row["note"].startswith("unbounded")]
     if unbounded:
         log.warning("%d intervals are %s", len(unbounded), unbounded[0]["note"].split(";")[0])
@@ -247,8 +251,23 @@ def validations(
                 "coverage_model_based": share((low <= actual) & (actual <= high), bounded),
                 "unbounded": int(np.isinf(upper[used]).sum()), "outside_range": int(outside[used].sum()),
                 "n_dropped": n - number, "block": one.block, "excluded": ",".join(left_out), "level": level,
-                "reason": "" if number else next((row["note"] for row in own if row["note"]), "no score is known"),
+                "reason": dropped(own, actual, predicted, left_out),
             }  # fmt: skip
+
+
+def dropped(
+    rows: Sequence[Mapping[str, Any]], actual: np.ndarray, predicted: np.ndarray, exclude: Sequence[str]
+) -> str:
+    """How many new models a line of the validation leaves out, and why."""
+    reasons: Counter[str] = Counter()
+    for row, found, value in zip(rows, actual, predicted, strict=True):
+        if row["model"] in exclude:
+            reasons["excluded"] += 1
+        elif math.isnan(found):
+            reasons["without a score"] += 1
+        elif math.isnan(value):
+            reasons[row["note"].split(";")[0]] += 1
+    return ", ".join(f"{number} left out: {reason}" for reason, number in reasons.items())
 
 
 def share(hits: np.ndarray, among: np.ndarray) -> float:

@@ -64,8 +64,13 @@ def read(config: schema.Regress, path: str) -> tables.ScoreTable:
     )
 
 
-def write(table: tables.ScoreTable, config: schema.Regress, workdir: Path) -> list[dict[str, Any]]:
-    """Writes every table about the fits and their validation; returns the rows of `regression.csv`."""
+def write(
+    table: tables.ScoreTable, config: schema.Regress, workdir: Path, measuring: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Writes every table about the fits and their validation; returns the rows of `regression.csv`.
+
+    `measuring` are the settings that the measures were taken with, where they are known.
+    """
     clusters = units.clusters(table.frame, config.clusters)
     sides = predictors.sides(table, config.terms)
     chance = (config.resamples, config.seed)
@@ -86,7 +91,7 @@ def write(table: tables.ScoreTable, config: schema.Regress, workdir: Path) -> li
     }
     for name, (lines, columns) in found.items():
         records.write_table(workdir / f"{name}.csv", lines, columns)
-    forecast.save(table, sides, found["cross_validation"][0], workdir)
+    forecast.save(table, sides, found["cross_validation"][0], workdir, measuring)
     return rows
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from configs.schema import Study
+from configs.schema import Regress, Study
 from experiments import regress, report, spaces
 from experiments.pool import MEASURE, Pool
 from geojax import glue, records, tables
@@ -56,8 +56,8 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
         raise InputError(f"no model has all of its results: {'; '.join(failures)}")
     path = pool.workdir / "results.csv"
     measures = [row.name for row in spaces.chosen(config.measures)]  # a row of your own is in no catalogue
-    rows = regress.regressions(tables.read(path, target=pool.target, measures=measures))
-    records.write_table(pool.workdir / "regression.csv", rows, regress.COLUMNS)
+    table = tables.read(path, target=pool.target, measures=measures)
+    rows = regress.write(table, Regress(target=pool.target), pool.workdir, pool.measuring)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
     warnings = [f"failed: {failure}" for failure in failures]
     warned = defaultdict(list)

@@ -1,0 +1,169 @@
+"""Predicts the score of one model from a fit: samples its latent space, measures it, reads the fit."""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+
+from configs import schema
+from experiments import forecast, predictors, spaces
+from experiments.predictors import MEASURE, WITH_FAMILY
+from geojax import records, tables
+from geojax.errors import InputError
+from geojax.measures import CATALOGUE
+
+log = logging.getLogger(__name__)
+SCHEMES = {
+    forecast.KNOWN: ("leave_one_level_out", "leave_one_out"),
+    forecast.NEW: ("leave_one_family_out",),
+}
+
+
+def run(config: schema.Predict, workdir: Path) -> None:
+    """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`."""
+    if not config.model:
+        raise InputError("no model: give --config.model")
+    if not 0 < config.level < 1:
+        raise InputError(f"level is {config.level}: a coverage lies between 0 and 1, as 0.9")
+    table, record = forecast.load(config.fit)
+    family = config.family or Path(config.model).name
+    promise = forecast.KNOWN if family in table.families else forecast.NEW
+    reason = why_not(table, family, config.level)
+    choice = None if reason else choose(record["validation"], table, promise, config.measure)
+    if reason or choice is None:
+        reason = reason or f"no measure of the fit was validated for a {promise.replace('_', ' ')}"
+        print(f"no prediction, because {reason}")
+        return
+    value, settings = measure(config, record, choice["measure"])
+    row = predict(config, table, choice, family, value)
+    records.write_table(Path(workdir) / "predictions.csv", [row], forecast.PREDICTIONS)
+    for line in lines(config, table, choice, row, value, record, settings):
+        print(line)
+
+
+def why_not(table: tables.ScoreTable, family: str, level: float) -> str:
+    """Why a fit says nothing about a family; empty where it does."""
+    if not table.families:
+        return "the fit names no families: give its table a column family"
+    if family in table.families:
+        return ""
+    needed, have = forecast.fewest_units(level), len(table.families)
+    if have >= needed:
+        return ""
+    return (
+        f"the fit covers {have} {'family' if have == 1 else 'families'} ({', '.join(table.families)}) and not {family}; "
+        f"a new family takes {needed} of them for {level:.0%}: name the model's own with --config.family, or add families"
+    )
+
+
+def choose(
+    evidence: Sequence[Mapping[str, Any]], table: tables.ScoreTable, promise: str, wanted: str
+) -> Mapping[str, Any] | None:
+    """The validated fit with the least error on what was left out, among measures that can be measured here."""
+    wanted = tables.catalogue_name(wanted)
+    if wanted and wanted not in table.measures:
+        raise InputError(f"the fit has no measure {wanted!r}: {tables.near(wanted, table.measures)}")
+    able = {row.name for row in CATALOGUE} & set(table.measures)
+    if wanted and wanted not in able:
+        raise InputError(f"{wanted!r} is a column of the table and no measure of the catalogue: it cannot be measured")
+    sides = (MEASURE, WITH_FAMILY) if promise == forecast.KNOWN else (MEASURE,)
+    for scheme in SCHEMES[promise]:
+        rows = [
+            row
+            for row in evidence
+            if row["scheme"] == scheme
+            and row["measure"] in ({wanted} if wanted else able)
+            and row["terms"] in sides
+            and row["mse"] is not None
+        ]
+        if rows:
+            return min(rows, key=lambda row: row["mse"])
+    return None
+
+
+def measure(config: schema.Predict, record: Mapping[str, Any], name: str) -> tuple[float, SimpleNamespace]:
+    """The measure of the model's last layer, taken with the settings of the fit."""
+    defaults = {field.name: field.default for field in dataclasses.fields(schema.Study)}
+    own = {key: value for key in ("sequences", "tokens", "convention") if (value := getattr(config, key))}
+    settings = SimpleNamespace(**defaults | (record["measuring"] or {}) | own)
+    model, facts = spaces.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    texts = spaces.sequences(settings.sequences)[: settings.max_sequences or None]
+    (cloud,) = spaces.sample(model, texts, "last", settings.tokens, facts)
+    evaluation = spaces.measure(cloud, settings, spaces.chosen(name), config.model)
+    (result,) = evaluation.results
+    for warning in result.warnings:
+        log.warning("%s: %s", name, warning)
+    return float(result.value), settings
+
+
+def predict(
+    config: schema.Predict, table: tables.ScoreTable, choice: Mapping[str, Any], family: str, value: float
+) -> dict[str, Any]:
+    """The row of `predictions.csv`."""
+    frame = pd.DataFrame({"model": [config.model], "family": [family], choice["measure"]: [value]})
+    new = tables.from_frame(frame, target=table.target, measures=[choice["measure"]], scored=False)
+    found = predictors.of_table(table, [choice["terms"]], columns=[choice["measure"]])
+    (row,) = forecast.predictions(table, new, found, config.level, config.seed)
+    return row
+
+
+def lines(
+    config: schema.Predict, table: tables.ScoreTable, choice: Mapping[str, Any], row: Mapping[str, Any], value: float,
+    record: Mapping[str, Any], settings: SimpleNamespace,
+) -> list[str]:  # fmt: skip
+    """The answer first, then what it rests on."""
+    name, terms = choice["measure"], choice["terms"].replace(MEASURE, choice["measure"])
+    if math.isnan(row["predicted"]):
+        return [f"no prediction, because {row['note']}"]
+    kind = row["promise"].replace("_", " ")
+    found = [
+        f"{config.model}: {table.target} {row['predicted']:.4f}, {config.level:.0%} interval {row['lower']:.4f} to "
+        f"{row['upper']:.4f} (jackknife+, for a new model of a {kind})"
+    ]
+    found.append(
+        f"{name} {value:.6g} is {'within' if row['inside_range'] else 'OUTSIDE'} the range of the fit"
+        + ("" if row["inside_range"] else ": the interval assumes that the line goes on there")
+    )
+    found.append(
+        f"fit: {table.target} ~ {terms} on {row['models']} models of {len(table.families)} "
+        f"{'family' if len(table.families) == 1 else 'families'} ({config.fit})"
+    )
+    scheme = choice["scheme"].replace("_", "-")
+    bounds = "" if choice["r2_lower"] is None else f" ({choice['r2_lower']:.2f} to {choice['r2_upper']:.2f})"
+    r2 = choice["r2_vs_training_mean"]
+    found.append(
+        f"validated by {scheme} over {choice['units']} units: R² against the training mean {r2:.2f}{bounds}"
+        if r2 is not None
+        else f"validated by {scheme} over {choice['units']} units: no R²"
+    )
+    if r2 is not None and r2 <= 0:
+        found.append("which is no better than the mean of the training models: do not rely on the prediction")
+    if better := baseline_that_wins(record["validation"], choice):
+        found.append(better)
+    if not record["measuring"]:
+        found.append(
+            f"the fit does not record how its measures were taken; this one: convention {settings.convention}, tokens "
+            f"{settings.tokens}, sequences {settings.sequences or 'that ship with geojax'}"
+        )
+    return found
+
+
+def baseline_that_wins(evidence: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> str:
+    """Which baseline did better on the same left-out models, if one did."""
+    rows = [
+        row
+        for row in evidence
+        if row["scheme"] == choice["scheme"] and row["block"] != predictors.BLOCKS[0] and row["mse"] is not None
+    ]
+    best = min(rows, key=lambda row: row["mse"], default=None)
+    if best is None or best["mse"] >= choice["mse"]:
+        return ""
+    return (
+        f"the baseline {best['measure']} ({best['terms']}) did better there: R² {best['r2_vs_training_mean']:.2f}; the "
+        "measure adds nothing that was not known without it"
+    )
