@@ -11,15 +11,24 @@ import scipy.stats
 from experiments import predictors
 from experiments.predictors import Predictor
 from geojax import tables
-from geojax.regression import bootstrap, chance, correlation, influence, least_squares, relation, robust, units, validation
+from geojax.regression import (
+    bootstrap,
+    chance,
+    correlation,
+    design,
+    influence,
+    least_squares,
+    relation,
+    robust,
+    units,
+    validation,
+)
 
 COEFFICIENTS = tuple(
     "measure terms term estimate std_error se_kind lower upper p_value freedom clusters level reason".split()
 )
 INFLUENCE = tuple("measure terms model cooks_distance leverage residual rank".split())
-PARTIAL = tuple(
-    "measure dose_kind given n n_dropped partial_r r2_given r2 p_value p_cr2 clusters reason".split()
-)
+PARTIAL = tuple("measure dose_kind given n n_dropped partial_r r2_given r2 p_value p_cr2 clusters reason".split())
 LADDERS = tuple(
     "measure family dose_kind levels n pearson null_pearson null_pearson_95 p_smooth_pearson spearman null_spearman "
     "null_spearman_95 p_smooth_spearman".split()
@@ -28,7 +37,6 @@ RELATIONS = tuple(
     "measure n r2_line r2_spline r2_monotone direction p_spline scheme units held_out_line held_out_spline "
     "held_out_monotone closest".split()
 )
-SPLINE = "spline(measure)"
 MOST_INFLUENTIAL = 5
 
 
@@ -49,20 +57,18 @@ def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Un
 
 def why_undetermined(one: Predictor, target: np.ndarray) -> str:
     """Why a least-squares fit has no answer; empty where it has one."""
-    design, y = one.design[one.mask], target[one.mask]
-    columns = design.shape[1] if len(design) else len(one.names)
-    design, names = design[:, : len(one.names)], one.names
-    if len(design) <= min(columns, len(names)):
-        return f"{len(design)} rows for {len(names)} coefficients: too few"
+    columns, y, names = one.design[one.mask][:, : len(one.names)], target[one.mask], one.names
+    if len(y) <= len(names):
+        return f"{len(y)} rows for {len(names)} coefficients: too few"
     if np.ptp(y) == 0:
         return "the score is constant"
-    lengths = np.linalg.norm(design, axis=0)
-    for name, column in zip(names[1:], design.T[1:], strict=False):
+    lengths = np.linalg.norm(columns, axis=0)
+    for name, column in zip(names[1:], columns.T[1:], strict=True):
         if np.ptp(column) <= 1e-14 * np.abs(column).max(initial=0.0):
             return f"{name} is constant"
-    _, singular, right = np.linalg.svd(design / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
-    if singular[-1] <= np.finfo(float).eps * max(design.shape) * singular[0]:
-        tied = [name for name, part in zip(names, right[-1], strict=False) if abs(part) > 1e-8]
+    _, singular, right = np.linalg.svd(columns / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
+    if singular[-1] <= np.finfo(float).eps * max(columns.shape) * singular[0]:
+        tied = [name for name, part in zip(names, right[-1], strict=True) if abs(part) > 1e-8]
         return f"collinear: {', '.join(tied)}"
     return ""
 
@@ -193,7 +199,7 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
 
 def form_name(terms: str, given: str) -> str:
     """The covariates as the fit took them: log1p where a dose is 0, levels called levels."""
-    return f"level({given.split('+')[0]}){given[len(given.split('+')[0]):]}" if "level(" in terms else given
+    return f"level({given.split('+')[0]}){given[len(given.split('+')[0]) :]}" if "level(" in terms else given
 
 
 def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -236,36 +242,14 @@ def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[d
 def relation_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
     """A line beside a spline and a monotone function, in the fit and out of it, the columns `RELATIONS`."""
     target = table.frame[table.target].to_numpy(float)
-    unit = units.levels(table.frame)
-    scheme = "leave_one_level_out"
+    unit, scheme = units.levels(table.frame), "leave_one_level_out"
     if unit.count < 3:
         unit, scheme = units.rows(table.frame), "leave_one_out"
-    found = predictors.of_table(table, ["measure", SPLINE], columns=table.measures)
-    found = [one._replace(mask=one.mask & (unit.ids >= 0)) for one in found]
-    fit = least_squares_of(found, target)
-    with jax.enable_x64(True):
-        designs, masks = predictors.stacked(found)
-        scores, _ = validation.cross_validate_each(designs, target, masks, unit.ids, np.ones((1, unit.count)))
-        held_out = np.asarray(scores.r2_vs_test_mean)[0]
-    m = len(table.measures)
-    for index, measure in enumerate(table.measures):
-        mask = found[index].mask
-        x, y = table.frame[measure].to_numpy(float)[mask], target[mask]
-        row = {"measure": measure, "n": int(mask.sum()), "scheme": scheme, "units": len(set(unit.ids[mask]))}
-        row |= {"r2_line": float(fit.r2[index]), "r2_spline": float(fit.r2[m + index])}
-        row["p_spline"] = relation.nested_f_test(
-            row["r2_line"], row["r2_spline"], int(fit.rank[m + index] - fit.rank[index]),
-            float(fit.n[index] - fit.rank[m + index]),
-        )  # fmt: skip
-        out = {"line": float(held_out[index]), "spline": float(held_out[m + index]), "monotone": np.nan}
-        row |= {"r2_monotone": np.nan, "direction": ""}
-        if np.isfinite(row["r2_line"]):
-            curve = relation.Monotone(x, y)
-            predicted = relation.monotone_held_out(x, y, unit.ids[mask])
-            spread = np.sum((y - y.mean()) ** 2)
-            row |= {"r2_monotone": float(1 - np.sum((y - curve(x)) ** 2) / spread)}
-            row |= {"direction": "rising" if curve.rising else "falling"}
-            out["monotone"] = float(1 - np.sum((y - predicted) ** 2) / spread)
-        known = {name: value for name, value in out.items() if np.isfinite(value)}
-        row |= {f"held_out_{name}": value for name, value in out.items()}
-        yield row | {"closest": max(known, key=known.get) if known else ""}
+    for measure in table.measures:
+        values = table.frame[measure].to_numpy(float)
+        mask = np.isfinite(values) & (unit.ids >= 0)
+        x, y, ids = values[mask], target[mask], unit.ids[mask]
+        row: dict[str, Any] = {"measure": measure, "n": len(y), "scheme": scheme, "units": len(set(ids))}
+        if len(y) > design.SPLINE_COLUMNS + 2 and np.ptp(x) > 0 and np.ptp(y) > 0:
+            row |= relation.compare(x, y, ids)
+        yield dict.fromkeys(RELATIONS, np.nan) | {"direction": "", "closest": ""} | row

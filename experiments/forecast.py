@@ -62,7 +62,9 @@ def read_new(config: schema.Regress, table: tables.ScoreTable) -> tables.ScoreTa
         )
     models = set(new.frame["model"])
     if unknown := [name for name in lists.names(config.exclude) if name not in models]:
-        raise InputError(f"exclude names {unknown[0]!r}, which {config.predict} lacks: {tables.near(unknown[0], models)}")
+        raise InputError(
+            f"exclude names {unknown[0]!r}, which {config.predict} lacks: {tables.near(unknown[0], models)}"
+        )
     if both := [name for name in table.frame["model"] if name in models]:
         log.warning("%s in the fit and in %s: predicting them is no test", ", ".join(both[:5]), config.predict)
     return new
@@ -188,9 +190,7 @@ def ranges(one: Predictor, table: tables.ScoreTable, new: tables.ScoreTable) -> 
     return inside, outside
 
 
-def why_missing(
-    one: Predictor, table: tables.ScoreTable, new: tables.ScoreTable, row: int, side: np.ndarray
-) -> str:
+def why_missing(one: Predictor, table: tables.ScoreTable, new: tables.ScoreTable, row: int, side: np.ndarray) -> str:
     """Why a new model has no prediction."""
     if one.of_family:
         family = str(units.families(new.frame)[row])

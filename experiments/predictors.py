@@ -63,7 +63,9 @@ def block_of(table: tables.ScoreTable, column: str) -> str:
     return known.get(column, BLOCKS[1])
 
 
-def of_table(table: tables.ScoreTable, sides: Sequence[str], *, columns: Sequence[str] | None = None) -> list[Predictor]:
+def of_table(
+    table: tables.ScoreTable, sides: Sequence[str], *, columns: Sequence[str] | None = None
+) -> list[Predictor]:
     """Every column with every right-hand side; by default the measures and the baseline columns of the table."""
     columns = [*table.measures, *table.baselines] if columns is None else list(columns)
     found = []

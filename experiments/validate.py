@@ -46,7 +46,7 @@ def plain(
 ) -> Iterator[dict[str, Any]]:
     """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
     target = table.frame[table.target].to_numpy(float)
-    counts = validation.resamples(np.random.default_rng(seed), unit.count, samples)
+    counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples, len(target))
     # Designs with families have more columns: apart, so that the others need not carry them.
     for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
         if not group:
@@ -79,14 +79,15 @@ def nested(table: tables.ScoreTable, unit: Units, level: float, samples: int, se
     if len(measures) < 2 or not all(varying) or len(np.unique(fold.ids[mask])) < 3:
         return
     single, several = selection.subsets(len(measures), 1), selection.subsets(len(measures))
-    every = (points, target, mask, fold.ids, np.ones(fold.count))
+    every = (points, target, mask, fold.ids, np.ones(MOST_FOLDS))
     with jax.enable_x64(True):
         found = {
             "selected": (selection.best_subset(*every, single), single),
             "best_subset": (selection.best_subset(*every, several), several),
             "ridge": (selection.ridge(*every), None),
         }
-        counts = validation.resamples(np.random.default_rng(seed), fold.count, samples)
+        drawn = validation.resamples(np.random.default_rng(seed), fold.count, samples)
+        counts = padded(drawn, samples, MOST_FOLDS)
         scores = {}
         for name, (one, _) in found.items():
             scores[name] = validation.score_each(target, one.predicted, one.training_mean, mask, fold.ids, counts)
@@ -117,6 +118,16 @@ def outcome(
     if np.isnan(row["r2_lower"]):
         row["interval"] = "fewer than 5 units" if present < validation.FEWEST_UNITS else ""
     return row
+
+
+def padded(counts: np.ndarray, samples: int, units: int) -> np.ndarray:
+    """Counts [1 + samples, units] whatever the scheme, so that all schemes share one compiled function.
+
+    Units that do not exist count 0 times; samples that were not drawn repeat the first row and are not read.
+    """
+    whole = np.repeat(counts[:1], 1 + samples, axis=0)
+    whole[: len(counts)] = counts
+    return np.pad(whole, ((0, 0), (0, units - counts.shape[1])))
 
 
 def permuted(table: tables.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:

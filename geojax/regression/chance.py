@@ -80,9 +80,7 @@ def max_t(
     raw = jnp.mean(found >= statistic - tolerance, axis=0)
     corrected = jnp.mean(largest[:, None] >= statistic - tolerance, axis=0)
     unknown = jnp.isnan(statistic)
-    return MaxT(
-        statistic, jnp.where(unknown, jnp.nan, raw), jnp.where(unknown, jnp.nan, corrected), (sizes > 0).sum()
-    )
+    return MaxT(statistic, jnp.where(unknown, jnp.nan, raw), jnp.where(unknown, jnp.nan, corrected), (sizes > 0).sum())
 
 
 @partial(jax.jit, static_argnames="samples")

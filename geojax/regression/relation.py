@@ -1,6 +1,8 @@
-"""Relations other than a line: monotone regression, and whether a spline fits better than chance would have it."""
+"""Relations other than a line: splines and monotone functions, and which of them holds on what was left out."""
 
 import numpy as np
+
+from geojax.regression.design import SPLINE_COLUMNS, natural_spline, quantile_knots
 
 
 class Monotone:
@@ -24,14 +26,58 @@ class Monotone:
         return np.interp(x, self.x, self.values)
 
 
-def monotone_held_out(x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Each row by the monotone function of the other units' rows; NaN for rows in no unit, or with no others."""
-    predicted = np.full(len(y), np.nan)
-    for unit in np.unique(ids[ids >= 0]):
-        inside = ids == unit
-        if (rest := (ids >= 0) & ~inside).sum() > 1:
-            predicted[inside] = Monotone(x[rest], y[rest])(x[inside])
-    return predicted
+class Curve:
+    """Least squares on a natural cubic spline with the given knots; on a line with two of them."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, knots: np.ndarray):
+        self.knots = knots
+        self.coefficients = np.linalg.lstsq(self._design(x), y, rcond=None)[0]
+
+    def _design(self, x: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.ones(len(x)), natural_spline(x, self.knots)])
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The curve at some places."""
+        return self._design(x) @ self.coefficients
+
+
+def compare(x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, object]:
+    """R² of a line, a spline and a monotone function of a measure, in the fit and on units left out of it.
+
+    Args:
+      x: The measure, not constant.
+      y: The score, not constant.
+      ids: Unit of each row.
+
+    Returns:
+      `r2_…` and `held_out_…` of each, the latter against the mean of all rows; the direction of the monotone function;
+      the p of the spline's bends; which is closest on what was left out.
+
+    Cost: a fit of each for every unit.
+    """
+    knots = np.array(quantile_knots(x, SPLINE_COLUMNS))
+    kinds = {
+        "line": lambda x, y: Curve(x, y, knots[[0, -1]]),
+        "spline": lambda x, y: Curve(x, y, knots),
+        "monotone": Monotone,
+    }
+    spread = np.sum((y - y.mean()) ** 2)
+    found: dict[str, object] = {}
+    held_out = {}
+    for name, kind in kinds.items():
+        whole = kind(x, y)
+        found[f"r2_{name}"] = float(1 - np.sum((y - whole(x)) ** 2) / spread)
+        predicted = np.full(len(y), np.nan)
+        for unit in np.unique(ids):
+            inside = ids == unit
+            if not inside.all():
+                predicted[inside] = kind(x[~inside], y[~inside])(x[inside])
+        held_out[name] = float(1 - np.sum((y - predicted) ** 2) / spread)
+    found |= {f"held_out_{name}": value for name, value in held_out.items()}
+    found["direction"] = "rising" if whole.rising else "falling"
+    found["p_spline"] = nested_f_test(found["r2_line"], found["r2_spline"], len(knots) - 2, len(y) - len(knots))
+    found["closest"] = max(held_out, key=held_out.get) if np.isfinite(list(held_out.values())).all() else ""
+    return found
 
 
 def nested_f_test(small: float, large: float, added: int, freedom: float) -> float:

@@ -42,9 +42,7 @@ def robust_each(
     return jax.vmap(lambda design, mask: robust(design, target, mask, clusters, count=count))(designs, masks)
 
 
-def robust(
-    design: Float[Array, "n k"], target: Column, mask: Mask, clusters: Int[Array, "n"], *, count: int
-) -> Robust:
+def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: Int[Array, "n"], *, count: int) -> Robust:
     """Cluster-robust standard errors CR2, with the degrees of freedom of Satterthwaite's approximation.
 
     V = M (Σ_g s_g s_gᵀ) Mᵀ, s_g = U_gᵀ (I − U_g U_gᵀ)^(−1/2) e_g, for the design X = U M⁻¹ with orthonormal U and the

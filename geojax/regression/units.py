@@ -33,6 +33,10 @@ class Units:
     count: int
     name: str  # what the units are, plural
 
+    def padded(self, count: int) -> "Units":
+        """The same units with empty ones behind them, so that partitions of one table share compiled functions."""
+        return Units(self.ids, max(self.count, count), self.name)
+
     @classmethod
     def of(cls, labels: Sequence[object], name: str) -> "Units":
         """Equal labels make a unit; None makes none."""
