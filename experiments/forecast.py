@@ -13,19 +13,15 @@ import pandas as pd
 import scipy.stats
 
 from configs import lists, schema
-from experiments import predictors
+from experiments import judge, predictors
 from experiments.predictors import Predictor
 from geojax import records, tables
 from geojax.errors import InputError
-from geojax.regression import design, intervals, units, validation
+from geojax.regression import design, intervals, units
 
 PREDICTIONS = tuple(
     "model measure terms predicted lower upper inside_range actual block promise level lower_model_based "
     "upper_model_based models families note".split()
-)
-VALIDATION = tuple(
-    "measure terms n mse r2_vs_training_mean r2_vs_test_mean pearson spearman coverage weighted_tau "
-    "coverage_model_based unbounded outside_range n_dropped block excluded level reason".split()
 )
 KNOWN, NEW = "known_family", "new_family"
 
@@ -86,8 +82,12 @@ def write(table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regre
     if unbounded:
         log.warning("%d intervals are %s", len(unbounded), unbounded[0]["note"].split(";")[0])
     if new.frame[new.target].notna().any():
-        lines = list(validations(table, new, found, rows, lists.names(config.exclude), config.level))
-        records.write_table(workdir / "validation.csv", lines, VALIDATION)
+        lines = list(
+            judge.rows(
+                table, new, [one for one in found if covers(one, new)], rows, lists.names(config.exclude), config.level
+            )
+        )
+        records.write_table(workdir / "validation.csv", lines, judge.COLUMNS)
 
 
 def predictions(
@@ -210,69 +210,6 @@ def quantile(level: float, freedom: float) -> float:
 def fewest_units(level: float) -> int:
     """Units that a jackknife+ interval of this level needs to be bounded."""
     return math.ceil(level / (1 - level) - 1e-9)
-
-
-def validations(
-    table: tables.ScoreTable,
-    new: tables.ScoreTable,
-    found: Sequence[Predictor],
-    rows: Sequence[Mapping[str, Any]],
-    exclude: Sequence[str],
-    level: float,
-) -> Iterator[dict[str, Any]]:
-    """A row for every predictor, and a second without the excluded models, the columns `VALIDATION`."""
-    target = table.frame[table.target].to_numpy(float)
-    actual = new.frame[new.target].to_numpy(float)
-    models = list(new.frame["model"])
-    n = len(models)
-    for index, one in enumerate(one for one in found if covers(one, new)):
-        own = rows[index * n : (index + 1) * n]
-        predicted, lower, upper, low, high = (
-            np.array([row[name] for row in own], float)
-            for name in ("predicted", "lower", "upper", "lower_model_based", "upper_model_based")
-        )
-        outside = np.array([row["inside_range"] is False for row in own])
-        mean = np.full(n, target[one.mask].mean() if one.mask.any() else np.nan)
-        for left_out in ((), exclude) if exclude else ((),):
-            kept = np.isfinite(actual) & ~np.isin(models, left_out)
-            with jax.enable_x64(True):
-                score = validation.score_each(
-                    np.where(kept, actual, 0.0), predicted, mean, kept, np.arange(n), np.ones((1, n))
-                )
-                score = {name: float(np.asarray(leaf)[0]) for name, leaf in score._asdict().items()}
-            used = kept & np.isfinite(predicted)
-            number = int(used.sum())
-            score["n"] = number
-            if not one.encoder.terms.items:
-                score |= dict.fromkeys(("pearson", "spearman", "weighted_tau"), math.nan)
-            bounded = used & np.isfinite(low)
-            yield {"measure": one.name, "terms": one.terms} | score | {
-                "coverage": share((lower <= actual) & (actual <= upper), used),
-                "coverage_model_based": share((low <= actual) & (actual <= high), bounded),
-                "unbounded": int(np.isinf(upper[used]).sum()), "outside_range": int(outside[used].sum()),
-                "n_dropped": n - number, "block": one.block, "excluded": ",".join(left_out), "level": level,
-                "reason": dropped(own, actual, predicted, left_out),
-            }  # fmt: skip
-
-
-def dropped(
-    rows: Sequence[Mapping[str, Any]], actual: np.ndarray, predicted: np.ndarray, exclude: Sequence[str]
-) -> str:
-    """How many new models a line of the validation leaves out, and why."""
-    reasons: Counter[str] = Counter()
-    for row, found, value in zip(rows, actual, predicted, strict=True):
-        if row["model"] in exclude:
-            reasons["excluded"] += 1
-        elif math.isnan(found):
-            reasons["without a score"] += 1
-        elif math.isnan(value):
-            reasons[row["note"].split(";")[0]] += 1
-    return ", ".join(f"{number} left out: {reason}" for reason, number in reasons.items())
-
-
-def share(hits: np.ndarray, among: np.ndarray) -> float:
-    """The share of hits; NaN among none."""
-    return float(hits[among].mean()) if among.any() else math.nan
 
 
 def save(

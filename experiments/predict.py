@@ -143,6 +143,13 @@ def lines(
     )
     if r2 is not None and r2 <= 0:
         found.append("which is no better than the mean of the training models: do not rely on the prediction")
+    selected = next(
+        (row for row in record["validation"] if row["scheme"] == choice["scheme"] and row["measure"] == "selected"),
+        None,
+    )
+    if not config.measure and selected and selected["r2_vs_training_mean"] is not None:
+        found.append(f"with the choice among {len(table.measures)} measures inside the validation: R² "
+                     f"{selected['r2_vs_training_mean']:.2f}")  # fmt: skip
     if better := baseline_that_wins(record["validation"], choice):
         found.append(better)
     if not record["measuring"]:

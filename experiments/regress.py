@@ -26,6 +26,17 @@ COLUMNS = tuple(
     "candidates permuted condition_number influential reason".split()
 )
 
+COLUMNS_OF = {
+    "regression": COLUMNS,
+    "coefficients": fits.COEFFICIENTS,
+    "influence": fits.INFLUENCE,
+    "partial": fits.PARTIAL,
+    "ladders": fits.LADDERS,
+    "relations": fits.RELATIONS,
+    "cross_validation": validate.COLUMNS,
+}
+FEWEST_MODELS = 8  # below, a table is regressed and nothing about it validated
+
 log = logging.getLogger(__name__)
 
 
@@ -77,21 +88,19 @@ def write(
     measures = predictors.of_table(table, sides, columns=table.measures)
     everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
     rows = regressions(table, config.terms, config.clusters, *chance)
-    found = {
-        "regression": (rows, COLUMNS),
-        "coefficients": (
-            list(fits.coefficient_rows(table, measures, clusters, config.level, *chance)),
-            fits.COEFFICIENTS,
-        ),
-        "influence": (list(fits.influence_rows(table, measures)), fits.INFLUENCE),
-        "partial": (list(fits.partial_rows(table)), fits.PARTIAL),
-        "ladders": (list(fits.ladder_rows(table, *chance)), fits.LADDERS),
-        "relations": (list(fits.relation_rows(table)), fits.RELATIONS),
-        "cross_validation": (list(validate.rows(table, everything, config.level, *chance)), validate.COLUMNS),
-    }
-    for name, (lines, columns) in found.items():
-        records.write_table(workdir / f"{name}.csv", lines, columns)
-    forecast.save(table, sides, found["cross_validation"][0], workdir, measuring)
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list, regression=rows)
+    if len(table.frame) < FEWEST_MODELS:
+        log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
+    else:
+        lines["coefficients"] = list(fits.coefficient_rows(table, measures, clusters, config.level, *chance))
+        lines["influence"] = list(fits.influence_rows(table, measures))
+        lines["partial"] = list(fits.partial_rows(table))
+        lines["ladders"] = list(fits.ladder_rows(table, *chance))
+        lines["relations"] = list(fits.relation_rows(table))
+        lines["cross_validation"] = list(validate.rows(table, everything, config.level, *chance))
+    for name, columns in COLUMNS_OF.items():
+        records.write_table(workdir / f"{name}.csv", lines[name], columns)
+    forecast.save(table, sides, lines["cross_validation"], workdir, measuring)
     return rows
 
 

@@ -1,6 +1,5 @@
 """How well a fit predicts units that it has not seen: every unit is left out in turn, and so are all its copies."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
