@@ -55,9 +55,10 @@ def why_not(table: tables.ScoreTable, family: str, level: float) -> str:
     needed, have = forecast.fewest_units(level), len(table.families)
     if have >= needed:
         return ""
+    covered = f"{have} {'family' if have == 1 else 'families'} ({', '.join(table.families)})"
     return (
-        f"the fit covers {have} {'family' if have == 1 else 'families'} ({', '.join(table.families)}) and not {family}; "
-        f"a new family takes {needed} of them for {level:.0%}: name the model's own with --config.family, or add families"
+        f"the fit covers {covered} and not {family}, and a new family takes {needed} of them for {level:.0%}: name the "
+        "model's own with --config.family, or add families to the fit"
     )
 
 

@@ -89,11 +89,11 @@ def write(
     everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
     rows = regressions(table, config.terms, config.clusters, *chance)
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list, regression=rows)
+    lines["coefficients"] = list(fits.coefficient_rows(table, measures, clusters, config.level, *chance))
+    lines["influence"] = list(fits.influence_rows(table, measures))
     if len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        lines["coefficients"] = list(fits.coefficient_rows(table, measures, clusters, config.level, *chance))
-        lines["influence"] = list(fits.influence_rows(table, measures))
         lines["partial"] = list(fits.partial_rows(table))
         lines["ladders"] = list(fits.ladder_rows(table, *chance))
         lines["relations"] = list(fits.relation_rows(table))

@@ -1,4 +1,4 @@
-"""Regression of scores on measures: fits, robust errors, validation, intervals. Float64 under `jax.enable_x64(True)`."""
+"""Regression of scores on measures: fits, robust errors, validation, intervals; in float64."""
 
 from geojax.regression.correlation import pearson, ranks, spearman, weighted_tau
 from geojax.regression.least_squares import REASONS, Regression, ordinary_least_squares, regress, regress_each

@@ -99,7 +99,7 @@ def predict(
     coordinates = basis.columns.T @ kept(target, mask)
     error = jnp.where(mask, jnp.abs(target - held.predicted), 0.0)
     sizes = sums.rows
-    present = (sizes > 0).sum()
+    present = (sizes > 0).sum().astype(error.dtype)
     members = mask & (ids == jnp.arange(count)[:, None])  # [u, n]
     picks = jnp.argmax(jnp.where(members, lots[:, None, :], -1.0), axis=-1)  # [s, u], a row of each unit
     centre = held.coordinates @ at.T  # [u, q]

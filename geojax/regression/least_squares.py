@@ -194,5 +194,5 @@ def regress_each(
 
 @jax.jit
 def fit_each(designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"]) -> LeastSquares:
-    """`ordinary_least_squares` for every design with its own mask in one compiled call; fields gain a leading axis m."""
+    """`ordinary_least_squares` for every design with its own mask in one compiled call."""
     return jax.vmap(ordinary_least_squares, in_axes=(0, None, 0))(designs, target, masks)

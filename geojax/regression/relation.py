@@ -80,7 +80,7 @@ def compare(x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, object]:
     return found
 
 
-def nested_f_test(small: float, large: float, added: int, freedom: float) -> float:
+def nested_f_test(small: float, large: float, added: int, freedom: int) -> float:
     """p of the columns that a larger least-squares fit adds: from both R², their number, the residual freedom."""
     from scipy.stats import f
 

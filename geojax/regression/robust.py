@@ -90,7 +90,9 @@ def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: In
 
     rank = basis.kept.sum()
     determined = (rank == used.sum()) & (mask.sum() > rank)
-    reason = jnp.where(total > 1e-9 * plain, 0, 2)
+    # A coefficient along a direction that one cluster determines: what that cluster adds to its error is not seen.
+    alone = jnp.sum(jnp.einsum("kj,gjl->kgl", basis.back, vectors) ** 2 * (left <= 1e-9), axis=(1, 2))
+    reason = jnp.where((total > 1e-9 * plain) & (alone <= 1e-9 * plain), 0, 2)
     reason = jnp.where(present.sum() < FEWEST_CLUSTERS, 1, reason)
     reason = jnp.where(determined, reason, 3)
     known = reason == 0

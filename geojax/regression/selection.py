@@ -46,8 +46,8 @@ def subsets(measures: int, most: int = MOST_IN_SUBSET) -> np.ndarray:
     return np.array([[*one, *[-1] * (widest - len(one))] for one in found], np.int32)
 
 
-def _sums(measures: Float[Array, "n p"], target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> Array:
-    """Products of [1, measures, target] summed over each unit: [u, p + 2, p + 2]."""
+def _sums(measures: Float[Array, "n p"], target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> tuple:
+    """Products of [1, measures, target] summed over each unit [u, p + 2, p + 2]; the columns; centre and spread."""
     centre = jnp.sum(jnp.where(mask[:, None], measures, 0.0), 0) / mask.sum()
     spread = jnp.sqrt(jnp.sum(jnp.where(mask[:, None], measures - centre, 0.0) ** 2, 0) / mask.sum())
     scaled = (measures - centre) / jnp.where(spread > 0, spread, 1.0)

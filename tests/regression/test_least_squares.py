@@ -11,12 +11,6 @@ from hypothesis import strategies as st
 from geojax import regression
 
 
-@pytest.fixture(autouse=True)
-def double_precision():
-    with jax.enable_x64(True):
-        yield
-
-
 def one(measure, target, families=None, mask=None):
     """The regression of one column, as NumPy scalars, and its reason in words."""
     measure, target = np.asarray(measure, float), np.asarray(target, float)

@@ -1,0 +1,157 @@
+"""Validation against loops that refit: folds, copies in a bootstrap, what cannot be predicted, the scores."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import r2_score
+
+from geojax.regression import correlation, relation, validation
+
+
+def sample(seed, n=40, units=8):
+    rng = np.random.default_rng(seed)
+    ids = np.concatenate([np.arange(units), rng.integers(0, units, n - units)]).astype(np.int32)
+    design = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    return design, design @ [1, 0.5, -0.3] + rng.normal(size=n), ids
+
+
+def refitted(design, target, ids):
+    """Held-out predictions and training means, one fit a unit."""
+    predicted, mean = np.empty(len(target)), np.empty(len(target))
+    for unit in np.unique(ids):
+        out = ids == unit
+        predicted[out] = design[out] @ np.linalg.lstsq(design[~out], target[~out], rcond=None)[0]
+        mean[out] = target[~out].mean()
+    return predicted, mean
+
+
+def test_every_fold_is_a_fit_without_the_unit():
+    design, target, ids = sample(0)
+    scores, held = validation.cross_validate_each(design[None], target, np.ones((1, 40), bool), ids, np.ones((1, 8)))
+    predicted, mean = refitted(design, target, ids)
+    np.testing.assert_allclose(held.predicted[0], predicted, rtol=1e-10)
+    np.testing.assert_allclose(held.training_mean[0], mean, rtol=1e-10)
+    np.testing.assert_allclose(scores.mse[0, 0], np.mean((target - predicted) ** 2))
+    np.testing.assert_allclose(scores.r2_vs_test_mean[0, 0], r2_score(target, predicted))
+    np.testing.assert_allclose(
+        scores.r2_vs_training_mean[0, 0], 1 - np.sum((target - predicted) ** 2) / np.sum((target - mean) ** 2)
+    )
+    np.testing.assert_allclose(scores.spearman[0, 0], scipy.stats.spearmanr(predicted, target).statistic)
+    np.testing.assert_allclose(scores.weighted_tau[0, 0], scipy.stats.weightedtau(predicted, target).statistic)
+
+
+def test_all_copies_of_a_unit_leave_the_training_rows():
+    design, target, ids = sample(1)
+    counts = validation.resamples(np.random.default_rng(0), 8, 3)
+    scores, _ = validation.cross_validate_each(design[None], target, np.ones((1, 40), bool), ids, counts)
+    for index, times in enumerate(counts):
+        rows = np.repeat(np.arange(40), times[ids].astype(int))
+        predicted, mean = refitted(design[rows], target[rows], ids[rows])
+        np.testing.assert_allclose(scores.mse[index, 0], np.mean((target[rows] - predicted) ** 2))
+        np.testing.assert_allclose(
+            scores.r2_vs_training_mean[index, 0],
+            1 - np.sum((target[rows] - predicted) ** 2) / np.sum((target[rows] - mean) ** 2),
+        )
+        np.testing.assert_allclose(
+            scores.spearman[index, 0], scipy.stats.spearmanr(predicted, target[rows]).statistic, rtol=1e-6
+        )
+
+
+def test_pure_noise_does_not_predict():
+    rng = np.random.default_rng(2)
+    designs = np.concatenate([np.ones((40, 60, 1)), rng.normal(size=(40, 60, 5))], -1)
+    scores, _ = validation.cross_validate_each(
+        designs, rng.normal(size=60), np.ones((40, 60), bool), np.arange(60, dtype=np.int32), np.ones((1, 60))
+    )
+    assert np.median(scores.r2_vs_training_mean) < 0 and np.median(scores.r2_vs_test_mean) < 0
+
+
+def test_a_left_out_family_is_not_the_reference_level():
+    rng = np.random.default_rng(3)
+    ids = np.repeat(np.arange(3, dtype=np.int32), 10)
+    design = np.column_stack([np.ones(30), ids == 1, ids == 2, rng.normal(size=30)]).astype(float)
+    scores, held = validation.cross_validate_each(
+        design[None], rng.normal(size=30), np.ones((1, 30), bool), ids, np.ones((1, 3))
+    )
+    assert np.isnan(held.predicted).all() and scores.n[0, 0] == 0 and np.isnan(scores.mse[0, 0])
+    assert np.isfinite(held.training_mean).all()
+
+
+def test_masked_rows_and_rows_in_no_unit_change_nothing():
+    design, target, ids = sample(4)
+    mask = np.arange(40) < 30
+    spoiled = np.where(mask[:, None], design, np.nan)
+    found, _ = validation.cross_validate_each(
+        spoiled[None], np.where(mask, target, np.inf), mask[None], np.where(mask, ids, -1), np.ones((1, 8))
+    )
+    alone, _ = validation.cross_validate_each(
+        design[None, :30], target[:30], np.ones((1, 30), bool), ids[:30], np.ones((1, 8))
+    )
+    for one, other in zip(found, alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 9), st.integers(0, 10**6))
+def test_small_systems_are_solved(size, seed):
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(seed)
+        root = rng.normal(size=(5, size, size + 2))
+        matrices, right = root @ root.transpose(0, 2, 1), rng.normal(size=(5, size))
+        solution, least = validation.solve(jnp.asarray(matrices), jnp.asarray(right))
+        np.testing.assert_allclose(matrices @ np.asarray(solution)[..., None], right[..., None], atol=1e-6)
+        assert (least > 0).all()
+
+
+def test_fewer_than_five_units_are_not_resampled():
+    rng = np.random.default_rng(0)
+    assert validation.resamples(rng, 4, 100).shape == (1, 4) and validation.resamples(rng, 5, 100).shape == (101, 5)
+    assert np.isnan(validation.percentiles(np.empty((0, 2)), 0.9)).all()
+    lower, upper = validation.percentiles(np.arange(101.0)[:, None] * [1, np.nan], 0.9)
+    np.testing.assert_allclose([lower[0], upper[0]], [5, 95])
+    assert np.isnan([lower[1], upper[1]]).all()
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(0, 3), min_size=12, max_size=12), st.integers(0, 10**6))
+def test_counts_are_copies(times, seed):
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(seed)
+        first, second = rng.permutation(12.0 * np.arange(12)), rng.normal(size=12)
+        copied = np.resize(np.repeat(np.arange(12), times) if any(times) else [0], 36)
+        kept = jnp.arange(36) < sum(times)
+        for function in (correlation.pearson, correlation.spearman, correlation.weighted_tau):
+            counted = jax.jit(function)(first, second, np.array(times, float))
+            one = jax.jit(function)(first[copied], second[copied], kept)
+            if np.count_nonzero(times) < 3:
+                assert np.isnan(counted)
+            else:
+                np.testing.assert_allclose(counted, one, rtol=1e-9)
+
+
+def test_a_monotone_function_beats_a_line_where_the_relation_is_bent_and_a_spline_where_it_turns():
+    x = np.linspace(-1, 1, 60)
+    rng = np.random.default_rng(0)
+    step = relation.compare(x, np.sign(x) + 0.05 * rng.normal(size=60), np.arange(60))
+    assert step["closest"] == "monotone" and step["direction"] == "rising" and step["p_spline"] < 0.01
+    turn = relation.compare(x, -(x**2) + 0.05 * rng.normal(size=60), np.arange(60))
+    assert turn["closest"] == "spline" and turn["held_out_spline"] > 0.9 > 0.3 > turn["held_out_line"]
+    line = relation.compare(x, x + 0.3 * rng.normal(size=60), np.arange(60))
+    assert line["p_spline"] > 0.01 and line["held_out_line"] > 0.6
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_the_monotone_function_is_that_of_scikit_learn(rising):
+    from sklearn.isotonic import IsotonicRegression
+
+    rng = np.random.default_rng(1)
+    x = np.round(rng.uniform(size=50), 1)
+    y = (1 if rising else -1) * x + rng.normal(size=50)
+    curve = relation.Monotone(x, y)
+    assert curve.rising == rising
+    theirs = IsotonicRegression(increasing=rising, out_of_bounds="clip").fit(x, y)
+    np.testing.assert_allclose(curve(np.linspace(-1, 2, 40)), theirs.predict(np.linspace(-1, 2, 40)), atol=1e-9)
