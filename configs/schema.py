@@ -128,7 +128,7 @@ class Regress:
     predict: str = ""  # CSV of new models, with the same columns; glue_average where it is known
     exclude: str = ""  # models of `predict` to leave out of a second line of validation.csv: "A,B"
     level: float = 0.9  # nominal coverage of every interval
-    resamples: int = 1000  # bootstrap samples, permutations and smooth random paths
+    resamples: int = 1000  # bootstrap samples, permutations and smooth random paths; 0: no validation
     seed: int = 0  # seed of these
 
 
@@ -255,6 +255,6 @@ class Benchmark:
     cloud: str = ""  # .npy file, float array n x d; empty: a generated cloud of 116 667 x 384
     model: str = "geojax-bert-tiny"  # to sample: HuggingFace name, local folder, or an encoder that ships with geojax
     sequences: str = ""  # to sample: text file, one sequence a line; empty: the set that ships with geojax
-    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched"  # what to time
+    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap"  # what to time
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud

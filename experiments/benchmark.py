@@ -17,7 +17,7 @@ import numpy as np
 
 from configs.lists import names
 from configs.schema import Benchmark
-from experiments import peers, spaces
+from experiments import benchmark_fits, peers, spaces
 from geojax import latent, records
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
@@ -244,6 +244,12 @@ def sampling(batch_size: int, inputs: Inputs) -> Part:
     )
 
 
+def bootstrap(inputs: Inputs, samples: int = 10_000) -> Part:
+    """Bootstrap of the regressions on nineteen measures, without and with a family term."""
+    table, reference, ours = benchmark_fits.sides(inputs.config.seed, samples)
+    return Part(reference, ours, f"mean slope of {samples} samples", table.shape)
+
+
 PARTS: dict[str, Callable[[Inputs], Part]] = {
     "pq": partial(quantizing, "pq"),
     "lsq": partial(quantizing, "lsq"),
@@ -253,4 +259,5 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "eight": eight,
     "sampling": partial(sampling, 1),
     "sampling_batched": partial(sampling, 32),
+    "bootstrap": bootstrap,
 }

@@ -48,11 +48,11 @@ def least_squares_of(found: Sequence[Predictor], target: np.ndarray) -> least_sq
 
 
 def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Units) -> robust.Robust:
-    """Robust errors of all fits; below one cluster all are NaN with their reason."""
+    """Robust errors of all fits, at one shape whatever the clusters; with none all are NaN with their reason."""
     designs, masks = predictors.stacked(found)
-    ids, count = (clusters.ids, clusters.count) if clusters.count else (np.zeros(len(target), np.int32), 1)
+    ids = clusters.ids if clusters.count else np.zeros(len(target), np.int32)
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, robust.robust_each(designs, target, masks, ids, count=count))
+        return jax.tree.map(np.asarray, robust.robust_each(designs, target, masks, ids, count=len(target)))
 
 
 def why_undetermined(one: Predictor, target: np.ndarray) -> str:
@@ -130,7 +130,7 @@ def bootstrapped(
     """Coefficients [m, samples, k] in bootstrap samples of the clusters; no samples below 5 clusters."""
     designs, masks = predictors.stacked(found)
     counts = validation.resamples(np.random.default_rng(seed), max(clusters.count, 1), samples)[1:]
-    if not len(counts):
+    if not len(counts) or not clusters.count:
         return np.empty((len(found), 0, designs.shape[2]))
     with jax.enable_x64(True):
         return np.asarray(bootstrap.bootstrap_each(designs, target, masks, counts[:, clusters.ids])[0])

@@ -57,8 +57,8 @@ def check(config: schema.Regress) -> None:
     """Raises `InputError` for numbers that mean nothing."""
     if not 0 < config.level < 1:
         raise InputError(f"level is {config.level}: a coverage lies between 0 and 1, as 0.9")
-    if config.resamples < 100:
-        raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more")
+    if config.resamples and config.resamples < 100:
+        raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more; 0 leaves the validation out")
     if config.exclude and not config.predict:
         raise InputError("exclude names models of the table `predict`: give --config.predict too")
 
@@ -91,7 +91,9 @@ def write(
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list, regression=rows)
     lines["coefficients"] = list(fits.coefficient_rows(table, measures, clusters, config.level, *chance))
     lines["influence"] = list(fits.influence_rows(table, measures))
-    if len(table.frame) < FEWEST_MODELS:
+    if not config.resamples:
+        log.info("resamples is 0: nothing is validated")
+    elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
         lines["partial"] = list(fits.partial_rows(table))

@@ -149,7 +149,7 @@ def permuted(table: tables.ScoreTable, terms: str, unit: Units, samples: int, se
             [column - _within(column, mask, family) for column, mask in zip(measures.T, masks.T, strict=True)], 1
         )
         strata = np.array([family.ids[unit.ids == index][0] for index in range(unit.count)], float)
-    if unit.count < validation.FEWEST_UNITS:
+    if unit.count < validation.FEWEST_UNITS or not samples:
         nothing = np.full(len(table.measures), np.nan)
         return {"raw": nothing, "corrected": nothing, "units": unit.count, "unit": unit.name}
     orders = chance.permutations(np.random.default_rng(seed), strata, samples)

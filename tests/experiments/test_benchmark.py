@@ -34,6 +34,11 @@ def test_both_sides_find_the_same(cloud, tmp_path):
     assert table.loc["lsq", "value"] <= 1.005 * table.loc["lsq", "reference_value"]
 
 
+def test_the_bootstrap_and_the_loop_find_the_same():
+    part = benchmark.bootstrap(0, samples=5)
+    assert part.ours(None) == pytest.approx(part.reference(part.table), rel=1e-9)
+
+
 def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(InputError, match=r"\[peers\]"):

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from configs import schema
-from experiments import predict, regress
+from experiments import forecast, predict, predictors, regress, validate
+from geojax import tables
 from geojax.errors import InputError
 
 
@@ -30,7 +31,9 @@ def launch(tmp_path, train, new, **settings):
     config = schema.Regress(
         table=str(tmp_path / "train.csv"), predict=str(tmp_path / "new.csv"), resamples=100, **settings
     )
-    regress.run(config, tmp_path / "out")
+    table = regress.read(config, config.table)
+    new = forecast.read_new(config, table)
+    forecast.write(table, new, config, tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -94,29 +97,29 @@ def test_the_validation_has_a_second_line_without_the_excluded(done):
     train = models(3, 10, 0)["glue_average"].mean()
     assert rows["mse"][1] == pytest.approx(np.mean(errors**2))
     assert rows["r2_vs_training_mean"][1] == pytest.approx(1 - np.sum(errors**2) / np.sum((actual - train) ** 2))
-    assert rows["r2_vs_test_mean"][1] == pytest.approx(
-        1 - np.sum(errors**2) / np.sum((actual - actual.mean()) ** 2)
-    )
+    assert rows["r2_vs_test_mean"][1] == pytest.approx(1 - np.sum(errors**2) / np.sum((actual - actual.mean()) ** 2))
     baselines = found.query("block != 'measure'")
     assert {"training_mean", "alpha", "family_mean", "parameters"} <= set(baselines["measure"])
 
 
-def test_every_scheme_has_measures_choices_and_baselines(done):
-    found = pd.read_csv(done[0] / "cross_validation.csv", keep_default_na=False)
+def test_every_scheme_has_measures_choices_and_baselines():
+    table = tables.from_frame(models(3, 10, 0))
+    everything = [*predictors.of_table(table, predictors.sides(table, "")), *predictors.baselines(table)]
+    found = pd.DataFrame(validate.rows(table, everything, 0.9, 100, 0))[list(validate.COLUMNS)]
     assert set(found["scheme"]) == {"leave_one_out", "leave_one_level_out", "leave_one_family_out"}
+    wanted = {"eee", "vrm", "training_mean", "alpha", "family_mean", "parameters", "selected", "best_subset", "ridge"}
     for _, rows in found.groupby("scheme"):
-        names = set(rows["measure"])
-        assert {"eee", "vrm", "training_mean", "alpha", "family_mean", "parameters", "selected", "best_subset",
-                "ridge"} <= names  # fmt: skip
+        assert wanted == set(rows["measure"])
     family = found.query("scheme == 'leave_one_family_out'").set_index(["measure", "terms"])
     row = family.loc["eee", "measure+family"]
-    assert row["mse"] == "nan" and row["reason"] == "a family that the fit has not seen"
+    assert np.isnan(row["mse"]) and row["reason"] == "a family that the fit has not seen"
     row = family.loc["eee", "measure"]
-    assert row["interval"] == "fewer than 5 units" and row["r2_lower"] == "nan" and float(row["mse"]) > 0
+    assert row["interval"] == "fewer than 5 units" and np.isnan(row["r2_lower"]) and row["mse"] > 0
     row = found.query("scheme == 'leave_one_level_out'").set_index(["measure", "terms"]).loc["eee", "measure"]
-    assert row["units"] == 5 and float(row["r2_lower"]) <= float(row["r2_vs_training_mean"]) <= float(row["r2_upper"])
+    assert row["units"] == 5 and row["r2_lower"] <= row["r2_vs_training_mean"] <= row["r2_upper"]
     chosen = found.query("measure == 'selected'").iloc[0]
     assert chosen["candidates"] == 2 and chosen["chosen"] == "eee"
+    assert found.query("measure == 'parameters'")["block"].unique() == ["label-free baseline"]
 
 
 def test_a_new_family_among_many_is_bounded(tmp_path):
@@ -152,8 +155,11 @@ def test_unknown_names_to_exclude_are_met_with_the_near_ones(tmp_path):
 def fit(tmp_path_factory):
     """A fit whose one family is that of the encoder that ships."""
     folder = tmp_path_factory.mktemp("fit")
-    models(1, 24, 0).assign(family="geojax-bert-tiny", vrm=0.5).to_csv(folder / "train.csv", index=False)
-    regress.run(schema.Regress(table=str(folder / "train.csv"), measures="eee", resamples=100), folder)
+    table = tables.from_frame(models(1, 24, 0).assign(family="geojax-bert-tiny"), measures="eee")
+    row = {"scheme": "leave_one_level_out", "measure": "eee", "terms": "measure", "block": "measure", "n": 24,
+           "units": 12, "mse": 0.01, "r2_vs_training_mean": 0.5, "r2_lower": 0.2, "r2_upper": np.nan}  # fmt: skip
+    better = row | {"measure": "alpha", "terms": "log1p(alpha)", "block": "baseline", "mse": 0.005}
+    forecast.save(table, ("measure",), [row, better], folder)
     return folder
 
 
@@ -163,9 +169,14 @@ def test_one_model_is_measured_and_predicted(fit, tmp_path, capsys):
     predict.run(schema.Predict(model="geojax-bert-tiny", **settings), tmp_path)
     text = capsys.readouterr().out
     (row,) = pd.read_csv(tmp_path / "predictions.csv").to_dict("records")
-    assert text.startswith(f"geojax-bert-tiny: glue_average {row['predicted']:.4f}, 90% interval {row['lower']:.4f} to")
+    answer = f"glue_average {row['predicted']:.4f}, 90% interval {row['lower']:.4f} to {row['upper']:.4f}"
+    assert text.startswith(f"geojax-bert-tiny: {answer}")
     assert "for a new model of a known family" in text and "the range of the fit" in text
-    assert "24 models of 1 family" in text and "validated by leave-one-level-out over 12 units: R²" in text
+    assert (
+        "24 models of 1 family" in text
+        and "validated by leave-one-level-out over 12 units: R² against the training mean 0.50" in text
+    )
+    assert "the baseline alpha (log1p(alpha)) did better there" in text
     assert "does not record how its measures were taken" in text
 
 

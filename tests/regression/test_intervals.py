@@ -115,6 +115,6 @@ def test_intervals_cover(new_family):
 )
 def test_the_coverage_of_both_promises(families, per, new_family, between, level):
     found = coverage(families, per, 4000, level, families, new_family=new_family, between=between)
-    print(f"{families} x {per}, new family {new_family}, between {between}, nominal {level}: jackknife+ {found[0]:.3f}, "
-          f"t {found[1]:.3f}")  # fmt: skip
+    kind = f"new family, deviation between families {between}" if new_family else "known family"
+    print(f"{families} x {per} models, {kind}, nominal {level}: jackknife+ {found[0]:.3f}, t {found[1]:.3f}")
     assert np.abs(np.array(found) - level).max() < 0.03 if not new_family else abs(found[0] - level) < 0.03

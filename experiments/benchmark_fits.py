@@ -1,0 +1,55 @@
+"""The bootstrap of all regressions of a study, beside scikit-learn in a loop."""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+from geojax.regression.bootstrap import bootstrap_each
+
+MODELS, MEASURES = 125, 19
+
+
+def table(seed: int) -> np.ndarray:
+    """A table of 125 models: nineteen measures, a family of two, the score."""
+    rng = np.random.default_rng(seed)
+    family = rng.integers(0, 2, MODELS)
+    measures = rng.normal(size=(MODELS, MEASURES)) + 0.5 * family[:, None]
+    score = measures[:, 0] * 0.1 + 0.05 * family + 0.1 * rng.normal(size=MODELS) + 0.6
+    return np.column_stack([measures, family, score])
+
+
+def ours(table: np.ndarray, counts: np.ndarray) -> float:
+    """Mean slope of the first measure, with the family, over samples in which every model counts so often."""
+    measures, family, score = table[:, :MEASURES].T, table[:, MEASURES], table[:, -1]
+    ones = np.ones_like(measures)
+    plain = np.stack([ones, measures, np.zeros_like(measures)], -1)
+    with_family = np.stack([ones, measures, np.broadcast_to(family, measures.shape)], -1)
+    designs = np.concatenate([plain, with_family])
+    with jax.enable_x64(True):
+        coefficients, _ = bootstrap_each(designs, score, np.ones(designs.shape[:2], bool), counts)
+        return float(np.asarray(coefficients[MEASURES, :, 1]).mean())
+
+
+def scikit_learn(table: np.ndarray, counts: np.ndarray) -> float:
+    """The same by one `LinearRegression` for every sample, measure and form."""
+    from sklearn.linear_model import LinearRegression
+
+    measures, family, score = table[:, :MEASURES], table[:, MEASURES], table[:, -1]
+    slopes = []
+    for times in counts:
+        rows = np.repeat(np.arange(MODELS), times.astype(int))
+        for measure in range(MEASURES):
+            alone = measures[rows, measure, None]
+            LinearRegression().fit(alone, score[rows])
+            both = LinearRegression().fit(np.column_stack([alone, family[rows]]), score[rows])
+            if measure == 0:
+                slopes.append(both.coef_[0])
+    return float(np.mean(slopes))
+
+
+def sides(seed: int, samples: int) -> tuple[np.ndarray, partial, partial]:
+    """The table, the loop and the one call, both with the same bootstrap samples."""
+    counts = np.random.default_rng(seed).multinomial(MODELS, np.full(MODELS, 1 / MODELS), samples).astype(float)
+    whole = table(seed)
+    return whole, partial(scikit_learn, whole, counts), partial(ours, whole, counts)
