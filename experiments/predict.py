@@ -135,7 +135,8 @@ def lines(
         f"{'family' if len(table.families) == 1 else 'families'} ({config.fit})"
     )
     scheme = choice["scheme"].replace("_", "-")
-    bounds = "" if choice["r2_lower"] is None else f" ({choice['r2_lower']:.2f} to {choice['r2_upper']:.2f})"
+    ends = (choice["r2_lower"], choice["r2_upper"])
+    bounds = "" if None in ends else f" ({choice['r2_lower']:.2f} to {choice['r2_upper']:.2f})"
     r2 = choice["r2_vs_training_mean"]
     found.append(
         f"validated by {scheme} over {choice['units']} units: R² against the training mean {r2:.2f}{bounds}"

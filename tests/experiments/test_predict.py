@@ -51,10 +51,8 @@ def done(tmp_path_factory):
 def test_predictions_are_those_of_the_fit(done):
     out, new = done
     found = pd.read_csv(out / "predictions.csv", keep_default_na=False).set_index(["measure", "terms", "model"])
-    assert list(found.reset_index().columns[:7]) == (
-        ["measure", "terms", "model", "predicted", "lower", "upper", "inside_range"]
-    )
-    assert next(open(out / "predictions.csv")).startswith("model,measure,terms,predicted,lower,upper,inside_range")
+    header = (out / "predictions.csv").read_text().splitlines()[0]
+    assert header.startswith("model,measure,terms,predicted,lower,upper,inside_range")
     train = models(3, 10, 0)
     line = np.polyfit(train["eee"], train["glue_average"], 1)
     row = found.loc["eee", "measure", "new0"]
@@ -83,7 +81,7 @@ def test_a_new_family_is_another_promise(done):
 
 def test_the_validation_has_a_second_line_without_the_excluded(done):
     out, new = done
-    found = pd.read_csv(out / "validation.csv", keep_default_na=False)
+    found = pd.read_csv(out / "validation.csv").fillna({"excluded": "", "reason": ""})
     assert list(found.columns[:9]) == (
         "measure terms n mse r2_vs_training_mean r2_vs_test_mean pearson spearman coverage".split()
     )

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from configs import schema
-from experiments import regress
+from experiments import fits, regress
 from geojax import tables
 from geojax.errors import InputError
 
@@ -115,3 +115,91 @@ def test_bad_input_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="no table at"):
         regress.run(schema.Regress(table=str(tmp_path / "absent.csv")), tmp_path)
     assert not (tmp_path / "regression.csv").exists()
+
+
+def test_coefficients_have_four_kinds_of_error(frame, tmp_path):
+    found = run(frame, tmp_path)
+    table = pd.read_csv(tmp_path / "out" / "coefficients.csv")
+    assert list(table.columns[:9]) == "measure terms term estimate std_error se_kind lower upper p_value".split()
+    rows = table.set_index(["measure", "terms", "term", "se_kind"])
+    slope = rows.loc["eee", "measure", "measure"]
+    line = scipy.stats.linregress(frame["eee"], frame["glue_average"])
+    np.testing.assert_allclose(slope["estimate"], line.slope, rtol=1e-9)
+    np.testing.assert_allclose(slope.loc["classical", "std_error"], line.stderr, rtol=1e-9)
+    half = line.stderr * scipy.stats.t.ppf(0.95, 18)
+    np.testing.assert_allclose(
+        slope.loc["classical", ["lower", "upper"]].astype(float), line.slope + np.array([-half, half])
+    )
+    assert slope.loc["hc2", "p_value"] < 0.01
+    assert np.isnan(slope.loc["cr2", "std_error"]) and "fewer than 5 clusters: 2 families" in slope.loc["cr2", "reason"]
+    family = rows.loc["eee", "measure+family"]
+    assert set(family.index.get_level_values("term")) == {"intercept", "measure", "family[wide]"}
+    assert found.loc[("eee", "measure"), "condition_number"] == pytest.approx(1)
+
+
+def test_blocks_of_rungs_are_the_clusters_of_one_family(frame, tmp_path):
+    run(frame.drop(columns="family"), tmp_path)
+    rows = pd.read_csv(tmp_path / "out" / "coefficients.csv").query("se_kind == 'cr2' and term == 'measure'")
+    assert (rows["clusters"] == 5).all() and np.isfinite(rows["std_error"]).all()
+
+
+def test_collinear_columns_are_named(frame, tmp_path):
+    run(frame.assign(width=2 * frame["eee"] + 1), tmp_path, terms="measure+width", measures="eee")
+    rows = pd.read_csv(tmp_path / "out" / "coefficients.csv")
+    assert rows["estimate"].isna().all() and rows["reason"].str.contains("collinear: intercept, measure, width").all()
+    found = pd.read_csv(tmp_path / "out" / "regression.csv")
+    assert "collinear" in found["reason"][0]
+
+
+def test_terms_of_one_s_own(frame, tmp_path):
+    found = run(frame, tmp_path, terms="measure,measure+log(alpha)", measures="eee")
+    assert list(found.index) == [("eee", "measure"), ("eee", "measure+log(alpha)")]
+    design = np.column_stack([np.ones(20), frame["eee"], np.log1p(frame["alpha"])])
+    coefficients = np.linalg.lstsq(design, frame["glue_average"], rcond=None)[0]
+    np.testing.assert_allclose(found.loc[("eee", "measure+log(alpha)"), "slope"], coefficients[1], rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"terms": "family"}, "have no measure in them"),
+        ({"terms": "measure+width"}, "no column 'width'"),
+        ({"clusters": "origin"}, "'origin' is no column"),
+        ({"level": 1.5}, "level is 1.5"),
+        ({"exclude": "m1"}, "give --config.predict too"),
+        ({"baselines": "wdth"}, "no column 'wdth'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(frame, tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        run(frame, tmp_path, **settings)
+    assert not (tmp_path / "out" / "regression.csv").exists()
+
+
+def test_given_the_noise_level_no_published_measure_adds_anything(shared):
+    """Unless log alpha is forced to be a line: R² .9132, with lsq_patchiness .9143 (p = .22), pq_patchiness .9374."""
+    table = tables.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
+    found = pd.DataFrame(fits.partial_rows(table)).set_index(["measure", "given"])
+    assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
+    line = found.xs("log(alpha)", level="given")
+    np.testing.assert_array_equal(line["r2_given"].round(3), 0.913)
+    np.testing.assert_array_equal(line["r2"].round(4), [0.9143, 0.9374])
+    assert round(line["p_value"]["lsq_patchiness"], 2) == 0.22 and line["p_value"]["pq_patchiness"] < 1e-6
+    spline = found.xs("spline(log(alpha))", level="given")
+    np.testing.assert_array_equal(spline["r2_given"].round(3), 0.995)
+    assert (spline["p_value"] > 0.05).all() and (found.xs("level(alpha)", level="given")["p_value"] > 0.05).all()
+
+
+@pytest.mark.slow
+def test_the_published_table_in_full(shared, tmp_path):
+    """Every table: the noise level predicts better than any measure, and no correlation beats smooth paths."""
+    path = shared / "paper_results" / "bert_small.csv"
+    regress.run(schema.Regress(table=str(path)), tmp_path)
+    for name, columns in regress.COLUMNS_OF.items():
+        table = pd.read_csv(tmp_path / f"{name}.csv")
+        assert list(table.columns) == list(columns) and len(table)
+    ladders = pd.read_csv(tmp_path / "ladders.csv")
+    assert (ladders["p_smooth_pearson"] > 0.05).all() and len(ladders) == 19
+    found = pd.read_csv(tmp_path / "cross_validation.csv").query("scheme == 'leave_one_level_out'")
+    dose = found.query("terms == 'spline7(log(alpha))'")["r2_vs_training_mean"].item()
+    assert dose > 0.99 > found.query("block == 'measure'")["r2_vs_training_mean"].max()

@@ -111,7 +111,7 @@ def test_intervals_cover(new_family):
 @pytest.mark.parametrize("level", [0.8, 0.9])
 @pytest.mark.parametrize(
     ("families", "per", "new_family", "between"),
-    [(20, 5, False, 1.0), (20, 5, True, 1.0), (12, 10, True, 1.0), (30, 4, True, 0.3), (25, 4, True, 3.0)],
+    [(20, 5, False, 1.0), (20, 5, True, 1.0), (16, 7, True, 1.0), (30, 4, True, 0.3), (25, 4, True, 3.0)],
 )
 def test_the_coverage_of_both_promises(families, per, new_family, between, level):
     found = coverage(families, per, 4000, level, families, new_family=new_family, between=between)
