@@ -106,6 +106,11 @@ def write(
     return rows
 
 
+def terms_of(table: tables.ScoreTable) -> tuple[str, ...]:
+    """The right-hand sides that a table allows: with a family term from two families on."""
+    return predictors.sides(table, "")
+
+
 def fit(table: tables.ScoreTable, terms: str) -> Regression:
     """All measures of a table in one compiled call; fields are float64 NumPy arrays with a leading axis of measures."""
     frame = table.frame

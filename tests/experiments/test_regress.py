@@ -47,7 +47,7 @@ def frame():
 
 def test_the_published_regressions_to_every_printed_digit(shared, tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    regress.run(schema.Regress(table=str(shared / "paper_results" / "bert_small.csv")), tmp_path)
+    regress.run(schema.Regress(table=str(shared / "paper_results" / "bert_small.csv"), resamples=0), tmp_path)
     found = pd.read_csv(tmp_path / "regression.csv").set_index("measure")
     assert list(found.columns) == list(regress.COLUMNS[1:])
     assert len(found) == 19 and (found["terms"] == "measure").all() and "alpha" not in found.index
@@ -121,7 +121,7 @@ def test_coefficients_have_four_kinds_of_error(frame, tmp_path):
     found = run(frame, tmp_path)
     table = pd.read_csv(tmp_path / "out" / "coefficients.csv")
     assert list(table.columns[:9]) == "measure terms term estimate std_error se_kind lower upper p_value".split()
-    rows = table.set_index(["measure", "terms", "term", "se_kind"])
+    rows = table.set_index(["measure", "terms", "term", "se_kind"]).sort_index()
     slope = rows.loc["eee", "measure", "measure"]
     line = scipy.stats.linregress(frame["eee"], frame["glue_average"])
     np.testing.assert_allclose(slope["estimate"], line.slope, rtol=1e-9)
@@ -183,7 +183,7 @@ def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
     line = found.xs("log(alpha)", level="given")
     np.testing.assert_array_equal(line["r2_given"].round(3), 0.913)
-    np.testing.assert_array_equal(line["r2"].round(4), [0.9143, 0.9374])
+    np.testing.assert_array_equal(line["r2"].round(4), [0.9374, 0.9143])
     assert round(line["p_value"]["lsq_patchiness"], 2) == 0.22 and line["p_value"]["pq_patchiness"] < 1e-6
     spline = found.xs("spline(log(alpha))", level="given")
     np.testing.assert_array_equal(spline["r2_given"].round(3), 0.995)
