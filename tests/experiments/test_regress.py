@@ -203,3 +203,22 @@ def test_the_published_table_in_full(shared, tmp_path):
     found = pd.read_csv(tmp_path / "cross_validation.csv").query("scheme == 'leave_one_level_out'")
     dose = found.query("terms == 'spline7(log(alpha))'")["r2_vs_training_mean"].item()
     assert dose > 0.99 > found.query("block == 'measure'")["r2_vs_training_mean"].max()
+
+
+def test_partial_relations_stay_within_one_kind_of_dose(frame):
+    kinds = ["noise percent"] * 12 + ["pre-training step"] * 7 + ["none"]
+    frame = frame.assign(dose_kind=kinds, dose=np.r_[np.arange(12.0), 10.0 * np.arange(1, 9)])
+    found = pd.DataFrame(fits.partial_rows(tables.from_frame(frame.drop(columns=["alpha", "family"]))))
+    rows = found.set_index(["measure", "dose_kind", "given"])
+    noise = rows.loc["eee", "noise percent", "log1p(dose)"]
+    steps = rows.loc["eee", "pre-training step", "log(dose)"]
+    assert (noise["n"], noise["n_dropped"], steps["n"], steps["n_dropped"]) == (12, 8, 7, 13)
+    part = frame[:12]
+    covariate = np.log1p(part["dose"])
+
+    def rest(column):
+        return column - np.polyval(np.polyfit(covariate, column, 1), covariate)
+
+    expected = np.corrcoef(rest(part["eee"]), rest(part["glue_average"]))[0, 1]
+    assert noise["partial_r"] == pytest.approx(expected)
+    assert "12 rows for 13 coefficients" in rows.loc["eee", "noise percent", "level(dose)"]["reason"]
