@@ -1,7 +1,5 @@
 """Predictions for new models: what is written, what is promised, and how bad input is met."""
 
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +118,7 @@ def test_every_scheme_has_measures_choices_and_baselines():
     assert found.query("measure == 'parameters'")["block"].unique() == ["label-free baseline"]
 
 
+@pytest.mark.slow
 def test_a_new_family_among_many_is_bounded(tmp_path):
     out = launch(tmp_path, models(9, 4, 0), models(1, 2, 1, start=20).drop(columns="glue_average"), measures="eee")
     found = pd.read_csv(out / "predictions.csv").query("measure == 'eee' and terms == 'measure'")
@@ -187,7 +186,6 @@ def test_without_a_fit_that_covers_the_family_there_is_no_prediction(fit, tmp_pa
 
 
 def test_overlap_of_fit_and_new_models_is_said(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    train = models(2, 6, 0)
-    launch(tmp_path, train, train.iloc[:2], measures="eee")
+    models(2, 6, 0)[:2].to_csv(tmp_path / "new.csv", index=False)
+    forecast.read_new(schema.Regress(predict=str(tmp_path / "new.csv")), tables.from_frame(models(2, 6, 0)))
     assert "predicting them is no test" in caplog.text
