@@ -253,8 +253,10 @@ class Benchmark:
 
     experiment: str = "benchmark"
     cloud: str = ""  # .npy file, float array n x d; empty: a generated cloud of 116 667 x 384
-    model: str = "geojax-bert-tiny"  # to sample: HuggingFace name, local folder, or an encoder that ships with geojax
+    model: str = "geojax-bert-tiny"  # to sample and fine-tune: HuggingFace name, folder, or an encoder that ships
     sequences: str = ""  # to sample: text file, one sequence a line; empty: the set that ships with geojax
-    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap"  # what to time
+    task: str = "mini_paraphrase"  # to fine-tune on
+    data_dir: str = ""  # folder of that task's data, as in Finetune
+    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap,finetune_padded,finetune_longest"
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud

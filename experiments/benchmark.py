@@ -17,7 +17,7 @@ import numpy as np
 
 from configs.lists import names
 from configs.schema import Benchmark
-from experiments import benchmark_fits, peers, spaces
+from experiments import benchmark_fits, benchmark_training, peers, spaces
 from geojax import latent, records
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
@@ -250,6 +250,12 @@ def bootstrap(inputs: Inputs, samples: int = 10_000) -> Part:
     return Part(reference, ours, f"mean slope of {samples} samples", table.shape)
 
 
+def training(padded: bool, inputs: Inputs) -> Part:
+    """Steps of fine-tuning; PyTorch pads to the full length, or to the longest of a batch."""
+    reference, ours, shape, flops = benchmark_training.sides(inputs.config, padded)
+    return Part(reference, ours, "last loss, with dropout", shape, flops)
+
+
 PARTS: dict[str, Callable[[Inputs], Part]] = {
     "pq": partial(quantizing, "pq"),
     "lsq": partial(quantizing, "lsq"),
@@ -260,4 +266,6 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "sampling": partial(sampling, 1),
     "sampling_batched": partial(sampling, 32),
     "bootstrap": bootstrap,
+    "finetune_padded": partial(training, True),
+    "finetune_longest": partial(training, False),
 }

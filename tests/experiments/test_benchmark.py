@@ -22,7 +22,7 @@ def test_both_sides_find_the_same(cloud, tmp_path):
     pytest.importorskip("faiss")
     pytest.importorskip("torch")
     (tmp_path / "texts.txt").write_text("one sentence\nand a longer one, of more words\n" * 20)
-    parts = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched"
+    parts = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,finetune_padded,finetune_longest"
     config = Benchmark(cloud=cloud, parts=parts, sequences=str(tmp_path / "texts.txt"), repeats=1)
     benchmark.run(config, tmp_path)
     table = pd.read_csv(tmp_path / "benchmark.csv").set_index("part")
@@ -35,8 +35,8 @@ def test_both_sides_find_the_same(cloud, tmp_path):
 
 
 def test_the_bootstrap_and_the_loop_find_the_same():
-    part = benchmark.bootstrap(0, samples=5)
-    assert part.ours(None) == pytest.approx(part.reference(part.table), rel=1e-9)
+    part = benchmark.bootstrap(benchmark.Inputs(Benchmark()), samples=5)
+    assert part.ours() == pytest.approx(part.reference(), rel=1e-9)
 
 
 def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
