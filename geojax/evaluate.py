@@ -1,7 +1,7 @@
 """Measures of a cloud, with what a reader must know beside each number."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,14 +12,15 @@ from jaxtyping import Array
 
 from geojax.caveats import cell_warnings, span_warnings, value_warnings
 from geojax.errors import InputError
-from geojax.measures import Measure, check_convention, select
+from geojax.measures import Measure, check_convention, select, without_labels
+from geojax.measures.labels import check_labels
 from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.spectrum import eigenvalues
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 from geojax.results import Evaluation, Result
-from geojax.typing import Key, Labels, Mask, Points
+from geojax.typing import Key, Labels, Mask, Points, Scalar, Targets
 from geojax.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 
 
@@ -32,6 +33,7 @@ class Options(NamedTuple):
     iterations: int | None
     quantizer_seeds: int
     groups: int
+    classes: int | None = None
 
 
 def evaluate(
@@ -40,6 +42,7 @@ def evaluate(
     key: Key,
     *,
     mask: Any = None,
+    labels: Any = None,
     convention: str = "standard",
     codebooks: int = 4,
     codebook_size: int = 256,
@@ -53,9 +56,10 @@ def evaluate(
 
     Args:
       cloud: a `Cloud`, or an array Float[n, d] of any float type (cast to float32).
-      measures: "study", "all", "eee,vrm", or a sequence of names or catalogue rows.
+      measures: "study", "all", "transfer" (these need labels), "eee,vrm", or a sequence of names or catalogue rows.
       key: of the quantizers' starts, of random references and of the groups of sequences.
       mask: Bool[n] of NumPy or JAX, rows that count.
+      labels: Int[n] of NumPy or JAX, the class of each point from 0 on, or Float[n] for a regression.
       convention: "standard", or "paper" for numbers comparable with the published ones.
       codebooks: M, codebooks of each quantizer.
       codebook_size: K, entries of one codebook.
@@ -68,8 +72,9 @@ def evaluate(
     errors.
 
     Raises:
-      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask that does not fit
-        or keeps nothing, an unknown measure or convention, a quantizer that does not fit the shape of the cloud.
+      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask or labels that do
+        not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or convention, a
+        quantizer that does not fit the shape of the cloud.
     """
     measures = select(measures)
     check_convention(convention)
@@ -82,17 +87,23 @@ def evaluate(
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
+    classes = None
+    if labels is None:
+        without_labels(measures, "give labels=, one for each point")
+    else:
+        labels, classes = check_labels(labels, mask)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
     index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)
     places, n_sequences = order_of_sequences(index[kept], key)
     asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
-    options = Options(convention, codebooks, codebook_size, iterations, quantizer_seeds, groups)
+    options = Options(convention, codebooks, codebook_size, iterations, quantizer_seeds, groups, classes)
     group = np.zeros(n, np.int32)
     group[kept] = places % max(groups, 1)
     with one_blas_thread():
         cloud_and_groups = points, mask, jnp.asarray(group), key
-        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, _reading(measures, None), options))
+        rows = _reading(measures, None)
+        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, labels, rows, options))
         # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
         counts, halves = {}, {}
         for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
@@ -150,15 +161,24 @@ def _reading(measures: Sequence[Measure], quantizer: str | None) -> tuple[Measur
 
 @partial(jax.jit, static_argnames=("measures", "options"))
 def _compute(
-    points: Points, mask: Mask, group: Labels, key: Key, measures: tuple[Measure, ...], options: Options
+    points: Points,
+    mask: Mask,
+    group: Labels,
+    key: Key,
+    labels: Targets | None,
+    measures: tuple[Measure, ...],
+    options: Options,
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
-    """Values and replicates of the measures that read points, and facts of the cloud."""
+    """Values and replicates of the measures that read points, and their labels too, and facts of the cloud."""
     values, replicates = {}, {}
     for measure in measures:
+        function = measure.function
+        if measure.reads == "labels":
+            function = partial(_with_labels, function, labels, options.classes)
         own = {"mask": mask, "convention": options.convention, "key": named_key(key, measure.name)}
-        values[measure.name] = measure.function(points, **own)[None]
+        values[measure.name] = function(points, **own)[None]
         if options.groups:
-            replicates[measure.name] = measure.replicates(measure.function, points, group, options.groups, **own)
+            replicates[measure.name] = measure.replicates(function, points, group, options.groups, **own)
     facts = {
         "n": jnp.sum(mask),
         "distinct": jnp.sum(first_occurrences(points, mask)),
@@ -167,6 +187,10 @@ def _compute(
         "sign_ranges": {row.name: row.sign_range(points, mask=mask) for row in measures if row.sign_range},
     }
     return values, replicates, facts
+
+
+def _with_labels(function: Callable, labels: Targets, classes: int | None, points: Points, **options: Any) -> Scalar:
+    return function(points, labels, classes=classes, **options)
 
 
 @partial(jax.jit, static_argnames=("name", "measures", "options"))

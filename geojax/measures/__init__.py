@@ -3,6 +3,15 @@
 from geojax.measures.catalogue import CATALOGUE
 from geojax.measures.conventions import CONVENTIONS, check_convention
 from geojax.measures.row import INVARIANCES, Measure
-from geojax.measures.selection import markdown_table, select
+from geojax.measures.selection import markdown_table, select, without_labels
 
-__all__ = ["CATALOGUE", "CONVENTIONS", "INVARIANCES", "Measure", "check_convention", "markdown_table", "select"]
+__all__ = [
+    "CATALOGUE",
+    "CONVENTIONS",
+    "INVARIANCES",
+    "Measure",
+    "check_convention",
+    "markdown_table",
+    "select",
+    "without_labels",
+]

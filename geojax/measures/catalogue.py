@@ -6,7 +6,7 @@ From a row of `CATALOGUE` follow the command line, the table in the README, the 
 from collections.abc import Callable
 from typing import Literal
 
-from geojax.measures import axes, cells, divergence, equal_cells, nearest, replicates, spread
+from geojax.measures import axes, cells, divergence, equal_cells, nearest, probes, replicates, spread, transfer
 from geojax.measures.conventions import CONVENTIONS
 from geojax.measures.row import Measure
 
@@ -28,6 +28,14 @@ def _spread(function: Callable, *, invariances=_SIMILARITIES, conventions=("stan
         conventions=conventions,
         **claims,
     )
+
+
+def _of_labels(function: Callable, symbol: str, high: float, reference: str, **claims) -> Measure:
+    """A row that reads points and their labels."""
+    claims = {"value_range": (0.0, high), "cost": "O(n d q + q^3)", "conventions": ("standard",)} | claims
+    undefined = "fewer than two classes are left, or all points coincide" + claims.pop("also_undefined", "")
+    options = {"family": "transfer", "invariances": _SIMILARITIES, "differentiable": False, "undefined": undefined}
+    return Measure(function.__name__, function, "labels", None, symbol=symbol, reference=reference, **options, **claims)
 
 
 def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
@@ -262,4 +270,29 @@ CATALOGUE: tuple[Measure, ...] = (
         quadratic=True,
         replicates=replicates.by_few_masks,
     ),
+    _of_labels(
+        transfer.logme,
+        r"\mathcal{L}/\nu",
+        _INFINITE,
+        "You et al. 2021",
+        value_range=(-_INFINITE, _INFINITE),
+        conventions=CONVENTIONS,
+        also_undefined=", or the labels are an exact linear function of the points",
+    ),
+    _of_labels(transfer.h_score, r"\mathcal{H}_\alpha", _INFINITE, "Ibrahim et al. 2021"),
+    _of_labels(
+        transfer.transrate, "R-R_c", _INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))", conventions=CONVENTIONS
+    ),
+    _of_labels(
+        probes.knn_accuracy,
+        r"a_{k\mathrm{NN}}",
+        1.0,
+        "Cover & Hart 1967",
+        cost="O(n^2 d)",
+        quadratic=True,
+        replicates=replicates.by_few_masks,
+        also_undefined=", or n is at most k = 5",
+    ),
+    _of_labels(probes.class_mean_accuracy, r"a_\mu", 1.0, "Tibshirani et al. 2002", cost="O(n d C)"),
+    _of_labels(probes.ridge_probe, r"a_{\mathrm{ridge}}", 1.0, "Allen 1974", value_range=(-_INFINITE, 1.0)),
 )

@@ -17,11 +17,12 @@ class Measure:
     """One row of the catalogue: a pure function and what it claims.
 
     `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
+    One that reads labels is `function(points, labels, *, mask=None, convention="standard", key=None, classes=None)`.
     """
 
     name: str
     function: Callable
-    reads: Literal["points", "cells"]
+    reads: Literal["points", "cells", "labels"]
     quantizer: Literal["pq", "lsq"] | None  # what makes the cells
     family: str
     symbol: str  # as papers write it, in LaTeX

@@ -10,17 +10,25 @@ from geojax.measures.catalogue import CATALOGUE
 from geojax.measures.row import INVARIANCES, Measure
 
 GROUPS = {
-    "all": tuple(row.name for row in CATALOGUE),
+    "all": tuple(row.name for row in CATALOGUE if row.reads != "labels"),
     "study": tuple(row.name for row in CATALOGUE if row.study),
+    "transfer": tuple(row.name for row in CATALOGUE if row.reads == "labels"),
 }
 _ROWS = {row.name: row for row in CATALOGUE}
+# What a function takes, and its options beside convention and key.
+_READINGS = {
+    "points": (("points",), ("mask",)),
+    "cells": (("cells",), ()),
+    "labels": (("points", "labels"), ("mask", "classes")),
+}
 
 
 def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
     """The rows with these names, in the order given: "eee,vrm", or a sequence of names or rows.
 
-    "all" stands for the whole catalogue, "study" for the measures of arXiv 2406.12159: `select("study,koleo")`. A row
-    of your own is given itself, or by the module that holds it: `select("eee,mypackage.module:ROW")`.
+    "all" stands for every measure of a cloud, "study" for those of arXiv 2406.12159, "transfer" for those that need the
+    points' labels too: `select("study,koleo")`. A row of your own is given itself, or by the module that holds it:
+    `select("eee,mypackage.module:ROW")`.
 
     Raises:
       InputError: an unknown or repeated name, or none; a row whose name is taken or whose function cannot be called.
@@ -34,12 +42,18 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
         else:
             rows += [_named(member) for member in GROUPS.get(name.strip(), (name.strip(),))]
     if not rows:
-        raise InputError(f"no measure is named: choose 'study', 'all' or some of {', '.join(_ROWS)}")
+        raise InputError(f"no measure is named: choose 'study', 'all', 'transfer' or some of {', '.join(_ROWS)}")
     chosen = [row.name for row in rows]
     for name in chosen:
         if chosen.count(name) > 1:
             raise InputError(f"measure {name!r} is named {chosen.count(name)} times: name it once")
     return tuple(rows)
+
+
+def without_labels(rows: Sequence[Measure], remedy: str) -> None:
+    """Raises an InputError where a row reads labels, which there are none of."""
+    if reading := [row.name for row in rows if row.reads == "labels"]:
+        raise InputError(f"{', '.join(reading)} read labels beside the points: {remedy}")
 
 
 def _named(name: str) -> Measure:
@@ -66,6 +80,8 @@ def _checked(row: Measure) -> Measure:
     """A row that may be measured: the catalogue's own, or one whose name is free and whose function can be called."""
     if _ROWS.get(row.name, row) != row:
         raise InputError(f"the name {row.name!r} is taken by a measure of the catalogue: give your row another one")
+    if row.reads not in _READINGS:
+        raise InputError(f"measure {row.name!r} reads {row.reads!r}: choose from {', '.join(_READINGS)}")
     if (row.reads == "cells") != (row.quantizer is not None):
         raise InputError(f"measure {row.name!r} reads {row.reads} with quantizer {row.quantizer!r}: cells need one")
     try:
@@ -74,12 +90,13 @@ def _checked(row: Measure) -> Measure:
         raise InputError(
             f"measure {row.name!r} has an {error}: a row is fixed, so write its lists as tuples"
         ) from error
-    options = {"convention": "standard", "key": None} | ({"mask": None} if row.reads == "points" else {})
+    reading, further = _READINGS[row.reads]
+    options = {"convention": "standard", "key": None} | dict.fromkeys(further)
     try:
-        inspect.signature(row.function).bind(None, **options)
+        inspect.signature(row.function).bind(*reading, **options)
     except (TypeError, ValueError) as error:
-        call = ", ".join(f"{name}=" for name in options)
-        raise InputError(f"measure {row.name!r} must take ({row.reads}, {call}): {error}") from error
+        call = ", ".join((*reading, *(f"{name}=" for name in options)))
+        raise InputError(f"measure {row.name!r} must take ({call}): {error}") from error
     return row
 
 

@@ -96,3 +96,21 @@ def principal_scores(cloud: Centred) -> tuple[Float[Array, "d"], Float[Array, "n
     scores = jnp.where(jnp.sum(scores**3, 0) < 0, -scores, scores)
     missing = d - values.shape[0]
     return jnp.pad(jnp.where(alive, values, 0), (0, missing)), jnp.pad(scores, ((0, 0), (0, missing)))
+
+
+def left_basis(points: Points) -> tuple[Float[Array, "q"], Float[Array, "n q"]]:
+    """Squared singular values of a matrix near unit size, ascending, and its left singular vectors as columns.
+
+    Both are zero where the value is below rounding, and everywhere, where the matrix has a NaN.
+
+    Cost: O(n d q + q^3).
+    """
+    n, d = points.shape
+    wide = n <= d
+    values, vectors = jnp.linalg.eigh(matmul(points, points.T) if wide else matmul(points.T, points))
+    alive = values > values[-1] * ROUNDING
+    values = jnp.where(alive, values, 0)
+    if wide:
+        return values, jnp.where(alive, vectors, 0)
+    scores = matmul(points, vectors)
+    return values, jnp.where(alive, scores / jnp.where(alive, jnp.linalg.norm(scores, axis=0), 1), 0)
