@@ -101,8 +101,8 @@ def check_labels(labels: Any, mask: Mask) -> tuple[Targets, int | None]:
     real = jnp.issubdtype(labels.dtype, jnp.floating)
     if labels.shape != mask.shape or not (real or jnp.issubdtype(labels.dtype, jnp.integer)):
         raise InputError(
-            f"the labels have shape {labels.shape} and type {labels.dtype}: the cloud needs {len(mask)} integer classes "
-            "or real numbers"
+            f"the labels have shape {labels.shape} and type {labels.dtype}, but the cloud needs {len(mask)} integer "
+            "classes or real numbers"
         )
     if not real:
         return labels, number_of_classes(labels, mask)

@@ -115,8 +115,9 @@ def ridge_probe(
     One target a class, 1 in its points and 0 elsewhere, an intercept without penalty; the class with the largest
     prediction is told. Point i is predicted from the others by the closed form y_i - e_i / (1 - h_ii), e the residuals
     and h the hat matrix; but the shares of the classes are those of all points: without its point a class as frequent
-    as the others is the rarest, and where the points say nothing all would be told wrong. The penalty is that of eleven, 1e-4 to 10 times the largest eigenvalue of X'X, with the least
-    leave-one-out squared error: the value is better by that choice than on new points, if hardly.
+    as the others is the rarest, and where the points say nothing all would be told wrong. The penalty is that of
+    eleven, 1e-4 to 10 times the largest eigenvalue of X'X, with the least leave-one-out squared error: the value is
+    better by that choice than on new points, if hardly.
 
     Args:
       points: Float[n, d].
@@ -139,8 +140,10 @@ def ridge_probe(
     n, targets = read.cloud.count.astype(jnp.float32), read.centred_targets()
     values, basis = left_basis(read.cloud.points)
     coordinates = matmul(basis.T, targets)
-    outside = targets - matmul(basis, coordinates)
-    apart = jnp.maximum(1 - 1 / n - jnp.sum(basis**2, 1), 0)
+    # What no direction of the points reaches; nothing, where they have n - 1 of them.
+    full = jnp.sum(values > 0) >= n - 1
+    outside = jnp.where(full, 0, targets - matmul(basis, coordinates))
+    apart = jnp.where(full, 0, jnp.maximum(1 - 1 / n - jnp.sum(basis**2, 1), 0))
 
     def errors(penalty: Scalar) -> Float[Array, "n columns"]:
         # Residual and 1 - h as sums of what shrinks, not as differences: near interpolation both are small.

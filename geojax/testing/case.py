@@ -12,7 +12,8 @@ import numpy as np
 
 from geojax.measures import Measure
 from geojax.quantizers import QUANTIZERS, Cells
-from geojax.typing import Mask, Points, Scalar
+from geojax.testing.clouds import CLASSES, labels
+from geojax.typing import Mask, Points, Scalar, Targets
 
 # Of the quantizers, whose cells then hold some ten points each.
 _FIT = {"codebooks": 2, "codebook_size": 8, "iterations": 6}
@@ -34,29 +35,45 @@ class Case:
 
     def function(self, **options: Any) -> Callable:
         """The row's function of what it reads alone."""
-        return partial(self.row.function, **{"key": key(), **dict(self.options), **options})
+        if self.row.reads != "labels":
+            return partial(self.row.function, **{"key": key(), **dict(self.options), **options})
+        function = partial(self.row.function, **{"key": key(), "classes": CLASSES, **dict(self.options), **options})
+        return lambda reading: function(*reading)
 
-    def read(self, points: np.ndarray, mask: np.ndarray | None = None) -> Points | Cells:
-        """What the row reads of a cloud: its points, or the cells of a quantizer that is fitted to it."""
+    def read(
+        self, points: np.ndarray | Points, mask: np.ndarray | None = None, classes: np.ndarray | None = None
+    ) -> Points | Cells | tuple[Points, Targets]:
+        """What the row reads of a cloud: its points, with their labels, or the cells of a quantizer fitted to it."""
         points = jnp.asarray(points)
+        if self.row.reads == "labels":
+            return points, jnp.asarray(labels() if classes is None else classes)
         return points if self.row.reads == "points" else _cells(self.row.quantizer, points, _mask(points, mask))
 
-    def read_float64(self, points: np.ndarray) -> np.ndarray | SimpleNamespace:
+    def read_float64(self, points: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray] | SimpleNamespace:
         """The same for the oracle, in NumPy."""
-        if self.row.reads == "points":
-            return points.astype(np.float64)
+        if self.row.reads != "cells":
+            points = points.astype(np.float64)
+            return (points, labels()) if self.row.reads == "labels" else points
         leaves = {name: np.asarray(leaf) for name, leaf in vars(self.read(points)).items()}
         real = ("points", "origin", "codebooks", "squared_errors")
         return SimpleNamespace(**leaves | {name: leaves[name].astype(np.float64) for name in real})
 
-    def value(self, points: np.ndarray, mask: np.ndarray | None = None, convention: str = "standard") -> float:
+    def value(
+        self,
+        points: np.ndarray,
+        mask: np.ndarray | None = None,
+        convention: str = "standard",
+        classes: np.ndarray | None = None,
+    ) -> float:
         """The measure of a cloud; compiled once for each shape."""
-        return float(self.statistic(self.read(points, mask), _mask(points, mask), convention))
+        return float(self.statistic(self.read(points, mask, classes), _mask(points, mask), convention))
 
     @partial(jax.jit, static_argnames=("self", "convention"))
-    def statistic(self, reading: Points | Cells, mask: Mask, convention: str = "standard") -> Scalar:
+    def statistic(
+        self, reading: Points | Cells | tuple[Points, Targets], mask: Mask, convention: str = "standard"
+    ) -> Scalar:
         """The measure of what it reads."""
-        own = {"mask": mask} if self.row.reads == "points" else {}
+        own = {} if self.row.reads == "cells" else {"mask": mask}
         return self.function(convention=convention, **own)(reading)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from geojax.measures import CONVENTIONS, INVARIANCES
 from geojax.quantizers import Cells
 from geojax.testing.case import Case, key
-from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic
+from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic, labels
 
 # Generic clouds: an invariance that is not declared breaks on one of them, and all values lie in the range.
 SEEDS = 5
@@ -70,13 +70,16 @@ def compilation(case: Case) -> Iterator[str]:
 def masked_rows(case: Case) -> Iterator[str]:
     """Masked rows change nothing, NaN among them: at the end, and between the others where order does not count."""
     hidden = np.full((N, D), np.nan, np.float32)
-    layouts = {"after": (np.concatenate([generic(), hidden]), np.arange(2 * N) < N)}
-    if case.row.reads == "points" and "permutation" in case.row.invariances:
-        layouts["between"] = np.stack([generic(), hidden], 1).reshape(2 * N, D), np.arange(2 * N) % 2 == 0
+    outside = np.full(N, -1, np.int32)
+    after = np.concatenate([generic(), hidden]), np.arange(2 * N) < N, np.concatenate([labels(), outside])
+    layouts = {"after": after}
+    if case.row.reads != "cells" and "permutation" in case.row.invariances:
+        points, classes = np.stack([generic(), hidden], 1).reshape(2 * N, D), np.stack([labels(), outside], 1).ravel()
+        layouts["between"] = points, np.arange(2 * N) % 2 == 0, classes
     for convention in CONVENTIONS:
         expected = case.value(generic(), convention=convention)
-        for where, (points, mask) in layouts.items():
-            found = case.value(points, mask, convention)
+        for where, (points, mask, classes) in layouts.items():
+            found = case.value(points, mask, convention, classes)
             if _differ(found, expected, 1e-5):
                 yield (
                     f"on a generic cloud it gives {expected:.6g}, but {found:.6g} with {N} masked rows {where} its "
@@ -103,8 +106,9 @@ def invariances(case: Case) -> Iterator[str]:
 def _change(case: Case, name: str, seed: int) -> tuple[float, float]:
     """The value before and after one of the transformations."""
     transform, points = TRANSFORMATIONS[name], generic(seed)
-    if case.row.reads == "points" or name != "permutation":
-        return case.value(points), case.value(transform(points))
+    if case.row.reads != "cells" or name != "permutation":
+        moved = transform(labels()) if name == "permutation" else labels()
+        return case.value(points), case.value(transform(points), classes=moved)
     # Of the statistic given the codes: a quantizer's training itself depends on the order of the points.
     cells = case.read(points)
     per_point = ("points", "mask", "distinct", "codes", "squared_errors")
@@ -176,7 +180,7 @@ def gradients(case: Case) -> Iterator[str]:
     """Where declared: derivatives are finite where the value is, zero in masked rows, and as finite differences say."""
     if not case.row.differentiable:
         raise SkipTest("the row is not declared differentiable")
-    value_and_gradient = jax.jit(jax.value_and_grad(lambda points, mask: case.function(mask=mask)(points)))
+    value_and_gradient = jax.jit(jax.value_and_grad(lambda points, mask: case.function(mask=mask)(case.read(points))))
     for name in DEGENERATE:
         value, gradient = value_and_gradient(*degenerate(name))
         bad = int(np.sum(~np.isfinite(gradient)))
@@ -204,14 +208,15 @@ def memory(case: Case) -> Iterator[str]:
     """Compiled for 65 536 points, it takes less memory than 4 clouds beside its own: n x n would be a thousand."""
     n, d, m, k = 1 << 16, 64, 4, 256
     real, whole, flag = jnp.float32, jnp.int32, bool
-    shapes = [((n, d), real)]
+    shapes = [((n, d), real), ((n,), whole)][: 1 + (case.row.reads == "labels")]
     if case.row.reads == "cells":
         shapes += [((d,), real), ((n,), flag), ((n,), flag), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
         shapes += [((n,), real)]
 
     @jax.jit
     def function(key, *leaves):  # a constant key would have its draws made by the compiler
-        return case.function(key=key)(leaves[0] if case.row.reads == "points" else Cells(*leaves))
+        reading = {"points": lambda points: points, "cells": Cells, "labels": lambda *pair: pair}[case.row.reads]
+        return case.function(key=key)(reading(*leaves))
 
     compiled = function.lower(key(), *(jax.ShapeDtypeStruct(*shape) for shape in shapes)).compile()
     clouds = compiled.memory_analysis().temp_size_in_bytes / (4 * n * d)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 N, D = 96, 8
+CLASSES = 3
 _ARMS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
 _ROTATION = np.linalg.qr(np.random.default_rng(9).standard_normal((D, D)))[0].astype(np.float32)
 
@@ -16,6 +17,14 @@ def generic(seed: int = 0) -> Float[np.ndarray, "n d"]:
     points = rng.standard_normal((N, D)) * (1 + np.arange(D)) + 6 * (rng.random((N, 1)) < 0.3)
     points[:, 1] += points[:, 0] ** 2 / 2
     return (np.round(points * 64) / 64).astype(np.float32)
+
+
+def labels(seed: int = 0) -> Int[np.ndarray, "n"]:
+    """Classes of the points of a generic cloud, told by it in part; the first two points differ in theirs."""
+    noise = 4 * np.random.default_rng((seed, 1)).standard_normal(N)
+    found = np.digitize(generic(seed)[:, 1] + noise, [-1, 5])
+    found[:2] = 0, 1
+    return found.astype(np.int32)
 
 
 # One for each of `INVARIANCES`.
