@@ -31,6 +31,7 @@ UNDEFINED = {
     "knn_overlap": ("few", "two"),
     "kl_gaussian": ("few", "two", "duplicates", "line"),
     "kl_empirical": ("duplicates", "lattice", "line"),
+    "knn_accuracy": ("few", "two"),
 }
 
 rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
@@ -64,7 +65,8 @@ def test_degenerate_clouds_have_an_answer(row, name, convention, seed):
 
 
 def test_select():
-    assert select("all") == CATALOGUE
+    assert select("all") == tuple(row for row in CATALOGUE if row.reads != "labels")
+    assert select("all,transfer") == CATALOGUE
     assert [row.name for row in select("vrm, eee")] == ["vrm", "eee"] == [row.name for row in select(["vrm", "eee"])]
     assert select(select("eee")) == select("eee")
     assert select("study, koleo") == (*select("study"), *select("koleo"))
@@ -110,6 +112,7 @@ def test_a_row_of_your_own_is_selected_by_itself_or_by_its_module():
         (replace(OWN, name="eee"), "'eee' is taken"),
         (replace(OWN, function=lambda points, mask=None: 0.0), "must take"),
         (replace(OWN, reads="cells"), "cells need one"),
+        (replace(OWN, reads="labels"), r"must take \(points, labels, .*classes="),
         (LISTED, "unhashable type: 'list': .* as tuples"),
         (f"{__name__}:UNDEFINED", "type dict"),
         (f"{__name__}:NONE", "cannot be imported"),

@@ -280,9 +280,7 @@ CATALOGUE: tuple[Measure, ...] = (
         also_undefined=", or the labels are an exact linear function of the points",
     ),
     _of_labels(transfer.h_score, r"\mathcal{H}_\alpha", _INFINITE, "Ibrahim et al. 2021"),
-    _of_labels(
-        transfer.transrate, "R-R_c", _INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))", conventions=CONVENTIONS
-    ),
+    _of_labels(transfer.transrate, r"\mathrm{TrR}", _INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))"),
     _of_labels(
         probes.knn_accuracy,
         r"a_{k\mathrm{NN}}",

@@ -149,18 +149,19 @@ def transrate(
     """Coding rate of the points less the mean coding rate of their classes, at a distortion of 1e-4.
 
     With S = X'X / n of the centred points, scaled to tr S = 1, R(S) = log det(I + S / 1e-4) / 2 and S_c = X_c'X_c /
-    n_c of the n_c points of class c, about the mean of all: R(S) - sum n_c / n R(S_c), in nats.
+    n_c of the n_c points of class c, about the mean of all: R(S) - sum n_c / n R(S_c), in nats. The code printed in the
+    reference takes the points in their own unit, on which its value depends, and lets every class weigh the same.
 
     Args:
       points: Float[n, d].
       labels: Int[n].
       mask: Bool[n], rows that count.
-      convention: "paper", the published code: the centred points as they are, and every class weighs the same.
+      convention: the two coincide.
       key: not used.
       classes: number of classes.
 
     Returns:
-      A value from 0 on; more is better. In "paper" it may be negative.
+      A value from 0 on; more is better.
 
     Cost: O(C (n d q + q^3)), q = min(n, d), C classes.
 
@@ -168,20 +169,16 @@ def transrate(
     """
     check_convention(convention)
     read = labelled(points, labels, mask, classes, "transrate")
-    cloud, counts = read.cloud, read.counts
-    n = cloud.count.astype(jnp.float32)
-    total = jnp.sum(cloud.points**2)
-    unit = ratio(n, total) if convention == "standard" else cloud.scale**2
+    cloud, n = read.cloud, read.cloud.count.astype(jnp.float32)
+    unit = ratio(n, jnp.sum(cloud.points**2))
 
     def rate(counted: Bool[Array, "n"]) -> Scalar:
         count = jnp.sum(counted)
         part = cloud._replace(points=jnp.where(counted[:, None], cloud.points, 0))
         values = descending_eigenvalues(second_moments(part), count)
-        alive = values > values[0] * ROUNDING
-        scaled = jnp.log(jnp.where(alive, values, 1)) + jnp.log(unit) - jnp.log(DISTORTION * count)
-        return jnp.sum(jnp.where(alive, jax.nn.softplus(scaled), 0)) / 2
+        values = jnp.where(values > values[0] * ROUNDING, values, 0)
+        return jnp.sum(jnp.log1p(values * unit / (DISTORTION * jnp.maximum(count, 1)))) / 2
 
     rates = jax.lax.map(rate, read.targets.T > 0)
-    weights = counts / n if convention == "standard" else (counts > 0) / jnp.sum(counts > 0)
-    value = rate(read.mask) - jnp.sum(jnp.where(counts > 0, weights * rates, 0))
+    value = rate(read.mask) - jnp.sum(read.counts * rates) / n
     return jnp.where(read.defined, value, jnp.nan)

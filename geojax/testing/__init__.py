@@ -29,8 +29,7 @@ def check(
       row: the row, one of your own or of the catalogue.
       oracle: `(reading, convention) -> float`, the measure once more in float64 NumPy. `reading` is Float[n, d],
         for a row of labels the pair of it and Int[n], for one of cells an object with the fields of
-        `geojax.quantizers.Cells`. One that draws takes
-        `jax.random.key(0)`.
+        `geojax.quantizers.Cells`. One that draws takes `jax.random.key(0)`.
       options: further arguments of the function, where its defaults do not suit clouds of 96 x 8 points.
       undefined: the degenerate clouds, by name, on which the value may be NaN or infinite; for coinciding points
         ("equal") and for a single one it always may.
