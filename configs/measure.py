@@ -2,11 +2,17 @@
 
     python launch.py --config=configs/measure.py --config.model=bert-base-uncased --workdir=DIR
     python launch.py --config=configs/measure.py --config.cloud=FILE.npy --workdir=DIR
+    python launch.py --config=configs/measure.py --config.model=bert-base-uncased --config.task=rte \\
+        --config.measures=transfer --workdir=DIR
 
 Writes `DIR/measures.csv`, one row a layer and measure, and `DIR/measures.json` with everything about them: model and
 revision, token policy, sequences, seeds, versions, warnings. `--config.layers=all` gives every layer, and a figure
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md tells what the errors mean;
 `--config.groups=0` leaves them out and saves most of the time.
+
+`--config.task` measures 1000 training examples of a task in place of the sequences: one point each, by
+`--config.tokens=cls` the first position, or the mean of all (the default). `--config.measures=transfer` tells from their
+labels how well the task can be done, without fine-tuning.
 
 `--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and
 kl_gaussian still read every point, without standard errors; the other measures read a uniform sample of so many.

@@ -17,9 +17,15 @@ class Measure:
     sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
     cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
     sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
+    task: str = (
+        ""  # measure a GLUE or miniature task's training examples, one point each; "transfer" needs their labels
+    )
+    data_dir: str = ""  # of the task: folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # of the task: data set on the HuggingFace hub, or a local folder in its layout
+    train_examples: int = 1000  # of the task: random subset of the training set; 0: all of it
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
     tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
-    measures: str = "study"  # "study" (arXiv 2406.12159), "all", names of the catalogue: "study,koleo", "eee,vrm"
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", "transfer", names of the catalogue: "study,koleo"
     convention: str = "standard"  # "standard", or "paper": the form comparable with the published numbers
     alpha: float = 0.0  # noise percent put on the encoder's weights before sampling
     noise_seed: int = 0  # seed of that noise

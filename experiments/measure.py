@@ -1,4 +1,4 @@
-"""Measures one latent space: of a model on sequences, or a bare array of points."""
+"""Measures one latent space: of a model on sequences or on the examples of a task, or a bare array of points."""
 
 import dataclasses
 import logging
@@ -18,15 +18,19 @@ def run(config: Measure, workdir: Path) -> None:
 
     Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals.
     """
-    measures = spaces.chosen(config.measures)
+    measures = spaces.chosen(config.measures, labels=bool(config.task))
     start = time.perf_counter()
-    clouds, facts = spaces.clouds_of(config)
+    if config.task:
+        clouds, labels, facts = spaces.examples_of(config)
+    else:
+        (clouds, facts), labels = spaces.clouds_of(config), None
     rows, layers, profiles = [], [], {measure.name: [] for measure in measures}
     for space in clouds:
         cloud = space.sample if isinstance(space, Stream) else space
         layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
         name = facts.get("model") or config.cloud
-        evaluation = spaces.measure(space, config, measures, name if layer is None else f"{name}, layer {layer}")
+        where = name if layer is None else f"{name}, layer {layer}"
+        evaluation = spaces.measure(space, config, measures, where, labels)
         rows += spaces.rows(evaluation, layer)
         for result in evaluation.results:
             profiles[result.measure].append((layer, result.value, *(result.interval() or (math.nan, math.nan))))

@@ -9,12 +9,12 @@ import numpy as np
 from tqdm import tqdm
 
 from configs.lists import names
-from geojax import latent, perturb, stream
+from geojax import glue, latent, perturb, stream
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
-from geojax.glue import miniature
+from geojax.glue import miniature, points
 from geojax.latent import Cloud
-from geojax.measures import Measure, select
+from geojax.measures import Measure, select, without_labels
 from geojax.models import ASSETS, Model, load, resolve
 from geojax.results import Evaluation
 from geojax.stream import Stream
@@ -39,9 +39,12 @@ def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> t
     return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
 
 
-def chosen(measures: str) -> tuple[Measure, ...]:
-    """The rows of the catalogue that a setting names."""
-    return select(names(measures))
+def chosen(measures: str, *, labels: bool = False) -> tuple[Measure, ...]:
+    """The rows of the catalogue that a setting names; those that read labels only where there are some."""
+    rows = select(names(measures))
+    if not labels:
+        without_labels(rows, "measure the examples of a task, by configs/measure.py and --config.task")
+    return rows
 
 
 def sequences(path: str) -> list[str]:
@@ -135,6 +138,30 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dic
     return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
 
 
+def examples_of(config: Any) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
+    """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
+
+    Raises:
+      InputError: no model, a setting that a task excludes, data that cannot be read.
+    """
+    for name in ("cloud", "sequences", "max_points"):
+        if getattr(config, name):
+            raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
+    if not config.model:
+        raise InputError("--config.task needs --config.model, whose points its examples are")
+    if config.train_examples < 0:
+        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    data = glue.load(config.task, config.data_dir, config.hub)
+    examples = glue.subset(data.train, config.train_examples, config.seed)
+    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    facts |= {"task": config.task, "data": data.source}
+    indices = latent.parse_layers(config.layers, model.config.num_hidden_layers)
+    tokens = "mean" if config.tokens == "all" else config.tokens
+    with bar("sampling", "examples") as progress:
+        clouds = points.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=progress)
+    return clouds, examples.labels, facts
+
+
 def options(config: Any) -> dict[str, Any]:
     """The settings of a config that `evaluate` takes; no errors where it has no number of groups."""
     names = ("convention", "codebooks", "codebook_size", "quantizer_seeds")
@@ -142,11 +169,19 @@ def options(config: Any) -> dict[str, Any]:
     return given | {"iterations": config.iterations or None, "groups": getattr(config, "groups", 0)}
 
 
-def measure(cloud: Cloud | Stream | np.ndarray, config: Any, measures: tuple[Measure, ...], name: str) -> Evaluation:
+def measure(
+    cloud: Cloud | Stream | np.ndarray,
+    config: Any,
+    measures: tuple[Measure, ...],
+    name: str,
+    labels: np.ndarray | None = None,
+) -> Evaluation:
     """Evaluates the measures with the settings of a config; errors say which cloud they are about."""
-    take = stream.measure if isinstance(cloud, Stream) else evaluate
+    key, settings = jax.random.key(config.seed), options(config)
     try:
-        return take(cloud, measures, jax.random.key(config.seed), **options(config))
+        if isinstance(cloud, Stream):
+            return stream.measure(cloud, measures, key, **settings)
+        return evaluate(cloud, measures, key, labels=labels, **settings)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

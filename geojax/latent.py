@@ -136,7 +136,7 @@ def sample(
         Cloud(values, layer=layer, provenance=about, **index) for values, layer in zip(points, layers, strict=True)
     )
     for cloud in clouds:
-        _check_finite(cloud)
+        check_finite(cloud)
     return clouds
 
 
@@ -164,7 +164,7 @@ def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
     return tuple(cut)
 
 
-def _check_finite(cloud: Cloud) -> None:
+def check_finite(cloud: Cloud) -> None:
     """Raises where a hidden state is NaN or Inf."""
     bad = np.flatnonzero(~np.isfinite(cloud.points).all(axis=1))
     if len(bad):

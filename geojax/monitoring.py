@@ -13,7 +13,7 @@ from jaxtyping import Array
 from geojax.accumulate import reservoir
 from geojax.accumulate.arrays import as_rows
 from geojax.errors import InputError
-from geojax.measures import Measure, check_convention, select
+from geojax.measures import Measure, check_convention, select, without_labels
 from geojax.measures.cells import cell_eee
 from geojax.measures.equal_cells import cell_eee_fixed
 from geojax.ops.safe import ratio
@@ -144,6 +144,7 @@ def monitor(
       InputError: an unknown measure, one that is too costly, or settings that do not fit each other.
     """
     rows = select(measures)
+    without_labels(rows, "a monitor has none")
     check_convention(convention)
     if quantizer not in ("frozen", "refit"):
         raise InputError(f"quantizer {quantizer!r} is unknown: choose 'frozen' or 'refit'")

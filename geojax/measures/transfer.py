@@ -72,7 +72,7 @@ def logme(
     shares = ratio(values, values[-1])
 
     def evidence(column: tuple[Float[Array, "q"], Scalar]) -> Scalar:
-        """The best for one target: on a grid of log(t s_1), of which the best neighbourhood is refined thrice."""
+        """The best for one target: of a grid of log(t s_1) the neighbourhood of the best place, refined."""
         own, rest = column
 
         def at(places: Float[Array, "grid"]) -> Float[Array, "grid"]:
@@ -80,12 +80,13 @@ def logme(
             variance = (jnp.sum(own / growth, 1) + rest) / freedom
             return -(jnp.log(2 * jnp.pi * variance) + 1 + jnp.sum(jnp.log(growth), 1) / freedom) / 2
 
-        places = jnp.linspace(-14.0, 28.0, 49)
-        for _ in range(4):
-            found = at(places)
-            best, step = jnp.argmax(found), places[1] - places[0]
-            places = places[best] + jnp.linspace(-step, step, 17)
-        return found[best]
+        def refine(_, range_of: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
+            middle, half = range_of
+            places = middle + half * jnp.linspace(-1, 1, 33)
+            return places[jnp.argmax(at(places))], half / 16
+
+        best, _ = jax.lax.fori_loop(0, 4, refine, (jnp.float32(7), jnp.float32(21)))
+        return at(best[None])[0]
 
     found = jax.lax.map(evidence, (coordinates.T**2, left))
     value = ratio(jnp.sum(jnp.where(read.counts > 0, found, 0)), jnp.sum(read.counts > 0).astype(jnp.float32))
