@@ -10,8 +10,8 @@ revision, token policy, sequences, seeds, versions, warnings. `--config.layers=a
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md tells what the errors mean;
 `--config.groups=0` leaves them out and saves most of the time.
 
-`--config.task` measures 1000 training examples of a task in place of the sequences: one point each, by
-`--config.tokens=cls` the first position, or the mean of all (the default). `--config.measures=transfer` tells from their
+`--config.task` measures 1000 training examples of a task in place of the sequences, one point each: with
+`--config.tokens=cls` the first position, otherwise the mean of all. `--config.measures=transfer` tells from their
 labels how well the task can be done, without fine-tuning.
 
 `--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and

@@ -21,7 +21,7 @@ def run(config: Measure, workdir: Path) -> None:
     measures = spaces.chosen(config.measures, labels=bool(config.task))
     start = time.perf_counter()
     if config.task:
-        clouds, labels, facts = spaces.examples_of(config)
+        clouds, labels, facts = spaces.examples_of(config, measures)
     else:
         (clouds, facts), labels = spaces.clouds_of(config), None
     rows, layers, profiles = [], [], {measure.name: [] for measure in measures}

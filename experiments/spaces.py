@@ -14,7 +14,8 @@ from geojax.errors import InputError
 from geojax.evaluate import evaluate
 from geojax.glue import miniature, points
 from geojax.latent import Cloud
-from geojax.measures import Measure, select, without_labels
+from geojax.measures import Measure, select
+from geojax.measures.labels import need_classes, without_labels
 from geojax.models import ASSETS, Model, load, resolve
 from geojax.results import Evaluation
 from geojax.stream import Stream
@@ -138,11 +139,12 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dic
     return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
 
 
-def examples_of(config: Any) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
+def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
     """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
 
     Raises:
-      InputError: no model, a setting that a task excludes, data that cannot be read.
+      InputError: no model, a setting that a task excludes, data that cannot be read, measures of classes of a
+        regression.
     """
     for name in ("cloud", "sequences", "max_points"):
         if getattr(config, name):
@@ -151,6 +153,8 @@ def examples_of(config: Any) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, A
         raise InputError("--config.task needs --config.model, whose points its examples are")
     if config.train_examples < 0:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    if glue.find(config.task).regression:
+        need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
     examples = glue.subset(data.train, config.train_examples, config.seed)
     model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)

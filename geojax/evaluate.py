@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from geojax.caveats import cell_warnings, span_warnings, value_warnings
 from geojax.errors import InputError
-from geojax.measures import Measure, check_convention, select, without_labels
+from geojax.measures import Measure, check_convention, select
 from geojax.measures.labels import check_labels
 from geojax.ops.distinct import first_occurrences
 from geojax.ops.moments import as_float32, as_mask
@@ -87,11 +87,7 @@ def evaluate(
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
-    classes = None
-    if labels is None:
-        without_labels(measures, "give labels=, one for each point")
-    else:
-        labels, classes = check_labels(labels, mask)
+    labels, classes = check_labels(labels, mask, measures)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
     index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)

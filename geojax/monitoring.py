@@ -13,9 +13,10 @@ from jaxtyping import Array
 from geojax.accumulate import reservoir
 from geojax.accumulate.arrays import as_rows
 from geojax.errors import InputError
-from geojax.measures import Measure, check_convention, select, without_labels
+from geojax.measures import Measure, check_convention, select
 from geojax.measures.cells import cell_eee
 from geojax.measures.equal_cells import cell_eee_fixed
+from geojax.measures.labels import without_labels
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import scatter
 from geojax.ops.threads import one_blas_thread

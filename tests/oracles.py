@@ -234,8 +234,8 @@ def logme(reading, convention="standard"):
             return (log_determinant + target @ linalg.cho_solve(factor, target)) / len(points) / 2
 
         starts = [np.log(np.mean(target**2)) + np.array([noise, 0]) for noise in (0, -6)]
-        options = {"maxiter": 2000, "xatol": 1e-7, "fatol": 1e-10}
-        found = min(optimize.minimize(loss, start, method="Nelder-Mead", options=options).fun for start in starts)
+        options = {"bounds": [(start - 25, start + 15) for start in starts[0]], "options": {"ftol": 1e-13}}
+        found = min(optimize.minimize(loss, start, method="L-BFGS-B", **options).fun for start in starts)
         return -found - np.log(2 * np.pi) / 2
 
     return np.mean([best(target) for target in targets.T])

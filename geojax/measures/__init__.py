@@ -3,7 +3,7 @@
 from geojax.measures.catalogue import CATALOGUE
 from geojax.measures.conventions import CONVENTIONS, check_convention
 from geojax.measures.row import INVARIANCES, Measure
-from geojax.measures.selection import markdown_table, select, without_labels
+from geojax.measures.selection import markdown_table, select
 
 __all__ = [
     "CATALOGUE",
@@ -13,5 +13,4 @@ __all__ = [
     "check_convention",
     "markdown_table",
     "select",
-    "without_labels",
 ]

@@ -277,6 +277,7 @@ CATALOGUE: tuple[Measure, ...] = (
         "You et al. 2021",
         value_range=(-_INFINITE, _INFINITE),
         conventions=CONVENTIONS,
+        regression=True,
         also_undefined=", or the labels are an exact linear function of the points",
     ),
     _of_labels(transfer.h_score, r"\mathcal{H}_\alpha", _INFINITE, "Ibrahim et al. 2021"),
@@ -292,5 +293,5 @@ CATALOGUE: tuple[Measure, ...] = (
         also_undefined=", or n is at most k = 5",
     ),
     _of_labels(probes.class_mean_accuracy, r"a_\mu", 1.0, "Tibshirani et al. 2002", cost="O(n d C)"),
-    _of_labels(probes.ridge_probe, r"a_{\mathrm{ridge}}", 1.0, "Allen 1974", value_range=(-_INFINITE, 1.0)),
+    _of_labels(probes.ridge_probe, r"a_\lambda", 1.0, "Allen 1974", value_range=(-_INFINITE, 1.0), regression=True),
 )

@@ -1,5 +1,6 @@
 """What measures of labelled points share: targets from labels, whether they say anything, shares of right answers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from geojax.errors import InputError
+from geojax.measures.row import Measure
 from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.safe import ratio
 from geojax.typing import Mask, Points, Scalar, Targets
@@ -91,12 +93,16 @@ def number_of_classes(labels: Targets, mask: Mask) -> int:
     return high + 1
 
 
-def check_labels(labels: Any, mask: Mask) -> tuple[Targets, int | None]:
+def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targets | None, int | None]:
     """Labels that are at hand as an array, and the number of their classes; None for a regression.
 
     Raises:
-      InputError: labels of another number or type, a NaN or infinite one, or classes that are not numbered from 0 on.
+      InputError: none, where a row reads them; labels of another number or type, a NaN or infinite one, classes that
+        are not numbered from 0 on, or real numbers where a row reads classes.
     """
+    if labels is None:
+        without_labels(rows, "give labels=, one for each point")
+        return None, None
     labels = jnp.asarray(labels)
     real = jnp.issubdtype(labels.dtype, jnp.floating)
     if labels.shape != mask.shape or not (real or jnp.issubdtype(labels.dtype, jnp.integer)):
@@ -106,9 +112,24 @@ def check_labels(labels: Any, mask: Mask) -> tuple[Targets, int | None]:
         )
     if not real:
         return labels, number_of_classes(labels, mask)
+    need_classes(rows)
     if bad := int(jnp.sum(mask & ~jnp.isfinite(labels))):
         raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite: mask or remove their points")
     return labels.astype(jnp.float32), None
+
+
+def without_labels(rows: Sequence[Measure], remedy: str) -> None:
+    """Raises an InputError where a row reads labels, which there are none of."""
+    if reading := [row.name for row in rows if row.reads == "labels"]:
+        raise InputError(f"{', '.join(reading)} read labels beside the points: {remedy}")
+
+
+def need_classes(rows: Sequence[Measure]) -> None:
+    """Raises an InputError where a row reads classes, and the labels are real numbers."""
+    if reading := [row.name for row in rows if row.reads == "labels" and not row.regression]:
+        raise InputError(
+            f"{', '.join(reading)} read classes, but the labels are real numbers: logme and ridge_probe take such"
+        )
 
 
 def accuracy(scores: Float[Array, "n columns"], labels: Labelled, slack: float = 0.0) -> Scalar:

@@ -35,6 +35,7 @@ class Measure:
     undefined: str  # when the value is NaN
     study: bool = False  # one of the nineteen of arXiv 2406.12159, which are the default selection
     quadratic: bool = False  # in the number of points: nothing for a training loop, unless asked for by name
+    regression: bool = False  # of those that read labels: they may be real numbers too
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes

@@ -50,12 +50,6 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
     return tuple(rows)
 
 
-def without_labels(rows: Sequence[Measure], remedy: str) -> None:
-    """Raises an InputError where a row reads labels, which there are none of."""
-    if reading := [row.name for row in rows if row.reads == "labels"]:
-        raise InputError(f"{', '.join(reading)} read labels beside the points: {remedy}")
-
-
 def _named(name: str) -> Measure:
     if name not in _ROWS:
         near = difflib.get_close_matches(name, _ROWS, n=3, cutoff=0.5)
