@@ -11,6 +11,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from configs import schema
+from experiments import measure
+from geojax.errors import InputError
+
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 BERT, ROBERTA = DATA / "random-bert", DATA / "random-roberta"
@@ -112,6 +116,43 @@ def test_measure_a_model_layer_by_layer(tmp_path):
     record = json.loads((tmp_path / "measures.json").read_text())
     assert record["layers"][0]["results"][0]["freedom"] == 23
     assert record["revision"].startswith("sha256:") and record["layers"][1]["provenance"]["tokens"] == "all"
+
+
+def test_measure_a_task_with_its_labels(tmp_path):
+    done = launch(
+        "measure", tmp_path, model=BERT, task="mini_paraphrase", train_examples=64, layers="0,3", groups=0,
+        measures="transfer,eee",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "measures.csv")
+    assert list(table["measure"][:6]) == [
+        "logme",
+        "h_score",
+        "transrate",
+        "knn_accuracy",
+        "class_mean_accuracy",
+        "ridge_probe",
+    ]
+    assert (table["n"] == 64).all() and (table["n_sequences"] == 64).all() and table["value"].notna().all()
+    record = json.loads((tmp_path / "measures.json").read_text())
+    assert record["task"] == "mini_paraphrase" and record["layers"][0]["provenance"]["tokens"] == "mean"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"measures": "eee,logme"}, "logme read labels beside the points: measure the examples of a task"),
+        ({"measures": "transfer", "task": "mini_similarity"}, "h_score, .* read classes, but the labels are real"),
+        ({"task": "mini_entailment", "tokens": "word"}, "'word' does not give one point for each example"),
+        ({"task": "mini_entailment", "max_points": 9}, "--config.max_points and --config.task are both set"),
+        ({"task": "mini_entailment", "train_examples": -1}, "train_examples is -1"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else ",".join(value),
+)
+def test_what_a_task_cannot_be_measured_with(tmp_path, settings, message):
+    """In this process: each would take seconds to start."""
+    with pytest.raises(InputError, match=message):
+        measure.run(schema.Measure(model=str(BERT), **settings), tmp_path)
 
 
 def test_measure_a_model_in_bounded_memory(tmp_path):
