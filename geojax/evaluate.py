@@ -99,7 +99,7 @@ def evaluate(
     with one_blas_thread():
         cloud_and_groups = points, mask, jnp.asarray(group), key
         rows = _reading(measures, None)
-        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, labels, rows, options))
+        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, rows, options, labels))
         # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
         counts, halves = {}, {}
         for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
@@ -161,9 +161,9 @@ def _compute(
     mask: Mask,
     group: Labels,
     key: Key,
-    labels: Targets | None,
     measures: tuple[Measure, ...],
     options: Options,
+    labels: Targets | None = None,
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
     """Values and replicates of the measures that read points, and their labels too, and facts of the cloud."""
     values, replicates = {}, {}
