@@ -37,7 +37,7 @@ PUBLISHED = {
 TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
 COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average", "glue_average_with_wnli")
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
-LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "nearest_class_mean", "ridge_probe")
+LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
 
 _MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
