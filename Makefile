@@ -13,10 +13,10 @@ demo: $(VENV)/.base
 	$(BIN)/python launch.py --config=configs/demo.py --workdir=runs/demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-all: $(VENV)/.peers
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m ""
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

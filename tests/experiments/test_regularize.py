@@ -11,6 +11,7 @@ from geojax.errors import InputError
 MARGIN = 0.1  # nats of masked-LM loss that a push may cost here
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_the_hard_measure_moves_as_asked(tmp_path, monkeypatch):
     config = Regularize(codebook_size=16, length=32, batch_size=16, steps=16, warmup=2, evaluations=2)
 
