@@ -79,11 +79,10 @@ def eval_step(apply: Any, params: Params, batch: Mapping[str, Array]) -> Float[A
 
 def predict(apply: Any, params: Params, encoded: Encoded) -> Float[np.ndarray, "n labels"]:
     """The logits of every example, once each and in order; batches are formed by length."""
-    order = np.argsort(encoded.lengths, kind="stable")
-    parts = [order[start : start + EVAL_BATCH] for start in range(0, len(order), EVAL_BATCH)]
-    logits = [eval_step(apply, params, encoded.batch(part, EVAL_BATCH)) for part in parts]
-    table = np.concatenate([np.asarray(rows)[: len(part)] for rows, part in zip(logits, parts, strict=True)])
-    return table[np.argsort(order)]
+    batches = encoded.by_length(np.arange(len(encoded)), EVAL_BATCH)
+    found = [(rows, eval_step(apply, params, batch)) for rows, batch in batches]
+    order = np.concatenate([rows for rows, _ in found])
+    return np.concatenate([np.asarray(logits)[: len(rows)] for rows, logits in found])[np.argsort(order)]
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, "n"]:

@@ -1,6 +1,7 @@
 """From texts to batches of a few fixed shapes."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -59,10 +60,16 @@ class Encoded:
         batch["labels"][:rows] = self.labels[index]
         return batch
 
-    def micro_batches(self, index: Int[np.ndarray, "rows"], size: int) -> list[Batch]:
-        """The examples `index`, sorted by length and cut into batches of `size` rows, each as short as it can be."""
+    def by_length(self, index: Int[np.ndarray, "rows"], size: int) -> Iterator[tuple[Int[np.ndarray, "some"], Batch]]:
+        """The examples `index`, sorted by length and cut into batches of `size` rows: which ones, and the batch."""
         index = index[np.argsort(self.lengths[index], kind="stable")]
-        return [self.batch(index[start : start + size], size) for start in range(0, len(index), size)]
+        for start in range(0, len(index), size):
+            rows = index[start : start + size]
+            yield rows, self.batch(rows, size)
+
+    def micro_batches(self, index: Int[np.ndarray, "rows"], size: int) -> list[Batch]:
+        """The batches of `by_length`, each as short as it can be."""
+        return [batch for _, batch in self.by_length(index, size)]
 
 
 class EncodedTask(NamedTuple):

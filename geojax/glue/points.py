@@ -47,17 +47,16 @@ def clouds(
     encoded = encode(model.tokenizer, examples, limit)
     count = len(encoded)
     points = [np.empty((count, config.hidden_size), np.float32) for _ in layers]
-    order = np.argsort(encoded.lengths, kind="stable")
-    for start in range(0, count, ROWS):
-        rows = order[start : start + ROWS]
-        batch = encoded.batch(rows, ROWS)
+    done = 0
+    for rows, batch in encoded.by_length(np.arange(count), ROWS):
         inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
         counted = batch["attention_mask"][: len(rows), :, None]
         for target, state in zip(points, hidden(model.apply, model.params, inputs, layers), strict=True):
             vectors = np.asarray(state)[: len(rows)]
             target[rows] = vectors[:, 0] if tokens == "cls" else (vectors * counted).sum(1) / counted.sum(1)
+        done += len(rows)
         if progress:
-            progress(start + len(rows), count)
+            progress(done, count)
     about = {"tokens": tokens, "sequences": count, "max_length": limit, "geojax": geojax.__version__}
     index, zeros = np.arange(count, dtype=np.int32), np.zeros(count, np.int32)
     tokens_of = encoded.input_ids[:, 0].astype(np.int32) if tokens == "cls" else zeros - 1
