@@ -81,7 +81,7 @@ def coefficient_rows(
     classical: independent errors of one variance. hc2: independent, of any variances. cr2: dependent within clusters.
     bootstrap: clusters resampled, percentiles.
     """
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     fit = least_squares_of(found, target)
     alone = units.rows(table.frame)
     kinds = {"hc2": (robust_of(found, target, alone), alone), "cr2": (robust_of(found, target, clusters), clusters)}
@@ -145,7 +145,7 @@ def influence_of(found: Sequence[Predictor], target: np.ndarray) -> influence.In
 
 def influence_rows(table: tables.ScoreTable, found: Sequence[Predictor]) -> Iterator[dict[str, Any]]:
     """Up to five models of each fit whose Cook's distance is above 4/n, largest first, the columns `INFLUENCE`."""
-    of = influence_of(found, table.frame[table.target].to_numpy(float))
+    of = influence_of(found, table.scores)
     for index, one in enumerate(found):
         distance = np.nan_to_num(of.cooks_distance[index], nan=-1.0)
         order = [row for row in np.argsort(-distance) if distance[row] > 4 / one.mask.sum()]
@@ -168,7 +168,7 @@ def within_kind(table: tables.ScoreTable) -> Iterator[tuple[str, str, tables.Sco
 def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
     """What each measure adds to the dose, taken as a line, a spline or levels; the columns `PARTIAL`."""
     for kind, column, part in within_kind(table):
-        target = part.frame[part.target].to_numpy(float)
+        target = part.scores
         family = "+family" if len(part.families) > 1 else ""
         forms = [f"log({column})", f"spline7(log({column}))", f"level({column})"]
         found = predictors.of_table(part, [f"measure+{form}{family}" for form in forms], columns=part.measures)
@@ -189,7 +189,7 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
                 reason = f"p_cr2: {robust.REASONS[int(robust_errors.reason[index, place])]}"
             yield {
                 "measure": one.name, "dose_kind": kind, "given": form_name(one.terms, given), "n": int(fit.n[index]),
-                "n_dropped": len(table.frame) + len(table.without_score) - int(fit.n[index]), "partial_r": float(r),
+                "n_dropped": table.dropped(int(fit.n[index])), "partial_r": float(r),
                 "r2_given": 1 - (1 - r2) / (1 - float(r) ** 2), "r2": r2,
                 "p_value": errors("", float(fit.coefficients[index, place]),
                                   float(fit.standard_errors[index, place]), freedom, 0.9)["p_value"],
@@ -205,7 +205,7 @@ def form_name(terms: str, given: str) -> str:
 def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[dict[str, Any]]:
     """Each correlation within a ladder beside what smooth random paths show there, the columns `LADDERS`."""
     frame, dose = table.frame, units.doses(table.frame)
-    family, target = units.families(frame), frame[table.target].to_numpy(float)
+    family, target = units.families(frame), table.scores
     for number, (name, kind) in enumerate(sorted({(f, k) for f, k in zip(family, dose.kinds, strict=True) if k})):
         inside = (family == name) & (dose.kinds == kind)
         levels, rung = np.unique(dose.values[inside], return_inverse=True)
@@ -241,7 +241,7 @@ def ladder_rows(table: tables.ScoreTable, samples: int, seed: int) -> Iterator[d
 
 def relation_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
     """A line beside a spline and a monotone function, in the fit and out of it, the columns `RELATIONS`."""
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     unit, scheme = units.levels(table.frame), "leave_one_level_out"
     if unit.count < 3:
         unit, scheme = units.rows(table.frame), "leave_one_out"

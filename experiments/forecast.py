@@ -28,6 +28,12 @@ KNOWN, NEW = "known_family", "new_family"
 log = logging.getLogger(__name__)
 
 
+def check_level(level: float) -> None:
+    """Raises `InputError` for a coverage that is none."""
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}: a coverage lies between 0 and 1, as 0.9")
+
+
 def read_new(config: schema.Regress, table: tables.ScoreTable) -> tables.ScoreTable:
     """The table of new models, checked against that of the fit.
 
@@ -96,12 +102,12 @@ def predictions(
     """A row for every new model and predictor whose columns the new table has, the columns `PREDICTIONS`."""
     found = [one for one in found if covers(one, new)]
     sides = [new_rows(one, new) for one in found]
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     known = known_families(table, new)
     by_model = predict(table, found, sides, units.rows(table.frame), level, seed)
     by_family = predict(table, found, sides, units.by_family(table.frame), level, seed)
     families, needed = units.by_family(table.frame).count, fewest_units(level)
-    actual = new.frame[new.target].to_numpy(float)
+    actual = new.scores
     for index, one in enumerate(found):
         inside, outside = ranges(one, table, new)
         for row, model in enumerate(new.frame["model"]):
@@ -139,7 +145,7 @@ def predict(
     designs, masks = predictors.stacked(found)
     new = np.stack([np.pad(side, ((0, 0), (0, designs.shape[2] - side.shape[1]))) for side in sides])
     lots = intervals.lots_of(np.random.default_rng(seed), unit.ids)
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     with jax.enable_x64(True):
         found = intervals.predict_each(designs, target, masks, unit.ids, new, level, lots, count=unit.count)
         return jax.tree.map(np.asarray, found)

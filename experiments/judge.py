@@ -30,8 +30,8 @@ def rows(
 
     `predictions` has a row for every predictor and new model, in that order.
     """
-    target = table.frame[table.target].to_numpy(float)
-    actual = new.frame[new.target].to_numpy(float)
+    target = table.scores
+    actual = new.scores
     models = list(new.frame["model"])
     n = len(models)
     for index, one in enumerate(found):

@@ -28,8 +28,7 @@ def run(config: schema.Predict, workdir: Path) -> None:
     """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`."""
     if not config.model:
         raise InputError("no model: give --config.model")
-    if not 0 < config.level < 1:
-        raise InputError(f"level is {config.level}: a coverage lies between 0 and 1, as 0.9")
+    forecast.check_level(config.level)
     table, record = forecast.load(config.fit)
     family = config.family or Path(config.model).name
     promise = forecast.KNOWN if family in table.families else forecast.NEW

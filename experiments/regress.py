@@ -55,8 +55,7 @@ def run(config: schema.Regress, workdir: Path) -> None:
 
 def check(config: schema.Regress) -> None:
     """Raises `InputError` for numbers that mean nothing."""
-    if not 0 < config.level < 1:
-        raise InputError(f"level is {config.level}: a coverage lies between 0 and 1, as 0.9")
+    forecast.check_level(config.level)
     if config.resamples and config.resamples < 100:
         raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more; 0 leaves the validation out")
     if config.exclude and not config.predict:
@@ -119,7 +118,7 @@ def fit(table: tables.ScoreTable, terms: str) -> Regression:
     if terms == WITH_FAMILY:
         groups = (frame["family"].to_numpy()[:, None] == np.array(table.families)).astype(float)
     with jax.enable_x64(True):
-        found = regress_each(measures, frame[table.target].to_numpy(float), groups, np.isfinite(measures))
+        found = regress_each(measures, table.scores, groups, np.isfinite(measures))
         return jax.tree.map(np.asarray, found)
 
 
@@ -133,7 +132,7 @@ def regressions(
     permuting the units `permuted`, the second corrected for the `candidates` that were tried; NaN below 5 units.
     `influential` counts the models with a Cook's distance above 4/n.
     """
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     unit = units.clusters(table.frame, clusters)
     rows = []
     for side in predictors.sides(table, terms):
@@ -160,7 +159,7 @@ def plain(table: tables.ScoreTable, terms: str) -> Iterable[dict[str, Any]]:
             "measure": measure,
             "terms": terms,
             "n": n,
-            "n_dropped": len(table.frame) + len(table.without_score) - n,
+            "n_dropped": table.dropped(n),
             "slope": float(fitted.slope[index]),
             "std_error": float(fitted.standard_error[index]),
             "intercept": float(fitted.intercept[index]),
@@ -175,7 +174,7 @@ def plain(table: tables.ScoreTable, terms: str) -> Iterable[dict[str, Any]]:
 
 def general(table: tables.ScoreTable, found: Sequence[predictors.Predictor]) -> Iterable[dict[str, Any]]:
     """Rows of the fits with any terms: `slope` is the measure's own coefficient, where it has one."""
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     fitted, simple = fits.least_squares_of(found, target), fit(table, MEASURE)
     for index, one in enumerate(found):
         n, place = int(fitted.n[index]), one.names.index(MEASURE) if MEASURE in one.names else None
@@ -185,7 +184,7 @@ def general(table: tables.ScoreTable, found: Sequence[predictors.Predictor]) -> 
         )
         yield {
             "measure": one.name, "terms": one.terms, "n": n,
-            "n_dropped": len(table.frame) + len(table.without_score) - n, "slope": slope, "std_error": error,
+            "n_dropped": table.dropped(n), "slope": slope, "std_error": error,
             "intercept": float(fitted.coefficients[index, 0]), "r2": float(fitted.r2[index]),
             "adjusted_r2": float(fitted.adjusted_r2[index]), "pearson": float(simple.pearson[index]),
             "spearman": float(simple.spearman[index]), "p_value": p_value,

@@ -45,7 +45,7 @@ def plain(
     table: tables.ScoreTable, found: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples, len(target))
     # Designs with families have more columns: apart, so that the others need not carry them.
     for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
@@ -71,7 +71,7 @@ def plain(
 
 def nested(table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
     """The best measure, the best few, ridge: chosen inside every fold; the rows that have every measure."""
-    measures, target = list(table.measures), table.frame[table.target].to_numpy(float)
+    measures, target = list(table.measures), table.scores
     points = table.frame[measures].to_numpy(float)
     fold = units.folds(unit, MOST_FOLDS, np.random.default_rng(seed))
     varying = [np.ptp(column[np.isfinite(column)]) > 0 for column in points.T if np.isfinite(column).any()]
@@ -108,8 +108,7 @@ def outcome(
 ) -> dict[str, Any]:
     """Scores of all rows, with intervals from the bootstrap samples behind the first; none below 5 units."""
     n = int(values["n"][0])
-    total = len(table.frame) + len(table.without_score)
-    row = {"n": n, "n_dropped": total - n, "units": present, "interval": kind}
+    row = {"n": n, "n_dropped": table.dropped(n), "units": present, "interval": kind}
     row |= {name: float(leaf[0]) for name, leaf in values.items() if name != "n"}
     for name, of in INTERVALS.items():
         samples = values[of][1:] if present >= validation.FEWEST_UNITS else values[of][:0]
@@ -137,7 +136,7 @@ def permuted(table: tables.ScoreTable, terms: str, unit: Units, samples: int, se
     blocks of rungs, or its models, are permuted among themselves.
     """
     measures = table.frame[list(table.measures)].to_numpy(float)
-    target = table.frame[table.target].to_numpy(float)
+    target = table.scores
     masks = np.isfinite(measures)
     strata = np.zeros(max(unit.count, 1))
     if terms == predictors.WITH_FAMILY:

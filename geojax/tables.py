@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from geojax.errors import InputError
 
 _STATISTICS = {
@@ -58,6 +60,15 @@ class ScoreTable:
     def families(self) -> tuple[str, ...]:
         """The families of the models, alphabetically; empty without such a column."""
         return tuple(sorted(set(self.frame["family"]))) if "family" in self.frame else ()
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The target of every row, float64 [n]; NaN only where the table may lack scores."""
+        return self.frame[self.target].to_numpy(float)
+
+    def dropped(self, n: int) -> int:
+        """Rows of the table as it was read that are not among n of them."""
+        return len(self.frame) + len(self.without_score) - n
 
 
 def known_measures() -> tuple[str, ...]:
