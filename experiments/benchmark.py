@@ -158,7 +158,7 @@ def quantizing(kind: str, inputs: Inputs) -> Part:
         cells = quantizer.cells(quantizer.fit(points, inputs.key), points)
         return statistics_of_cells.reconstruction_error(cells)
 
-    passes = QUANTIZERS["lsq"].PASSES + 1 if kind == "lsq" else (QUANTIZERS["pq"].ITERATIONS + 1) / peers.M
+    passes = quantizer.PASSES + 1 if kind == "lsq" else (quantizer.ITERATIONS + 1) / peers.M
     return Part(
         lambda: peers.share_lost(points, peers.codes(kind, points, seed)[1]),
         lambda: ours(cloud),
@@ -233,14 +233,12 @@ def sampling(batch_size: int, inputs: Inputs) -> Part:
         return latent.sample(apply, params, tokenizer, texts, layers=(layer,))[0]
 
     index = clouds().sequence_index
-    tokens, width = np.bincount(index).astype(float), config.hidden_size
-    products = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
     return Part(
         partial(peers.sample, str(resolve(name).folder), texts, batch_size),
         lambda: np.sqrt(np.mean(np.square(clouds().points))),
         "root mean square of the coordinates",
-        (len(index), width),
-        layer * products.sum(),
+        (len(index), config.hidden_size),
+        benchmark_training.products(config, np.bincount(index)),
     )
 
 

@@ -48,9 +48,16 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     whole = [train.batch(index, len(index)) for index in rows]
     lengths = [train.ladder[-1] if padded else int(train.lengths[index].max()) for index in rows]
     theirs = _torch(model, [_cut(batch, length) for batch, length in zip(whole, lengths, strict=True)])
-    tokens, width = train.lengths[np.concatenate(rows)].astype(float), model.config.hidden_size
-    products = 8 * tokens * width**2 + 4 * tokens * width * model.config.intermediate_size + 4 * tokens**2 * width
-    return theirs, ours, (sum(map(len, rows)), width), 3 * model.config.num_hidden_layers * float(products.sum())
+    seen = np.concatenate(rows)
+    # Forward, and twice that backward.
+    return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
+
+
+def products(config: Any, lengths: np.ndarray) -> float:
+    """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""
+    tokens, width = lengths.astype(float), config.hidden_size
+    layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
+    return config.num_hidden_layers * float(layer.sum())
 
 
 def _cut(batch: Batch, length: int) -> Batch:

@@ -26,7 +26,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
     workdir = Path(workdir)
     objectives.check(config.objective, config.word_order)
-    settings = {name: value for name, value in vars_of(config).items() if name != "checkpoint_seconds"}
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
     with claim(workdir, settings):
         if (workdir / "DONE").exists():
             log.info("%s is done", workdir)
@@ -58,11 +58,6 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
         records.write_json(workdir / "result.json", settings | result)
         log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
         records.write_atomic(workdir / "DONE", b"")
-
-
-def vars_of(config: schema.Pretrain) -> dict[str, Any]:
-    """The settings as a plain dict, of a dataclass or of the launcher's view of one."""
-    return {field.name: getattr(config, field.name) for field in dataclasses.fields(schema.Pretrain)}
 
 
 def paragraphs(files: str) -> Iterator[str]:
@@ -176,7 +171,8 @@ def seconds(workdir: Path) -> float:
 
 def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     """The facts of a run, in Markdown."""
-    options = " ".join(f"--config.{name}={value}" for name, value in vars_of(config).items() if name != "experiment")
+    settings = dataclasses.asdict(config)
+    options = " ".join(f"--config.{name}={value}" for name, value in settings.items() if name != "experiment")
     return f"""# An encoder of {result["parameters"]:,} parameters
 
 BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \

@@ -41,9 +41,8 @@ log = logging.getLogger(__name__)
 def run(config: schema.Regularize, workdir: Path) -> None:
     """Trains `config.model` on plain, then with the measure pushed down and up; resumes at the last evaluation."""
     workdir = Path(workdir)
-    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(schema.Regularize)}
     check(config)
-    with claim(workdir, settings):
+    with claim(workdir, dataclasses.asdict(config)):
         if (workdir / "DONE").exists():
             log.info("%s is done", workdir)
             return

@@ -21,6 +21,7 @@ from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
+from geojax.step import decayed
 from geojax.typing import Key, Scalar
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -197,11 +198,6 @@ def _optimizer(schedule: Schedule) -> optax.GradientTransformation:
         optax.clip_by_global_norm(1.0),
         optax.adamw(rate, b2=0.98, weight_decay=WEIGHT_DECAY, mask=decayed),
     )
-
-
-def decayed(params: Params) -> Params:
-    """Which parameters weight decay reaches: dense kernels and embeddings, not biases and LayerNorm scales."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key in ("kernel", "embedding"), params)
 
 
 def sinusoids(length: int, width: int) -> Float[np.ndarray, "length width"]:

@@ -57,14 +57,17 @@ def decays(path: tuple[Any, ...]) -> bool:
     return path[-1].key in ("kernel", "embedding")
 
 
+def decayed(params: Params) -> Params:
+    """Of every parameter whether weight decay reaches it."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
+
+
 def optimizer(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
     """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) behind a clip of the global norm."""
     return optax.chain(
         optax.clip_by_global_norm(CLIP_NORM),
         optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
-        optax.add_decayed_weights(
-            weight_decay, lambda params: jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
-        ),
+        optax.add_decayed_weights(weight_decay, decayed),
         optax.scale_by_learning_rate(learning_rate),
     )
 
