@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Shaped
 
 from geojax.errors import InputError
 from geojax.models.config import EncoderConfig
-from geojax.models.encoder import Embeddings, Layer, layer_norm, linear, split
+from geojax.models.dropout import split, word
+from geojax.models.encoder import Embeddings, Layer, layer_norm, linear
 from geojax.models.heads import ClassificationHead, MaskedLMHead, TokenHead
 from geojax.typing import Key
 
@@ -46,7 +47,8 @@ class Apply:
       params: nested dict of float32 arrays, as `init` and `load` give it.
       batch: `input_ids` Int[B, T], `attention_mask` [B, T] (1 at real tokens), optional `token_type_ids` Int[B, T],
         optional `word_vectors` Float[B, T, e], the word embeddings of `input_ids`, where they have been looked up.
-      key: key of dropout; None is evaluation mode.
+      key: key of dropout, whose masks depend on it and on the place of an entry alone, however far rows are padded;
+        None is evaluation mode.
 
     Returns:
       `hidden_states`, a tuple of the embeddings and every layer's output, each Float[B, T, d] (of a pre-norm model the
@@ -70,16 +72,16 @@ class Apply:
         graph, state = _abstract(self)
         nnx.replace_by_pure_dict(state, params)
         model, style = nnx.merge(graph, state), self.config.architecture
-        key_embeddings, key_head, *keys = split(key, self.config.num_hidden_layers + 2)
+        seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
         types = jnp.asarray(batch.get("token_type_ids", jnp.zeros_like(input_ids)))
         seen = mask.astype(bool)[:, None, None, :]
         if style.causal:
             seen = seen & jnp.tri(mask.shape[1], dtype=bool)
         # The most negative finite number, not -inf: a row of padding alone must not become NaN.
         bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
-        states = [model.embeddings(input_ids, types, batch.get("word_vectors"), key_embeddings)]
-        for i, key_layer in enumerate(keys):
-            states.append(model.encoder["0" if style.shared_layers else str(i)](states[-1], bias, key_layer))
+        states = [model.embeddings(input_ids, types, batch.get("word_vectors"), seed_embeddings)]
+        for i, seed in enumerate(seeds):
+            states.append(model.encoder["0" if style.shared_layers else str(i)](states[-1], bias, seed))
         if style.pre_norm:
             states[-1] = model.encoder["layer_norm"](states[-1])
         outputs = {"hidden_states": tuple(states)}
@@ -87,9 +89,9 @@ class Apply:
             outputs["pooled"] = jnp.tanh(model.pooler(states[-1][:, 0]))
         if self.head == "classification":
             feature = outputs["pooled"] if style.feature == "pooled" else _feature(style.feature, states[-1], mask)
-            outputs["logits"] = model.head(feature, key_head)
+            outputs["logits"] = model.head(feature, seed_head)
         elif self.head == "token_classification":
-            outputs["logits"] = model.head(states[-1], key_head)
+            outputs["logits"] = model.head(states[-1], seed_head)
         elif self.head == "masked_lm":
             outputs["logits"] = model.head(states[-1], params["embeddings"]["word_embeddings"]["embedding"])
         elif self.head == "causal_lm":

@@ -1,6 +1,6 @@
 """Transformer encoders, and GPT-2's decoder, in Flax NNX: one module, and `architectures` says how model types differ.
 
-Modules hold parameters only; the batch and the key of dropout are arguments. B: batch, T: length, d: width.
+Modules hold parameters only; the batch and the seed of dropout are arguments. B: batch, T: length, d: width.
 """
 
 import math
@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from geojax.models.config import EncoderConfig
-from geojax.typing import Key
+from geojax.models.dropout import Word, dropout, split
 
 ACTIVATION = {
     "gelu": partial(jax.nn.gelu, approximate=False),
@@ -22,18 +22,6 @@ ACTIVATION = {
 }
 
 Hidden = Float[Array, "B T d"]
-
-
-def dropout(x: Float[Array, "..."], rate: float, key: Key | None) -> Float[Array, "..."]:
-    """Zeroes each entry with probability `rate` and scales the rest by 1 / (1 - rate); the identity without a key."""
-    if key is None or rate == 0.0:
-        return x
-    return jnp.where(jax.random.bernoulli(key, 1.0 - rate, x.shape), x / (1.0 - rate), 0.0)
-
-
-def split(key: Key | None, count: int) -> tuple[Key | None, ...]:
-    """`count` keys from one; none from none."""
-    return (None,) * count if key is None else tuple(jax.random.split(key, count))
 
 
 def linear(
@@ -80,7 +68,7 @@ class Embeddings(nnx.Module):
         input_ids: Int[Array, "B T"],
         token_type_ids: Int[Array, "B T"],
         words: Float[Array, "B T e"] | None,
-        key: Key | None,
+        seed: Word | None,
     ) -> Hidden:
         if self.config.architecture.offset_positions:  # they count the real tokens, from the padding index on
             real = (input_ids != self.config.pad_token_id).astype(jnp.int32)
@@ -93,7 +81,7 @@ class Embeddings(nnx.Module):
         total = total + self.position_embeddings(positions)
         if not self.config.architecture.pre_norm:
             total = self.layer_norm(total)
-        total = dropout(total, self.config.hidden_dropout_prob, key)
+        total = dropout(total, self.config.hidden_dropout_prob, seed)
         return self.projection(total) if self.config.projects else total
 
 
@@ -108,17 +96,17 @@ class Attention(nnx.Module):
         self.output = linear(config, config.hidden_size, config.hidden_size, rngs, residual=True)
         self.layer_norm = layer_norm(config, rngs)
 
-    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], key: Key | None) -> Hidden:
-        key_weights, key_output = split(key, 2)
+    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], seed: Word | None) -> Hidden:
+        seed_weights, seed_output = split(seed, 2)
         heads, pre_norm = self.config.num_attention_heads, self.config.architecture.pre_norm
         inputs = self.layer_norm(hidden) if pre_norm else hidden
         query, keys, value = (
             x.reshape(*x.shape[:2], heads, -1) for x in (self.query(inputs), self.key(inputs), self.value(inputs))
         )
         scores = jnp.einsum("bqhd,bkhd->bhqk", query * query.shape[-1] ** -0.5, keys) + attention_bias
-        weights = dropout(jax.nn.softmax(scores), self.config.attention_probs_dropout_prob, key_weights)
+        weights = dropout(jax.nn.softmax(scores), self.config.attention_probs_dropout_prob, seed_weights)
         context = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
-        total = hidden + dropout(self.output(context), self.config.hidden_dropout_prob, key_output)
+        total = hidden + dropout(self.output(context), self.config.hidden_dropout_prob, seed_output)
         return total if pre_norm else self.layer_norm(total)
 
 
@@ -132,11 +120,11 @@ class Layer(nnx.Module):
         self.output = linear(config, config.intermediate_size, config.hidden_size, rngs, residual=True)
         self.layer_norm = layer_norm(config, rngs)
 
-    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], key: Key | None) -> Hidden:
-        key_attention, key_output = split(key, 2)
+    def __call__(self, hidden: Hidden, attention_bias: Float[Array, "B 1 rows T"], seed: Word | None) -> Hidden:
+        seed_attention, seed_output = split(seed, 2)
         pre_norm = self.config.architecture.pre_norm
-        hidden = self.attention(hidden, attention_bias, key_attention)
+        hidden = self.attention(hidden, attention_bias, seed_attention)
         inputs = self.layer_norm(hidden) if pre_norm else hidden
         expanded = ACTIVATION[self.config.hidden_act](self.intermediate(inputs))
-        total = hidden + dropout(self.output(expanded), self.config.hidden_dropout_prob, key_output)
+        total = hidden + dropout(self.output(expanded), self.config.hidden_dropout_prob, seed_output)
         return total if pre_norm else self.layer_norm(total)

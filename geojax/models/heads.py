@@ -5,8 +5,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from geojax.models.config import EncoderConfig
-from geojax.models.encoder import ACTIVATION, Hidden, dropout, layer_norm, linear, split
-from geojax.typing import Key
+from geojax.models.dropout import Word, dropout, split
+from geojax.models.encoder import ACTIVATION, Hidden, layer_norm, linear
 
 
 def _rate(config: EncoderConfig) -> float:
@@ -22,13 +22,13 @@ class ClassificationHead(nnx.Module):
             self.dense = linear(config, config.hidden_size, config.hidden_size, rngs)
         self.output = linear(config, config.hidden_size, num_labels, rngs, bias=config.architecture.head_bias)
 
-    def __call__(self, feature: Float[Array, "B d"], key: Key | None) -> Float[Array, "B labels"]:
+    def __call__(self, feature: Float[Array, "B d"], seed: Word | None) -> Float[Array, "B labels"]:
         rate, style = _rate(self.config), self.config.architecture
-        key_input, key_output = split(key, 2)
+        seed_input, seed_output = split(seed, 2)
         if style.head_activation:
-            feature = dropout(feature, rate, key_input if style.head_dropout else None)
+            feature = dropout(feature, rate, seed_input if style.head_dropout else None)
             feature = ACTIVATION[style.head_activation](self.dense(feature))
-        return self.output(dropout(feature, rate, key_output))
+        return self.output(dropout(feature, rate, seed_output))
 
 
 class TokenHead(nnx.Module):
@@ -38,8 +38,8 @@ class TokenHead(nnx.Module):
         self.config = config
         self.output = linear(config, config.hidden_size, num_labels, rngs)
 
-    def __call__(self, hidden: Hidden, key: Key | None) -> Float[Array, "B T labels"]:
-        return self.output(dropout(hidden, _rate(self.config), key))
+    def __call__(self, hidden: Hidden, seed: Word | None) -> Float[Array, "B T labels"]:
+        return self.output(dropout(hidden, _rate(self.config), seed))
 
 
 class MaskedLMHead(nnx.Module):
