@@ -266,3 +266,21 @@ class Benchmark:
     parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap,finetune_padded,finetune_longest"
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud
+
+
+@dataclass
+class SideBySide:
+    """Fine-tune one encoder with geojax and with transformers and PyTorch, and compare the scores."""
+
+    experiment: str = "side_by_side"
+    model: str = "geojax-bert-tiny"  # HuggingFace name, folder, or an encoder that ships
+    tasks: str = "cola,sst2,mrpc,stsb,rte,wnli"  # tasks to fine-tune on
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
+    train_examples: int = 10000  # random subset of a larger training set; 0: all of it
+    seeds: int = 3  # runs of each side on a task: seeds 0, 1, ...
+    small_seeds: int = 5  # ... on a task of fewer than 5 000 training examples
+    epochs: int = 3  # passes over the training set
+    learning_rate: float = 2e-5  # peak learning rate
+    batch_size: int = 32  # examples a step
+    max_length: int = 128  # tokens

@@ -3,7 +3,9 @@
 Each function takes a cloud as NumPy holds it and returns a number that shows the work was done.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -102,3 +104,59 @@ def sample(folder: str, texts: Sequence[str], batch_size: int) -> float:
             kept = model(**batch).last_hidden_state[batch["attention_mask"].bool()]
             total, count = total + float((kept**2).sum()), count + kept.numel()
     return float(np.sqrt(total / count))
+
+
+def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.ndarray], float]:
+    """Fine-tunes by transformers and PyTorch: rows shuffled anew each epoch and padded to the longest of their batch.
+
+    Args:
+      folder: model and tokenizer; the head is fresh.
+      data: a `geojax.glue.TaskData`.
+      settings: a `geojax.finetune.Settings`.
+
+    Returns:
+      The outputs for every example of each development split, in order; the seconds of training.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    torch.manual_seed(settings.seed)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    kind = "regression" if data.task.regression else "single_label_classification"
+    labels = {"num_labels": data.task.num_labels, "problem_type": kind}
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **labels)
+    steps = settings.steps(len(data.train.labels))
+    adamw = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    decay = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: 1 - step / steps)
+
+    def batches(examples: Any, order: np.ndarray, size: int) -> Any:
+        for first in range(0, len(order), size):
+            index = order[first : first + size]
+            texts = [[column[i] for i in index] for column in (examples.text_a, examples.text_b) if column is not None]
+            limit = {"truncation": True, "max_length": settings.max_length}
+            yield index, dict(tokenizer(*texts, padding=True, return_tensors="pt", **limit))
+
+    start = time.monotonic()
+    model.train()
+    for _ in range(settings.epochs):
+        order = torch.randperm(len(data.train.labels)).numpy()
+        for index, batch in batches(data.train, order, settings.batch_size):
+            labels = torch.tensor(data.train.labels[index])
+            loss = model(**batch, labels=labels if data.task.regression else labels.long()).loss
+            adamw.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            adamw.step()
+            decay.step()
+    seconds = time.monotonic() - start
+    model.eval()
+    outputs = {}
+    with torch.inference_mode():
+        for name, examples in data.dev.items():
+            places = np.arange(len(examples.labels))
+            outputs[name] = np.concatenate(
+                [model(**batch).logits.numpy() for _, batch in batches(examples, places, 64)]
+            )
+    return outputs, seconds
