@@ -95,7 +95,8 @@ def sample(folder: str, texts: Sequence[str], batch_size: int) -> float:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     texts = sorted(texts, key=len)
     total = count = 0.0
     with torch.inference_mode():

@@ -52,7 +52,7 @@ def test_both_sides_learn_the_same_task(tmp_path):
     config = SideBySide(tasks="mini_acceptability", learning_rate=3e-4, epochs=2, small_seeds=2, max_length=32)
     side_by_side.run(config, tmp_path)
     before = (tmp_path / "runs.csv").read_bytes()
-    (row,) = csv.DictReader((tmp_path / "tasks.csv").open())
+    (row,) = csv.DictReader((tmp_path / "tasks.csv").read_text().splitlines())
     assert abs(float(row["geojax_mean"]) - float(row["pytorch_mean"])) < 0.15
     assert min(float(row["geojax_mean"]), float(row["pytorch_mean"])) > 0.2
     side_by_side.run(config, tmp_path)  # finished: nothing runs again
