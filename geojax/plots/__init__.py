@@ -1,0 +1,28 @@
+"""Figures as functions of tables: each returns the bytes of one SVG (or PNG), the same bytes for the same table.
+
+Colour is viridis for noise levels and a colour-blind-safe set for families, never without a marker or dash beside
+it. Every figure is small enough to be read on a phone; small multiples are several figures.
+"""
+
+from geojax.plots.models import (
+    correlation_matrix,
+    level_against_score,
+    measure_against_score,
+    median_by_level,
+    predicted_against_actual,
+)
+from geojax.plots.spaces import cell_counts, cumulative_eigenvalues, curves, spread_by_distribution
+from geojax.plots.style import measure_name
+
+__all__ = [
+    "cell_counts",
+    "correlation_matrix",
+    "cumulative_eigenvalues",
+    "curves",
+    "level_against_score",
+    "measure_against_score",
+    "measure_name",
+    "median_by_level",
+    "predicted_against_actual",
+    "spread_by_distribution",
+]

@@ -1,0 +1,111 @@
+"""Figures of a table of models: measures, noise levels, predictions, correlations."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from geojax.plots import style
+from geojax.tables import ScoreTable
+
+
+def measure_against_score(
+    table: ScoreTable, measure: str, label: str, *, line: tuple[float, float] | None = None, format: str = "svg"
+) -> bytes:
+    """A measure against the score, coloured by noise level, marked by family: one panel of the small multiples.
+
+    Args:
+      table: The models.
+      measure: Column on the horizontal axis.
+      label: What the score is called.
+      line: Slope and intercept of a line to draw.
+      format: "svg" or "png".
+    """
+    figure, axes = style.figure_and_axes()
+    _scatter(figure, axes, table, table.frame[measure].to_numpy(), coloured=style.has_levels(table))
+    if line is not None and np.isfinite(line).all():
+        ends = np.array([table.frame[measure].min(), table.frame[measure].max()])
+        axes.plot(ends, line[0] * ends + line[1], color="0.4", linewidth=1, zorder=0)
+    axes.set(xlabel=style.measure_name(measure), ylabel=style.text(label))
+    return style.render(figure, format)
+
+
+def level_against_score(table: ScoreTable, label: str, *, format: str = "svg") -> bytes:
+    """The noise level against the score, marked by family; the level's axis is logarithmic and shows 0."""
+    figure, axes = style.figure_and_axes()
+    _scatter(figure, axes, table, table.frame["alpha"].to_numpy())
+    style.level_axis(axes, table.frame["alpha"])
+    axes.set_ylabel(style.text(label))
+    return style.render(figure, format)
+
+
+def predicted_against_actual(table: ScoreTable, predicted: np.ndarray, label: str, *, format: str = "svg") -> bytes:
+    """The fitted score of each model against its own, with the diagonal on which the two are equal."""
+    figure, axes = style.figure_and_axes()
+    _scatter(figure, axes, table, predicted)
+    both = np.concatenate([predicted, table.frame[table.target]])
+    low, high = np.nanmin(both), np.nanmax(both)
+    margin = 0.05 * (high - low) or 0.05
+    limits = (low - margin, high + margin)
+    axes.plot(limits, limits, color="0.6", linewidth=1, zorder=0)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    axes.set(xlabel=f"predicted {style.text(label)}", ylabel=f"actual {style.text(label)}")
+    return style.render(figure, format)
+
+
+def median_by_level(table: ScoreTable, measure: str, *, format: str = "svg") -> bytes:
+    """The median of a measure at each noise level, one line a family; models without a level are named at the right."""
+    figure, axes = style.figure_and_axes()
+    for index, rows in enumerate(style.families(table)):
+        look = style.mark(index) | {"markersize": 4}
+        rows = table.frame[rows].dropna(subset=[measure])
+        medians = rows.groupby("alpha")[measure].median()
+        axes.plot(medians.index, medians, linewidth=1, **look)
+        for row in rows[rows["alpha"].isna()].to_dict("records"):
+            place = {"xy": (1, row[measure]), "xycoords": axes.get_yaxis_transform()}
+            axes.plot(1, row[measure], transform=place["xycoords"], clip_on=False, **look)
+            axes.annotate(
+                style.text(row["model"]), **place, xytext=(6, 0), textcoords="offset points", fontsize=8, va="center"
+            )
+    style.level_axis(axes, table.frame["alpha"])
+    axes.set_ylabel(f"median {style.measure_name(measure)}")
+    style.family_legend(figure, table, style.COLOURS)
+    return style.render(figure, format)
+
+
+def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:
+    """Spearman's correlations between the measures, each over the rows that have both."""
+    values = table.frame[list(table.measures)].corr(method="spearman").to_numpy()
+    size = 2.2 + 0.3 * len(values)
+    figure, axes = style.figure_and_axes(size + 0.8, size)
+    image = axes.imshow(values, cmap="cividis", vmin=-1, vmax=1)
+    labels = [style.measure_name(measure) for measure in table.measures]
+    axes.set_xticks(range(len(values)), labels, rotation=90)
+    axes.set_yticks(range(len(values)), labels)
+    for (row, column), value in np.ndenumerate(values):
+        text = "–" if np.isnan(value) else f"{round(value, 1) + 0.0:.1f}".replace("0.", ".").replace("-", "−")
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color="black" if value > 0.2 else "white")
+    figure.colorbar(image, label="Spearman correlation", shrink=0.7)
+    return style.render(figure, format)
+
+
+def _scatter(figure: Figure, axes: Axes, table: ScoreTable, values: np.ndarray, *, coloured: bool = False) -> None:
+    """Models at (value, score): marked by family, coloured by noise level or else by family as well."""
+    scores = table.frame[table.target].to_numpy()
+    norm = style.level_norm(table.frame["alpha"]) if coloured else None
+    for index, rows in enumerate(style.families(table)):
+        look = style.mark(index) | {"s": 26, "linewidths": 0.5, "edgecolors": "white"}
+        if coloured:
+            look |= {"edgecolors": "0.2"}
+            look.pop("color")
+            levels = table.frame["alpha"].to_numpy()
+            known, unknown = rows & np.isfinite(levels), rows & ~np.isfinite(levels)
+            image = axes.scatter(values[known], scores[known], c=levels[known], norm=norm, cmap="viridis", **look)
+            axes.scatter(values[unknown], scores[unknown], **look | {"facecolors": "none", "edgecolors": "black"})
+        else:
+            axes.scatter(values[rows], scores[rows], **look)
+    if coloured:
+        bar = figure.colorbar(image, label=style.LEVEL, ticks=style.level_ticks(table.frame["alpha"]))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(style.number))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+    style.family_legend(figure, table, ("0.4",) if coloured else style.COLOURS)

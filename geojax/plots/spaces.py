@@ -1,0 +1,110 @@
+"""Figures of spaces: cells, eigenvalues, layers, distributions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from geojax.plots import style
+
+
+def cell_counts(counts: Mapping[str, np.ndarray], quantizer: str, *, format: str = "svg") -> bytes:
+    """Histograms of the number of points in a quantizer's cells, one outline a model, all codebooks together."""
+    figure, axes = style.figure_and_axes(5.2, 3.2)
+    flat = [np.ravel(values) for values in counts.values()]
+    edges = np.histogram_bin_edges(np.concatenate(flat), bins=40)
+    for index, values in enumerate(flat):
+        axes.stairs(np.histogram(values, edges)[0], edges, **style.line(index, len(flat)))
+    axes.set(xlabel=f"points in a {style.text(quantizer.upper())} cell", ylabel="number of cells")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    style.model_legend(figure, list(counts))
+    return style.render(figure, format)
+
+
+def cumulative_eigenvalues(spectra: Mapping[str, np.ndarray], *, format: str = "svg") -> bytes:
+    """The share of the variance in the first j principal components, one line a model; grey: equal eigenvalues."""
+    figure, axes = style.figure_and_axes(5.2, 3.2)
+    for index, spectrum in enumerate(spectra.values()):
+        values = np.sort(np.asarray(spectrum, float))[::-1]
+        share = np.cumsum(values) / (values.sum() or 1.0)  # no variance at all: a line at 0
+        axes.plot(np.concatenate([[0], share]), **style.line(index, len(spectra)))
+        axes.plot([0, len(values)], [0, 1], color="0.6", linewidth=1, zorder=0)
+    axes.set(xlabel="principal components", ylabel="share of the variance", ylim=(0, 1.02), xlim=(0, None))
+    style.model_legend(figure, list(spectra))
+    return style.render(figure, format)
+
+
+def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:
+    """Four measures of spread over the distributions of the spread study, a line a dimension.
+
+    Bars on I(V): what it takes over the signs of the principal axes. EEE and VRM grow upwards as spread is lost.
+
+    Args:
+      records: With `distribution`, `dim`, `values` by measure, and `partition_range`, least and largest I(V).
+      format: "svg" or "png".
+    """
+    names = list(dict.fromkeys(record["distribution"] for record in records))
+    dims = list(dict.fromkeys(record["dim"] for record in records))
+    panels = {"average_cosine_similarity": "average cosine", "partition_ratio": "I(V)", "eee": "EEE", "vrm": "VRM"}
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+        grid = figure.subplots(2, 2, sharex=True)
+    for axes, (measure, label) in zip(grid.flat, panels.items(), strict=True):
+        for index, d in enumerate(dims):
+            chosen = [record for record in records if record["dim"] == d]
+            places = np.array([names.index(record["distribution"]) for record in chosen]) + 0.12 * index
+            values = np.array([record["values"][measure] for record in chosen])
+            look = style.line(index, len(dims)) | {"linewidth": 1}
+            axes.plot(places, values, marker=style.MARKERS[index % len(style.MARKERS)], markersize=3.5, **look)
+            if measure == "partition_ratio":
+                axes.vlines(
+                    places, *np.transpose([record["partition_range"] for record in chosen]), color=look["color"]
+                )
+        axes.set_ylabel(label)
+        axes.set_xticks(
+            range(len(names)), [style.text(name.replace("_", " ")) for name in names], rotation=45, ha="right"
+        )
+    handles = [
+        Line2D(
+            [],
+            [],
+            marker=style.MARKERS[i % len(style.MARKERS)],
+            markersize=4,
+            label=f"d = {d}",
+            **style.line(i, len(dims)),
+        )
+        for i, d in enumerate(dims)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return style.render(figure, format)
+
+
+def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, format: str = "svg") -> bytes:
+    """Lines against one axis, one panel below another, with intervals where they are known.
+
+    Args:
+      panels: by title; the lines of a panel by name, as rows of (place, value, low, high), the last two NaN where there
+        is no interval. One nameless line needs no legend.
+      label: of the horizontal axis.
+      format: "svg" or "png".
+    """
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=(4.2, 0.6 + 1.7 * len(panels)), layout="constrained")
+        grid = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+        for index, (name, rows) in enumerate(lines.items()):
+            places, values, low, high = np.array(rows, float).T
+            reach = np.nan_to_num(np.maximum([values - low, high - values], 0))
+            look = style.mark(index) | {"markersize": 3}
+            look |= {"linewidth": 1, "elinewidth": 1, "capsize": 2, "yerr": reach if reach.any() else None}
+            axes.errorbar(places, values, label=style.text(name), **look)
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if any(lines):
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    grid[-1].set_xlabel(label)
+    return style.render(figure, format)

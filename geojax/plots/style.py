@@ -1,0 +1,117 @@
+"""What all figures share: markers, colours, the axis of noise levels, legends, names from outside."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from geojax.tables import ScoreTable
+
+MARKERS = "osD^vPX*"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, no yellow
+DASHES = ("-", "--", "-.", ":")
+WORDS = {word.lower(): word for word in ("PQ", "LSQ", "EEE", "VRM", "IsoScore", "KL", "IQR")}
+STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "geojax"}
+LEVEL = "noise level α (%)"
+
+
+def measure_name(measure: str) -> str:
+    """A measure as it is said on an axis: `pq_count_kl` is "PQ count KL"."""
+    return text(" ".join(WORDS.get(word, word) for word in measure.split("_")))
+
+
+def figure_and_axes(width: float = 4.2, height: float = 3.2) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, width and height in inches."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.add_subplot()
+
+
+def render(figure: Figure, format: str) -> bytes:
+    """The file of a figure."""
+    file = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
+    return file.getvalue()
+
+
+def families(table: ScoreTable) -> list[np.ndarray]:
+    """Which rows belong to each family, in the order of their markers; all rows where there are no families."""
+    family = table.frame["family"].to_numpy() if table.families else np.full(len(table.frame), "")
+    return [family == name for name in table.families or ("",)]
+
+
+def has_levels(table: ScoreTable) -> bool:
+    """Whether some model has a noise level."""
+    return "alpha" in table.frame and bool(table.frame["alpha"].notna().any())
+
+
+def mark(index: int) -> dict[str, Any]:
+    """Marker and colour of a family, or of another few things that have no order."""
+    return {"marker": MARKERS[index % len(MARKERS)], "color": COLOURS[index % len(COLOURS)]}
+
+
+def line(index: int, total: int) -> dict[str, Any]:
+    """Shade and dash of one of several things in order."""
+    shade = matplotlib.colormaps["viridis"](0.9 * index / max(total - 1, 1))
+    return {"color": shade, "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.5}
+
+
+def _least_level(levels) -> float:
+    """The least level above 0, where the scale turns from linear to logarithmic."""
+    return float(levels[levels > 0].min()) if (levels > 0).any() else 1.0
+
+
+def level_ticks(levels) -> list[float]:
+    """0 where it occurs, then 1, 2 and 5 times the powers of ten within the levels."""
+    least, greatest = _least_level(levels), max(levels.max(), 0)
+    steps = [step * 10.0**power for power in range(-6, 7) for step in (1, 2, 5)]
+    ticks = [step for step in steps if least <= step * 1.001 and step <= greatest * 1.001]
+    return ([0.0] if (levels == 0).any() else []) + (ticks or [least])
+
+
+def level_norm(levels) -> Normalize:
+    """The scale of the colours of noise levels: logarithmic, with 0."""
+    return SymLogNorm(_least_level(levels), linscale=0.4, vmin=0, vmax=max(levels.max(), _least_level(levels)))
+
+
+def level_axis(axes: Axes, levels) -> None:
+    """The same scale along the horizontal axis."""
+    axes.set_xscale("symlog", linthresh=_least_level(levels), linscale=0.4)
+    axes.xaxis.set_major_locator(FixedLocator(level_ticks(levels)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(number))
+    axes.set_xlim(left=(-0.2 if (levels == 0).any() else 0.8) * _least_level(levels))
+    axes.set_xlabel(LEVEL)
+
+
+def number(value: float, position: int) -> str:
+    """A tick without trailing zeros."""
+    return f"{value:g}"
+
+
+def text(name: str) -> str:
+    """A name from outside: shortened, its dollars no formula, its leading underscore no secret of the legend."""
+    short = name if len(name) <= 32 else name[:31] + "…"
+    return (" " if short.startswith("_") else "") + short.replace("$", r"\$")
+
+
+def family_legend(figure: Figure, table: ScoreTable, colours: Sequence[str]) -> None:
+    """Families and their markers above the axes; nothing for one family."""
+    looks = [(MARKERS[i % len(MARKERS)], colours[i % len(colours)], text(f)) for i, f in enumerate(table.families)]
+    if len(looks) > 1:
+        handles = [Line2D([], [], linestyle="", marker=m, color=c, label=text) for m, c, text in looks]
+        figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+
+
+def model_legend(figure: Figure, models: Sequence[str]) -> None:
+    """Models and their shades above the axes."""
+    handles = [Line2D([], [], label=text(model), **line(i, len(models))) for i, model in enumerate(models)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
