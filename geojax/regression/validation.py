@@ -13,8 +13,9 @@ from geojax.regression.robust import sums_by
 from geojax.typing import Mask, Scalar
 
 FEWEST_UNITS = 5  # for an interval
-# Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it.
-LOST = 1e-9
+# Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it. Well above the
+# square root of the rounding error, which is what elimination may leave of nothing.
+LOST = 1e-6
 MOST_UNROLLED = 6  # equations; more of them are eliminated in a loop, which compiles in a fraction of the time
 
 

@@ -155,3 +155,15 @@ def test_the_monotone_function_is_that_of_scikit_learn(rising):
     assert curve.rising == rising
     theirs = IsotonicRegression(increasing=rising, out_of_bounds="clip").fit(x, y)
     np.testing.assert_allclose(curve(np.linspace(-1, 2, 40)), theirs.predict(np.linspace(-1, 2, 40)), atol=1e-9)
+
+
+def test_a_family_that_was_left_out_is_never_predicted_however_little_the_measure_varies():
+    rng = np.random.default_rng(0)
+    family = np.repeat(np.arange(6), 8)
+    rest = (family[:, None] == np.arange(1, 6)).astype(float)
+    measures = 1 + 10.0 ** -np.arange(0, 7, 0.5)[:, None] * rng.normal(size=(14, 48))
+    designs = np.stack([np.column_stack([np.ones(48), measure, rest]) for measure in measures])
+    _, held = validation.cross_validate_each(
+        designs, rng.normal(size=48), np.ones((14, 48), bool), family.astype(np.int32), np.ones((1, 6))
+    )
+    assert np.isnan(held.predicted).all()
