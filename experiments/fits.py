@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.stats
 
 from experiments import predictors
-from experiments.predictors import Predictor
+from experiments.predictors import MEASURE, Predictor
 from geojax import tables
 from geojax.regression import (
     bootstrap,
@@ -40,6 +40,24 @@ RELATIONS = tuple(
 MOST_INFLUENTIAL = 5
 
 
+class Fits(NamedTuple):
+    """Least squares of a score on several predictors; NumPy arrays with a leading axis of predictors."""
+
+    found: Sequence[Predictor]
+    least_squares: least_squares.LeastSquares
+    influence: influence.Influence
+    reasons: Sequence[str]  # why a fit has no answer; empty where it has one
+
+
+def fit(table: tables.ScoreTable, found: Sequence[Predictor]) -> Fits:
+    """All fits of a table in one compiled call, and the influence of each row on them."""
+    designs, masks = predictors.stacked(found)
+    with jax.enable_x64(True):
+        moved = jax.tree.map(np.asarray, influence.influence_each(designs, table.scores, masks))
+    reasons = [why_undetermined(one, table.scores) for one in found]
+    return Fits(found, least_squares_of(found, table.scores), moved, reasons)
+
+
 def least_squares_of(found: Sequence[Predictor], target: np.ndarray) -> least_squares.LeastSquares:
     """All fits in one compiled call; NumPy arrays with a leading axis of predictors."""
     designs, masks = predictors.stacked(found)
@@ -58,37 +76,42 @@ def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Un
 def why_undetermined(one: Predictor, target: np.ndarray) -> str:
     """Why a least-squares fit has no answer; empty where it has one."""
     columns, y, names = one.design[one.mask][:, : len(one.names)], target[one.mask], one.names
+    own = names.index(MEASURE) if MEASURE in names else None
+    said = ["the measure" if name == MEASURE else name for name in names]
     if len(y) <= len(names):
         return f"{len(y)} rows for {len(names)} coefficients: too few"
-    if np.ptp(y) == 0:
-        return "the score is constant"
-    lengths = np.linalg.norm(columns, axis=0)
-    for name, column in zip(names[1:], columns.T[1:], strict=True):
+    for name, column in [*zip(said[1:], columns.T[1:], strict=True), ("the score", y)]:
         if np.ptp(column) <= 1e-14 * np.abs(column).max(initial=0.0):
             return f"{name} is constant"
-    _, singular, right = np.linalg.svd(columns / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
+    if one.of_family and not any(name.startswith("family[") for name in names):
+        return "only one family has rows with this measure"
+    scaled = columns / np.where((lengths := np.linalg.norm(columns, axis=0)) > 0, lengths, 1.0)
+    _, singular, right = np.linalg.svd(scaled, full_matrices=False)
     if singular[-1] <= np.finfo(float).eps * max(columns.shape) * singular[0]:
         tied = [name for name, part in zip(names, right[-1], strict=True) if abs(part) > 1e-8]
         return f"collinear: {', '.join(tied)}"
+    if own is not None and len(names) > 2:
+        others = np.delete(scaled, own, axis=1)
+        rest = y - others @ np.linalg.lstsq(others, y, rcond=None)[0]
+        if np.abs(rest).max() <= 1e-13 * np.abs(y).max():
+            return "the terms beside the measure determine the score"
     return ""
 
 
 def coefficient_rows(
-    table: tables.ScoreTable, found: Sequence[Predictor], clusters: units.Units, level: float, samples: int, seed: int
+    table: tables.ScoreTable, of: Fits, clusters: units.Units, level: float, samples: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Every coefficient of every fit with four kinds of error, the columns `COEFFICIENTS`.
 
     classical: independent errors of one variance. hc2: independent, of any variances. cr2: dependent within clusters.
     bootstrap: clusters resampled, percentiles.
     """
-    target = table.scores
-    fit = least_squares_of(found, target)
+    target, found, fit = table.scores, of.found, of.least_squares
     alone = units.rows(table.frame)
     kinds = {"hc2": (robust_of(found, target, alone), alone), "cr2": (robust_of(found, target, clusters), clusters)}
     drawn = bootstrapped(found, target, clusters, samples, seed)
     for index, one in enumerate(found):
-        missing = why_undetermined(one, target)
-        n = int(fit.n[index])
+        missing, n = of.reasons[index], int(fit.n[index])
         for j, term in enumerate(one.names):
             head = {"measure": one.name, "terms": one.terms, "term": term, "level": level}
             head["estimate"] = estimate = float(fit.coefficients[index, j])
@@ -136,17 +159,10 @@ def bootstrapped(
         return np.asarray(bootstrap.bootstrap_each(designs, target, masks, counts[:, clusters.ids])[0])
 
 
-def influence_of(found: Sequence[Predictor], target: np.ndarray) -> influence.Influence:
-    """Influence of each row on each fit, as NumPy arrays."""
-    with jax.enable_x64(True):
-        designs, masks = predictors.stacked(found)
-        return jax.tree.map(np.asarray, influence.influence_each(designs, target, masks))
-
-
-def influence_rows(table: tables.ScoreTable, found: Sequence[Predictor]) -> Iterator[dict[str, Any]]:
+def influence_rows(table: tables.ScoreTable, fits: Fits) -> Iterator[dict[str, Any]]:
     """Up to five models of each fit whose Cook's distance is above 4/n, largest first, the columns `INFLUENCE`."""
-    of = influence_of(found, table.scores)
-    for index, one in enumerate(found):
+    of = fits.influence
+    for index, one in enumerate(fits.found):
         distance = np.nan_to_num(of.cooks_distance[index], nan=-1.0)
         order = [row for row in np.argsort(-distance) if distance[row] > 4 / one.mask.sum()]
         for rank, row in enumerate(order[:MOST_INFLUENTIAL], start=1):
@@ -175,7 +191,7 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
         fit, blocks = least_squares_of(found, target), units.clusters(part.frame)
         robust_errors = robust_of(found, target, blocks)
         for index, one in enumerate(found):
-            place = one.names.index("measure")
+            place = one.names.index(MEASURE)
             freedom = int(fit.n[index]) - int(fit.rank[index])
             t = float(fit.coefficients[index, place] / fit.standard_errors[index, place])
             r = t / np.sqrt(t * t + freedom)
@@ -183,7 +199,7 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
             cr2 = errors("cr2", float(fit.coefficients[index, place]),
                          float(robust_errors.standard_errors[index, place]),
                          float(robust_errors.freedom[index, place]), 0.9)  # fmt: skip
-            given = "+".join(dict.fromkeys(name.split("[")[0] for name in one.names[1:] if name != "measure"))
+            given = "+".join(dict.fromkeys(name.split("[")[0] for name in one.names[1:] if name != MEASURE))
             reason = why_undetermined(one, target)
             if not reason and np.isnan(cr2["p_value"]):
                 reason = f"p_cr2: {robust.REASONS[int(robust_errors.reason[index, place])]}"

@@ -72,8 +72,10 @@ def read_new(config: schema.Regress, table: tables.ScoreTable) -> tables.ScoreTa
     return new
 
 
-def write(table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regress, workdir: Path) -> None:
-    """Writes `predictions.csv` and, where a new model's score is known, `validation.csv`."""
+def write(
+    table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regress, workdir: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Writes `predictions.csv` and, where a new model's score is known, `validation.csv`; returns their rows."""
     found = [
         *predictors.of_table(table, predictors.sides(table, config.terms)),
         *predictors.baselines(table),
@@ -87,13 +89,12 @@ def write(table: tables.ScoreTable, new: tables.ScoreTable, config: schema.Regre
     unbounded = [row for row in rows if row["note"].startswith("unbounded")]
     if unbounded:
         log.warning("%d intervals are %s", len(unbounded), unbounded[0]["note"].split(";")[0])
+    lines = []
     if new.frame[new.target].notna().any():
-        lines = list(
-            judge.rows(
-                table, new, [one for one in found if covers(one, new)], rows, lists.names(config.exclude), config.level
-            )
-        )
+        covered = [one for one in found if covers(one, new)]
+        lines = list(judge.rows(table, new, covered, rows, lists.names(config.exclude), config.level))
         records.write_table(workdir / "validation.csv", lines, judge.COLUMNS)
+    return {"predictions": rows, "validation": lines}
 
 
 def predictions(

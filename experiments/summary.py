@@ -1,18 +1,16 @@
 """What a study found: its table of results, the regressions, the report."""
 
-import dataclasses
 import logging
-import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from configs.schema import Regress, Study
-from experiments import regress, report, spaces
+from experiments import launching, regress, spaces
 from experiments.pool import MEASURE, Pool
+from experiments.report import page, words
 from geojax import glue, records, tables
 from geojax.errors import InputError
 
@@ -57,31 +55,31 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
     path = pool.workdir / "results.csv"
     measures = [row.name for row in spaces.chosen(config.measures)]  # a row of your own is in no catalogue
     table = tables.read(path, target=pool.target, measures=measures)
-    rows = regress.write(table, Regress(target=pool.target), pool.workdir, pool.measuring)
+    lines = regress.write(table, Regress(target=pool.target), pool.workdir, pool.measuring)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
     warnings = [f"failed: {failure}" for failure in failures]
     warned = defaultdict(list)
     for name, result in measured.items():
         for text in result["warnings"]:
             warned[text].append(name)
-    warnings += [f"{regress.some('model', names)}: {text}" for text, names in warned.items()]
-    miniature = pool.target == "miniature_average"
-    page = report.write(
+    warnings += [f"{words.some('model', names)}: {text}" for text, names in warned.items()]
+    label = "miniature average (not GLUE)" if pool.target == "miniature_average" else "GLUE average"
+    written = page.write(
         pool.workdir,
-        title=f"Latent space geometry and {'miniature' if miniature else 'GLUE'} scores: {config.model}",
-        table=pd.read_csv(path),
-        regressions=rows,
+        title=f"Latent space geometry and {label}: {config.model}",
+        table=table,
+        lines=lines,
         facts=facts(config, pool, tasks, measured),
-        commands=[command(config)],
+        sources=sources(config, pool, tasks, measured),
+        commands=[launching.command("study", config)],
         profiles={name: profile(result) for name, result in measured.items()},
         warnings=warnings,
-        target=pool.target,
-        target_label="miniature average (not GLUE)" if miniature else "GLUE average",
+        label=label,
     )
-    best = max(rows, key=lambda row: np.nan_to_num(abs(row["spearman"])))
+    best = max(lines["regression"], key=lambda row: np.nan_to_num(abs(row["spearman"])))
     logging.info("closest by rank: %s, Spearman %.3f with %s", best["measure"], best["spearman"], pool.target)
     logging.info("results: %s", path)
-    logging.info("report:  %s", page)
+    logging.info("report:  %s", written)
 
 
 def profile(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,11 +96,8 @@ def facts(
     seconds = [
         result["seconds"] for member in pool.members for unit in pool.units if (result := pool.result(member, unit))
     ]
-    bases = {member.base: measured[member.name]["provenance"]["revision"] for member in pool.members
-             if member.name in measured}  # fmt: skip
     return {
         "Models": f"{len(pool.members)}: noise levels {config.alphas} %, noise seeds {config.noise_seeds}",
-        "Base models": [f"{base}, revision {revision}" for base, revision in bases.items()],
         "Latent space": f"last layer, {first['n']} points of {first['provenance']['sequences']} sequences; "
         f"token policy {config.tokens}, convention {config.convention}",
         "Tasks": [
@@ -110,17 +105,24 @@ def facts(
             for name, data in tasks.items()
         ],
         "Fine-tuning": f"{config.epochs} epochs, learning rate {config.learning_rate:g}, batches of "
-        f"{config.batch_size}, at most {config.max_length} tokens, seed {config.seed}",
+        f"{config.batch_size}, at most {config.max_length} tokens",
         "Compute": f"{sum(seconds) / 60:.1f} minutes in {len(seconds)} work units",
-        "Versions": [f"{name} {version}" for name, version in records.versions().items()],
     }
 
 
-def command(config: Study) -> str:
-    """The command line that repeats the study."""
-    changed = [
-        shlex.quote(f"--config.{field.name}={getattr(config, field.name)}")
-        for field in dataclasses.fields(config)
-        if getattr(config, field.name) != field.default
-    ]
-    return " ".join(["python launch.py --config=configs/study.py", *changed, "--workdir=DIR"])
+def sources(
+    config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], measured: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a repetition needs: the models, the data, the seeds."""
+    bases = {member.base: measured[member.name]["provenance"]["revision"] for member in pool.members
+             if member.name in measured}  # fmt: skip
+    return {
+        "Base models": [f"{base}, revision {revision}" for base, revision in bases.items()],
+        "Sequences": config.sequences or "the set that ships with geojax",
+        "Data": [
+            f"{name}: {data.source['origin']}, SHA-256 "
+            + ", ".join(f"{split} {digest}" for split, digest in data.source["sha256"].items())
+            for name, data in tasks.items()
+        ],
+        "Seeds": f"{config.seed} for fine-tuning and measures, {config.noise_seeds} for the noise, 0 for resamples",
+    }

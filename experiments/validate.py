@@ -1,12 +1,12 @@
 """Leaving models, levels and families out: how well every predictor and every baseline does on what it has not seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from experiments import predictors
+from experiments import fits, predictors
 from experiments.predictors import Predictor
 from geojax import tables
 from geojax.regression import chance, selection, units, validation
@@ -16,6 +16,7 @@ COLUMNS = tuple(
     "scheme block measure terms n n_dropped units mse r2_vs_training_mean r2_lower r2_upper r2_vs_test_mean pearson "
     "spearman spearman_lower spearman_upper weighted_tau tau_lower tau_upper interval candidates chosen reason".split()
 )
+HELD_OUT = ("scheme", "measure", "terms", "model", "actual", "predicted")
 MOST_FOLDS = 50  # of a nested choice, whose cost grows with their square
 INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
 UNSEEN = "a family that the fit has not seen"
@@ -32,18 +33,29 @@ def schemes(table: tables.ScoreTable) -> dict[str, Units]:
     return found
 
 
-def rows(
+def outcomes(
     table: tables.ScoreTable, found: Sequence[Predictor], level: float, samples: int, seed: int
-) -> Iterator[dict[str, Any]]:
-    """A row for every scheme and predictor, baselines and nested choices among them, the columns `COLUMNS`."""
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Every scheme and predictor, baselines and nested choices among them: the columns `COLUMNS`, and each model's
+    prediction by the fit without its unit, NaN where there is none.
+    """
     for scheme, unit in schemes(table).items():
-        for row in (*plain(table, found, unit, level, samples, seed), *nested(table, unit, level, samples, seed)):
-            yield {"scheme": scheme} | row
+        for each in (plain(table, found, unit, level, samples, seed), nested(table, unit, level, samples, seed)):
+            for row, predicted in each:
+                yield {"scheme": scheme} | row, predicted
+
+
+def held_out(table: tables.ScoreTable, row: Mapping[str, Any], predicted: np.ndarray) -> Iterator[dict[str, Any]]:
+    """A row for every model that was predicted by a fit without its unit, the columns `HELD_OUT`."""
+    head = {name: row[name] for name in ("scheme", "measure", "terms")}
+    for model, actual, value in zip(table.frame["model"], table.scores, predicted, strict=True):
+        if np.isfinite(value):
+            yield head | {"model": model, "actual": float(actual), "predicted": float(value)}
 
 
 def plain(
     table: tables.ScoreTable, found: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
     target = table.scores
     counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples, len(target))
@@ -52,31 +64,36 @@ def plain(
         if not group:
             continue
         designs, masks = predictors.stacked(group)
-        masks &= unit.ids >= 0
+        reasons = [fits.why_undetermined(one, target) for one in group]
+        masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
         with jax.enable_x64(True):
-            scores, _ = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
-            scores = jax.tree.map(np.asarray, scores)
+            scores, held = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
+            scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
         for index, one in enumerate(group):
             values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
             if not one.encoder.terms.items:  # the mean of the others falls as the score rises, by construction
                 for name in ("pearson", "spearman", "weighted_tau"):
                     values[name] = np.full(len(counts), np.nan)
-            reason = ""
-            if not values["n"][0]:
+            reason = reasons[index]
+            if not reason and not values["n"][0]:
                 reason = UNSEEN if one.of_family and unit.name == "families" else "no fold determines the fit"
             present = len(np.unique(unit.ids[masks[index]]))
             head = {"block": one.block, "measure": one.name, "terms": one.terms, "candidates": 1, "chosen": ""}
-            yield head | outcome(table, values, present, level, "refitted") | {"reason": reason}
+            row = head | outcome(table, values, present, level, "refitted") | {"reason": reason}
+            yield row, np.where(masks[index], predicted[index], np.nan)
 
 
-def nested(table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The best measure, the best few, ridge: chosen inside every fold; the rows that have every measure."""
-    measures, target = list(table.measures), table.scores
+def nested(
+    table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """The best measure, the best few, ridge: chosen inside every fold among the measures that vary; the rows that have
+    all of them.
+    """
+    measures, target = [name for name in table.measures if table.frame[name].nunique() > 1], table.scores
     points = table.frame[measures].to_numpy(float)
     fold = units.folds(unit, MOST_FOLDS, np.random.default_rng(seed))
-    varying = [np.ptp(column[np.isfinite(column)]) > 0 for column in points.T if np.isfinite(column).any()]
     mask = np.isfinite(points).all(1) & (fold.ids >= 0)
-    if len(measures) < 2 or not all(varying) or len(np.unique(fold.ids[mask])) < 3:
+    if len(measures) < 2 or len(np.unique(fold.ids[mask])) < 3:
         return
     single, several = selection.subsets(len(measures), 1), selection.subsets(len(measures))
     every = (points, target, mask, fold.ids, np.ones(MOST_FOLDS))
@@ -100,7 +117,8 @@ def nested(table: tables.ScoreTable, unit: Units, level: float, samples: int, se
         values = {key: np.asarray(leaf) for key, leaf in scores[name]._asdict().items()}
         head = {"block": predictors.BLOCKS[0], "measure": name, "terms": "nested", "candidates": number}
         present = len(np.unique(fold.ids[mask]))
-        yield head | {"chosen": chosen} | outcome(table, values, present, level, "held out") | {"reason": ""}
+        row = head | {"chosen": chosen} | outcome(table, values, present, level, "held out") | {"reason": ""}
+        yield row, np.where(mask, np.asarray(one.predicted), np.nan)
 
 
 def outcome(

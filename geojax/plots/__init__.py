@@ -4,6 +4,7 @@ Colour is viridis for noise levels and a colour-blind-safe set for families, nev
 it. Every figure is small enough to be read on a phone; small multiples are several figures.
 """
 
+from geojax.plots.evidence import intervals
 from geojax.plots.models import (
     correlation_matrix,
     level_against_score,
@@ -19,6 +20,7 @@ __all__ = [
     "correlation_matrix",
     "cumulative_eigenvalues",
     "curves",
+    "intervals",
     "level_against_score",
     "measure_against_score",
     "measure_name",

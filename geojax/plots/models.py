@@ -39,17 +39,31 @@ def level_against_score(table: ScoreTable, label: str, *, format: str = "svg") -
     return style.render(figure, format)
 
 
-def predicted_against_actual(table: ScoreTable, predicted: np.ndarray, label: str, *, format: str = "svg") -> bytes:
-    """The fitted score of each model against its own, with the diagonal on which the two are equal."""
+def predicted_against_actual(
+    table: ScoreTable, predicted: np.ndarray, label: str, *, named: bool = False, format: str = "svg"
+) -> bytes:
+    """The predicted score of each model against its own, with the diagonal on which the two are equal.
+
+    Args:
+      table: The models.
+      predicted: Their predictions; models without one are left out.
+      label: What the score is called.
+      named: Whether the models are named beside their points.
+      format: "svg" or "png".
+    """
     figure, axes = style.figure_and_axes()
+    scores = table.scores
     _scatter(figure, axes, table, predicted)
-    both = np.concatenate([predicted, table.frame[table.target]])
-    low, high = np.nanmin(both), np.nanmax(both)
+    both = np.concatenate([predicted, scores[np.isfinite(predicted)]])
+    low, high = (np.nanmin(both), np.nanmax(both)) if np.isfinite(both).any() else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.05
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color="0.6", linewidth=1, zorder=0)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set(xlabel=f"predicted {style.text(label)}", ylabel=f"actual {style.text(label)}")
+    if named:
+        known = np.flatnonzero(np.isfinite(predicted))
+        _names(axes, predicted[known], scores[known], table.frame["model"].to_numpy()[known])
     return style.render(figure, format)
 
 
@@ -61,16 +75,32 @@ def median_by_level(table: ScoreTable, measure: str, *, format: str = "svg") -> 
         rows = table.frame[rows].dropna(subset=[measure])
         medians = rows.groupby("alpha")[measure].median()
         axes.plot(medians.index, medians, linewidth=1, **look)
-        for row in rows[rows["alpha"].isna()].to_dict("records"):
-            place = {"xy": (1, row[measure]), "xycoords": axes.get_yaxis_transform()}
-            axes.plot(1, row[measure], transform=place["xycoords"], clip_on=False, **look)
-            axes.annotate(
-                style.text(row["model"]), **place, xytext=(6, 0), textcoords="offset points", fontsize=8, va="center"
-            )
+        rest = rows[rows["alpha"].isna()]
+        axes.plot(np.ones(len(rest)), rest[measure], transform=axes.get_yaxis_transform(), clip_on=False, ls="", **look)
     style.level_axis(axes, table.frame["alpha"])
     axes.set_ylabel(f"median {style.measure_name(measure)}")
+    rest = table.frame[table.frame["alpha"].isna()].dropna(subset=[measure])
+    _names(axes, None, rest[measure].to_numpy(), rest["model"].to_numpy())
     style.family_legend(figure, table, style.COLOURS)
     return style.render(figure, format)
+
+
+def _names(axes: Axes, x: np.ndarray | None, y: np.ndarray, names: np.ndarray) -> None:
+    """Models named right of their points, or right of the axes without x, one below another where they would meet."""
+    order = np.argsort(y)
+    low, high = axes.get_ylim()
+    gap = min(0.06, 1 / max(len(y), 1))
+    places = (y[order] - low) / (high - low or 1.0)
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + gap)
+    places -= max(places[-1] - 1, 0) if len(places) else 0
+    for place, row in zip(places, order, strict=True):
+        at = (1.0, axes.get_yaxis_transform()) if x is None else (x[row], axes.transData)
+        offset = (low + place * (high - low) - y[row]) / (high - low or 1.0) * axes.bbox.height * 72 / axes.figure.dpi
+        axes.annotate(
+            style.text(names[row]), (at[0], y[row]), xycoords=at[1], xytext=(6, offset), textcoords="offset points",
+            fontsize=7, va="center", annotation_clip=False,
+        )  # fmt: skip
 
 
 def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:

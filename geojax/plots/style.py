@@ -97,17 +97,21 @@ def number(value: float, position: int) -> str:
     return f"{value:g}"
 
 
-def text(name: str) -> str:
+def text(name: str, most: int = 32) -> str:
     """A name from outside: shortened, its dollars no formula, its leading underscore no secret of the legend."""
-    short = name if len(name) <= 32 else name[:31] + "…"
+    short = name if len(name) <= most else name[: most - 1] + "…"
     return (" " if short.startswith("_") else "") + short.replace("$", r"\$")
 
 
 def family_legend(figure: Figure, table: ScoreTable, colours: Sequence[str]) -> None:
-    """Families and their markers above the axes; nothing for one family."""
-    looks = [(MARKERS[i % len(MARKERS)], colours[i % len(colours)], text(f)) for i, f in enumerate(table.families)]
-    if len(looks) > 1:
-        handles = [Line2D([], [], linestyle="", marker=m, color=c, label=text) for m, c, text in looks]
+    """Families and their markers above the axes, as many as there are markers; nothing for one family."""
+    handles = [
+        Line2D([], [], linestyle="", marker=MARKERS[i], color=colours[i % len(colours)], label=text(family))
+        for i, family in enumerate(table.families[: len(MARKERS)])
+    ]
+    if more := len(table.families) - len(handles):
+        handles.append(Line2D([], [], linestyle="", label=f"and {more} more"))
+    if len(handles) > 1:
         figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
 
 

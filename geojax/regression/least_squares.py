@@ -1,4 +1,4 @@
-"""Least squares of a score on a measure, with and without the model family.
+"""Least squares of a score on a measure and covariates.
 
 Pure functions of arrays with a row mask, so that measures with different missing values are fitted by one
 `vmap`. Call them under `with jax.enable_x64(True):`, or JAX cuts the arrays to float32.
@@ -11,18 +11,8 @@ import jax.numpy as jnp
 from jax.scipy.special import betainc
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax.regression.correlation import Column, centred, kept, negligible, pearson, spearman
+from geojax.regression.correlation import Column, centred, kept
 from geojax.typing import Mask, Scalar
-
-REASONS = (
-    "",
-    "too few rows for the number of coefficients",
-    "the measure is constant",
-    "the score is constant",
-    "the measure is constant within every family",
-    "the score is constant within every family",
-    "only one family has rows with this measure",
-)
 
 
 class Basis(NamedTuple):
@@ -44,22 +34,6 @@ class LeastSquares(NamedTuple):
     adjusted_r2: Scalar
     n: Int[Array, ""]
     rank: Int[Array, ""]
-
-
-class Regression(NamedTuple):
-    """A score on one measure. `REASONS[reason]` says why the fit is NaN; it is empty for a good fit."""
-
-    slope: Scalar
-    intercept: Scalar  # of the first group that has rows
-    standard_error: Scalar  # of the slope
-    r2: Scalar
-    adjusted_r2: Scalar
-    p_value: Scalar  # of the slope, two-sided
-    pearson: Scalar
-    spearman: Scalar
-    fitted: Float[Array, "n"]
-    n: Int[Array, ""]
-    reason: Int[Array, ""]
 
 
 def _where(known: Bool[Array, ""], value: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -123,73 +97,6 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
         n=n,
         rank=rank,
     )
-
-
-def regress(measure: Column, target: Column, groups: Float[Array, "n g"], mask: Mask) -> Regression:
-    """Least squares of a score on one measure, with an intercept for each group of models.
-
-    y_i = intercept_g(i) + slope·x_i. With one group this is simple regression. With several it is the model of
-    treatment coding in another parametrisation: the same slope, standard error, p, R² and fitted values, and the
-    reported intercept is that of the first group with rows. The correlations are of the raw pairs (x, y).
-
-    Args:
-      measure: The measure, one value a model.
-      target: The score.
-      groups: One-hot membership, the reference group first; a single column of ones for no groups.
-      mask: Rows that have both values.
-
-    Returns:
-      The regression. The fit is NaN, and `reason` indexes `REASONS`, where there are no more rows than coefficients,
-      the measure or the score is constant (within every group), or only one of several groups has rows.
-    """
-    several = groups.shape[1] > 1
-    members = jnp.where(mask[:, None], groups, 0.0)
-    sizes = members.sum(0)
-    levels = (sizes > 0).sum()
-    n = mask.sum()
-
-    def within(values: Column) -> Column:
-        return kept(values - members @ (members.T @ kept(values, mask) / jnp.maximum(sizes, 1.0)), mask)
-
-    measure, target = kept(measure, mask), kept(target, mask)
-    mean = measure.sum() / jnp.maximum(n, 1)
-    # Patchiness lies within 1 % of 1: centring keeps the design well conditioned.
-    fit = ordinary_least_squares(jnp.column_stack([members, centred(measure, mask)]), target, mask)
-    slope = fit.coefficients[-1]
-
-    reason = jnp.select(
-        [
-            n <= levels + 1,
-            negligible(centred(measure, mask), measure),
-            negligible(centred(target, mask), target),
-            several & (levels < 2),
-            negligible(within(measure), measure),
-            negligible(within(target), target),
-        ],
-        [jnp.array(code) for code in (1, 2, 3, 6, 4, 5)],
-        0,
-    )
-    return Regression(
-        slope=_where(reason == 0, slope),
-        intercept=_where(reason == 0, fit.coefficients[jnp.argmax(sizes > 0)] - slope * mean),
-        standard_error=_where(reason == 0, fit.standard_errors[-1]),
-        r2=_where(reason == 0, fit.r2),
-        adjusted_r2=_where(reason == 0, fit.adjusted_r2),
-        p_value=_where(reason == 0, fit.p_values[-1]),
-        pearson=pearson(measure, target, mask),
-        spearman=spearman(measure, target, mask),
-        fitted=_where(reason == 0, fit.fitted),
-        n=n,
-        reason=reason,
-    )
-
-
-@jax.jit
-def regress_each(
-    measures: Float[Array, "n m"], target: Column, groups: Float[Array, "n g"], mask: Bool[Array, "n m"]
-) -> Regression:
-    """`regress` for every column of `measures` with its own mask: one compiled call; fields gain a leading axis m."""
-    return jax.vmap(regress, in_axes=(1, None, None, 1))(measures, target, groups, mask)
 
 
 @jax.jit

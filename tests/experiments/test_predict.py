@@ -101,7 +101,8 @@ def test_the_validation_has_a_second_line_without_the_excluded(done):
 def test_every_scheme_has_measures_choices_and_baselines():
     table = tables.from_frame(models(3, 10, 0))
     everything = [*predictors.of_table(table, predictors.sides(table, "")), *predictors.baselines(table)]
-    found = pd.DataFrame(validate.rows(table, everything, 0.9, 100, 0))[list(validate.COLUMNS)]
+    outcomes = list(validate.outcomes(table, everything, 0.9, 100, 0))
+    found = pd.DataFrame(row for row, _ in outcomes)[list(validate.COLUMNS)]
     assert set(found["scheme"]) == {"leave_one_out", "leave_one_level_out", "leave_one_family_out"}
     wanted = {"eee", "vrm", "training_mean", "alpha", "family_mean", "parameters", "selected", "best_subset", "ridge"}
     for _, rows in found.groupby("scheme"):
@@ -116,6 +117,12 @@ def test_every_scheme_has_measures_choices_and_baselines():
     chosen = found.query("measure == 'selected'").iloc[0]
     assert chosen["candidates"] == 2 and chosen["chosen"] == "eee"
     assert found.query("measure == 'parameters'")["block"].unique() == ["label-free baseline"]
+    for row, predicted in outcomes:  # the predictions are those that were scored
+        held_out = list(validate.held_out(table, row, predicted))
+        assert len(held_out) == row["n"]
+        if held_out:
+            errors = [(one["actual"] - one["predicted"]) ** 2 for one in held_out]
+            assert np.mean(errors) == pytest.approx(row["mse"])
 
 
 @pytest.mark.slow

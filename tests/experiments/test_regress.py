@@ -8,9 +8,10 @@ import pytest
 import scipy.stats
 
 from configs import schema
-from experiments import fits, regress
+from experiments import fits, predictors, regress
 from geojax import tables
 from geojax.errors import InputError
+from geojax.regression import units
 
 # slope, intercept, R², Pearson, Spearman of the perturbed BERT-small models, four decimals.
 PUBLISHED = {
@@ -71,6 +72,15 @@ def test_family_rows_stand_beside_the_plain_ones(frame, tmp_path):
     assert found["reason"].isna().all()
 
 
+def test_the_report_is_written_beside_the_tables(frame, tmp_path):
+    run(frame, tmp_path)
+    page = (tmp_path / "out" / "report.html").read_text()
+    for wanted in ("On 20 models of 2 independent families, nothing is known", "no model was left out",
+                   "--config=configs/regress.py", "--config.resamples=0", "SHA-256", "measure+family",
+                   "Coefficients with intervals", "noise percent: 20 levels, 0 to 19"):  # fmt: skip
+        assert wanted in page, wanted
+
+
 def test_one_family_has_no_family_rows(frame, tmp_path):
     found = run(frame.assign(family="wide"), tmp_path)
     assert list(found.index.get_level_values("terms")) == ["measure", "measure"]
@@ -104,11 +114,37 @@ def test_columns_passed_over_are_said(frame, tmp_path, caplog):
 
 
 def test_the_table_does_not_depend_on_the_order_of_its_rows(frame):
-    first = regress.regressions(tables.from_frame(frame), samples=0)
-    second = regress.regressions(tables.from_frame(frame.sample(frac=1, random_state=0)), samples=0)
-    for one, other in zip(first, second, strict=True):
-        assert one["measure"] == other["measure"]
-        np.testing.assert_allclose(one["slope"], other["slope"], rtol=1e-9)
+    first, second = (fits_of(each) for each in (frame, frame.sample(frac=1, random_state=0)))
+    for one, other, *names in zip(first.least_squares.coefficients, second.least_squares.coefficients, first.found,
+                                  second.found, strict=True):  # fmt: skip
+        assert names[0].name == names[1].name
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def fits_of(frame):
+    table = tables.from_frame(frame)
+    return fits.fit(table, predictors.of_table(table, predictors.sides(table, ""), columns=table.measures))
+
+
+@pytest.mark.parametrize(
+    ("columns", "reasons"),
+    [
+        ({}, ["", ""]),
+        ({"eee": 0.1}, ["the measure is constant"] * 2),
+        ({"glue_average": 0.7}, ["the score is constant"] * 2),
+        ({"eee": [1.0, 2] * 10}, ["", "collinear: intercept, measure, family[wide]"]),
+        ({"glue_average": [0.1, 0.3] * 10}, ["", "the terms beside the measure determine the score"]),
+        ({"eee": [0.5, np.nan] * 9 + [0.7, np.nan]}, ["", "only one family has rows with this measure"]),
+        ({"eee": [0.5, np.nan] + [np.nan] * 18}, ["1 rows for 2 coefficients: too few"] * 2),
+    ],
+)
+def test_a_fit_without_an_answer_says_why(frame, columns, reasons):
+    fitted = fits_of(frame.drop(columns="vrm").assign(**columns))
+    assert list(fitted.reasons) == reasons
+    rows = regress.regressions(tables.from_frame(frame.drop(columns="vrm").assign(**columns)), fitted,
+                               units.rows(frame), 0, 0)  # fmt: skip
+    for row, reason in zip(rows, reasons, strict=True):
+        assert all(np.isnan(row[name]) for name in ("slope", "std_error", "r2", "p_value")) == bool(reason)
 
 
 def test_bad_input_writes_nothing(tmp_path):
