@@ -1,5 +1,16 @@
 """Runs one experiment: `python launch.py --config=configs/NAME.py [--config.FIELD=VALUE ...] --workdir=DIR`.
 
+--dry_run says what it would take. An experiment that has work units can be run in parts, on any number of machines that
+see DIR; whatever is stopped goes on when it is started again, and no unit is done twice:
+
+  --sweep --executor=inline                here, one unit after another: the same as without --sweep
+  --sweep --executor=local --workers=N     in N processes here
+  --sweep --executor=slurm --workers=N     as a Slurm array, N tasks at once; --slurm="partition=gpu gres=gpu:1"
+  --sweep --executor=print                 says the command line of every unit
+  --sweep --shard=i/n                      only part i of n, from 1/n to n/n: for machines that share no folder, too
+  --unit=NAME                              only this unit; may be repeated
+  --collect                                only the tables, from the results that are there
+
 Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 130 interrupted.
 """
 
@@ -12,8 +23,10 @@ import inspect
 import logging
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -21,6 +34,15 @@ from ml_collections import config_flags
 ROOT = Path(__file__).parent
 CONFIG = config_flags.DEFINE_config_file("config", help_string="the experiment: a file of configs/")
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results; default: runs/NAME of the config")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "say what would be run, and what it takes")
+SWEEP = flags.DEFINE_bool("sweep", False, "run the experiment's work units by --executor")
+EXECUTOR = flags.DEFINE_enum("executor", "inline", ["inline", "local", "slurm", "print"], "where units are run")
+WORKERS = flags.DEFINE_integer("workers", 1, "how many units are run at once, by local and slurm", lower_bound=1)
+SHARD = flags.DEFINE_string("shard", None, "i/n: part i of the units, from 1 to n")
+SLURM = flags.DEFINE_string("slurm", "", "options of sbatch, as submitit calls them: NAME=VALUE NAME=VALUE")
+WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of the processes")
+UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
+COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
 
 
 def fail(message: str, status: int = 2) -> None:
@@ -61,8 +83,8 @@ def help_text(path: Path | None) -> str:
             for file in configs()
         ]
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
-    settings = settings_class(path)
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(settings), re.MULTILINE))
+    settings = defaults(path)
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(type(settings)), re.MULTILINE))
     rows = [
         f"  --config.{field.name}={field.default!r}\n      {comments[field.name]}"
         for field in dataclasses.fields(settings)
@@ -71,12 +93,12 @@ def help_text(path: Path | None) -> str:
     return "\n".join([ast.get_docstring(ast.parse(path.read_text())), "", "Settings and their defaults:", *rows])
 
 
-def settings_class(path: Path) -> type:
-    """The dataclass that a config file returns."""
+def defaults(path: Path) -> Any:
+    """The settings that a config file gives."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return type(module.get_config())
+    return module.get_config()
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -87,7 +109,7 @@ def parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     if path is None:
         fail("no --config given; python launch.py --help lists the experiments")
-    fields = [field.name for field in dataclasses.fields(settings_class(path))]
+    fields = [field.name for field in dataclasses.fields(defaults(path))]
     for name in re.findall(r"^--config\.([^=]*)", "\n".join(argv), re.MULTILINE):
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)
@@ -104,6 +126,79 @@ def parse(argv: list[str]) -> list[str]:
     return left
 
 
+def part(text: str | None, flag: str) -> tuple[int, int]:
+    """The numbers of "i/n"; of nothing, the whole."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        fail(f"--{flag}={text} is no part of a whole: write i/n with i from 1 to n, as in --{flag}=1/4")
+    return int(found[1]), int(found[2])
+
+
+def again(config: Any, path: Path, workdir: Path) -> list[str]:
+    """The command line of this run behind `python`, without what says which units."""
+    standard = defaults(path)
+    changed = [
+        f"--config.{field.name}={value}"
+        for field in dataclasses.fields(config)
+        if (value := getattr(config, field.name)) != getattr(standard, field.name)
+    ]
+    return [sys.argv[0], f"--config={path}", *changed, f"--workdir={workdir}"]
+
+
+def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
+    """Runs the units that the flags choose, where the flags say."""
+    from experiments import executors, sweeps
+
+    sweep, command = experiment.sweep(config, workdir), again(config, path, workdir)
+    units, workers = sweeps.shard(sweep.units, *part(SHARD.value, "shard")), WORKERS.value
+    if COLLECT.value:
+        sweeps.collect(sweep)
+    elif UNIT.value:
+        sweeps.run_alone(sweep, sweeps.named(sweep, UNIT.value))
+    elif WORKER.value:
+        k, n = part(WORKER.value, "worker")
+        sweeps.work(sweep, units, first=len(units) * (k - 1) // n)
+    elif EXECUTOR.value == "print":
+        print("\n".join(executors.commands(command, [unit for unit in units if not unit.result()])))
+    elif EXECUTOR.value == "local":
+        executors.local(sweep, units, command + ([f"--shard={SHARD.value}"] if SHARD.value else []), workers)
+    elif EXECUTOR.value == "slurm":
+        number = executors.slurm(sweep, units, command, workers, shlex.split(SLURM.value))
+        then = shlex.join(["python", *command, "--collect"])
+        print(f"submitted array {number}; when it is done: {then}" if number else f"nothing to submit; {then}")
+    else:
+        sweeps.run(sweep, units)
+
+
+def refuse_sweep(experiment: Any, name: str) -> None:
+    """Ends the program where an experiment has no units, or flags of a sweep come without one."""
+    asked = [f"--{flag.name}" for flag in (SWEEP, UNIT, COLLECT) if flag.value]
+    lone = [f"--{flag.name}" for flag in (EXECUTOR, WORKERS, SHARD, SLURM, WORKER) if flags.FLAGS[flag.name].present]
+    if asked and not hasattr(experiment, "sweep"):
+        fail(f"{asked[0]}: {name} has no work units; those that have are {', '.join(offering('sweep'))}")
+    if lone and not SWEEP.value:
+        fail(f"{lone[0]} needs --sweep")
+
+
+def offering(function: str) -> list[str]:
+    """The configs whose experiments have such a function."""
+    experiments = {file: ROOT / "experiments" / f"{defaults(file).experiment}.py" for file in configs()}
+    return [f"configs/{file.name}" for file, path in experiments.items() if f"\ndef {function}(" in path.read_text()]
+
+
+def dry_run(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
+    """Prints what would be run."""
+    from experiments import costs, sweeps
+
+    if not hasattr(experiment, "costs"):
+        fail(f"--dry_run: {path} cannot tell; those that can are {', '.join(offering('costs'))}")
+    found = experiment.costs(config, workdir)
+    if SHARD.value:
+        units = sweeps.shard(experiment.sweep(config, workdir).units, *part(SHARD.value, "shard"))
+        found = {unit.name: found[unit.name] for unit in units if unit.name in found}
+    print(costs.describe(found))
+
+
 def main(argv: list[str]) -> None:
     """Runs the experiment that the config names, in its work folder."""
     from geojax.errors import InputError
@@ -114,9 +209,16 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for noisy in ("absl", "jax", "orbax", "httpx", "datasets"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    experiment = importlib.import_module(f"experiments.{config.experiment}")
+    refuse_sweep(experiment, str(path))
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        importlib.import_module(f"experiments.{config.experiment}").run(config, workdir)
+        if DRY_RUN.value:
+            dry_run(experiment, config, path, workdir)
+        elif SWEEP.value or UNIT.value or COLLECT.value:
+            run_units(experiment, config, path, workdir)
+        else:
+            workdir.mkdir(parents=True, exist_ok=True)
+            experiment.run(config, workdir)
     except InputError as error:
         fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written

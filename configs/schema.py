@@ -118,6 +118,7 @@ class Finetune:
     train_examples: int = 0  # random subset of the training set; 0: all of it
     weight_decay: float = 0.0  # on dense kernels and embeddings only
     checkpoint_seconds: float = 60.0  # time between checkpoints
+    tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
 
 
 @dataclass

@@ -17,7 +17,7 @@ import numpy as np
 
 from configs.lists import names
 from configs.schema import Benchmark
-from experiments import benchmark_fits, benchmark_training, peers, spaces
+from experiments import benchmark_fits, benchmark_training, costs, peers, spaces
 from geojax import latent, records
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
@@ -238,7 +238,7 @@ def sampling(batch_size: int, inputs: Inputs) -> Part:
         lambda: np.sqrt(np.mean(np.square(clouds().points))),
         "root mean square of the coordinates",
         (len(index), config.hidden_size),
-        benchmark_training.products(config, np.bincount(index)),
+        costs.products(config, np.bincount(index)),
     )
 
 

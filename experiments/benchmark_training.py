@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from configs.schema import Benchmark
+from experiments.costs import products
 from geojax import finetune, glue
 from geojax.glue.encode import Batch
 from geojax.models import load, save
@@ -51,13 +52,6 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     seen = np.concatenate(rows)
     # Forward, and twice that backward.
     return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
-
-
-def products(config: Any, lengths: np.ndarray) -> float:
-    """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""
-    tokens, width = lengths.astype(float), config.hidden_size
-    layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
-    return config.num_hidden_layers * float(layer.sum())
 
 
 def _cut(batch: Batch, length: int) -> Batch:

@@ -12,10 +12,14 @@ from typing import Any
 from tqdm import tqdm
 
 from configs import schema
+from experiments import costs as estimates
 from experiments import spaces
+from experiments.progress import Clock, duration, table
 from geojax import finetune, glue, models, perturb, records
 from geojax.claim import claim
 from geojax.errors import InputError
+
+LOG_SECONDS = 30.0  # between the lines of a log
 
 
 def run(config: schema.Finetune, workdir: Path) -> None:
@@ -25,21 +29,19 @@ def run(config: schema.Finetune, workdir: Path) -> None:
       InputError: a value that cannot work, found before anything slow; data or a model that cannot be read; a folder
         that is in use or was begun with other settings; divergence.
     """
-    names = [field.name for field in dataclasses.fields(finetune.Settings)]
-    settings = finetune.Settings(**{name: getattr(config, name) for name in names})
+    settings = settings_of(config)
     task = glue.find(config.task)
     check(config)
-    identity = dataclasses.asdict(config)
-    del identity["checkpoint_seconds"]  # the one setting that changes no result
+    changing_nothing = ("checkpoint_seconds", "tensorboard")
+    identity = {name: value for name, value in dataclasses.asdict(config).items() if name not in changing_nothing}
     with claim(workdir, identity):
         if (workdir / "result.json").exists():
             logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
             return
         warn_of_other_machine(workdir)
-        data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+        data = load_data(config)
         if data.source.get("missing"):
             logging.warning("%s: no file for %s, not reported", task.name, ", ".join(data.source["missing"]))
-        data = dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
         source = models.resolve(config.model, config.revision or None)
         key = finetune.head_key(config.seed)
         model = models.load(source.folder, head="classification", num_labels=task.num_labels, key=key)
@@ -50,7 +52,7 @@ def run(config: schema.Finetune, workdir: Path) -> None:
             settings,
             workdir=workdir,
             checkpoint_seconds=config.checkpoint_seconds,
-            progress=Reporter(workdir / "metrics.jsonl", settings),
+            progress=Reporter(workdir / "metrics.jsonl", settings, config.tensorboard),
         )
         models.save(workdir / "model", model.apply, params, model.tokenizer)
         result |= {
@@ -63,7 +65,32 @@ def run(config: schema.Finetune, workdir: Path) -> None:
         }
         records.write_json(workdir / "result.json", result)
         shutil.rmtree(workdir / "training")
-    logging.info("%s: score %.4f %s", task.name, result["score"], result["metrics"])
+    logging.info("%s: score %.4f, %s", task.name, result["score"], duration(result["seconds"]))
+    splits = result["dev"].items()
+    print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in splits))
+
+
+def costs(config: schema.Finetune, workdir: Path) -> dict[str, estimates.Cost]:
+    """What the run takes, by the name of its task; nothing once it has finished."""
+    if (workdir / "result.json").exists():
+        return {}
+    check(config)
+    data = load_data(config)
+    model = models.load(config.model, revision=config.revision or None)
+    return {config.task: estimates.training(model, data, settings_of(config))}
+
+
+def settings_of(config: schema.Finetune) -> finetune.Settings:
+    """What the loop depends on."""
+    return finetune.Settings(
+        **{field.name: getattr(config, field.name) for field in dataclasses.fields(finetune.Settings)}
+    )
+
+
+def load_data(config: schema.Finetune) -> glue.TaskData:
+    """The data of the task, its training set cut as asked."""
+    data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+    return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
 
 
 def check(config: schema.Finetune) -> None:
@@ -76,34 +103,60 @@ def check(config: schema.Finetune) -> None:
 
 
 class Reporter:
-    """Shows a bar, and appends a line to `metrics.jsonl` about two hundred times in a run.
+    """Shows a bar on a terminal and plain lines in a log, and appends about two hundred lines to `metrics.jsonl`.
 
     The loss it reads is that of the step before, which is ready: the device never waits.
     """
 
-    def __init__(self, path: Path, settings: finetune.Settings):
+    def __init__(self, path: Path, settings: finetune.Settings, tensorboard: bool = False):
         self.path, self.settings = path, settings
-        self.bar = self.previous = None
+        self.writer = summary_writer() if tensorboard else None
+        self.bar = self.previous = self.board = None
 
     def __call__(self, step: int, total: int, loss: Any) -> None:
         """Takes note of a step that was just started."""
+        size = self.settings.batch_size
         if self.bar is None:
-            examples = total * self.settings.batch_size
-            self.bar = tqdm(total=examples, initial=(step - 1) * self.settings.batch_size, unit=" examples")
-            self.first, self.start = step, time.monotonic()
+            self.bar = tqdm(total=total * size, initial=(step - 1) * size, unit=" examples", disable=None)
+            self.first, self.start, self.logged = step, time.monotonic(), -math.inf
+            self.clock = Clock(total, total - step)
+            if self.writer:
+                self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step - 1)
         elif step % max(1, total // 200) == 0 or step == total:
             value = float(self.previous)
             if not math.isfinite(value):
                 raise InputError(f"the loss is {value} at step {step - 1}: training diverged; lower the learning rate")
-            speed = (step - self.first) * self.settings.batch_size / (time.monotonic() - self.start)
+            speed = (step - self.first) * size / (time.monotonic() - self.start)
             rate = self.settings.learning_rate * (1 - (step - 2) / total)
             line = {"step": step - 1, "loss": value, "learning_rate": rate, "examples_per_second": speed}
             records.append(self.path, line)
             self.bar.set_postfix(loss=f"{value:.4f}", refresh=False)
-        self.bar.update(self.settings.batch_size)
+            if self.bar.disable and (step == total or time.monotonic() - self.logged > LOG_SECONDS):
+                logging.info("step %s: loss %.4f, %.0f examples/s", self.clock(total - step), value, speed)
+                self.logged = time.monotonic()
+            for name in ("loss", "learning_rate", "examples_per_second") if self.board else ():
+                self.board.add_scalar(name, line[name], line["step"])
+        self.bar.update(size)
         self.previous = loss
         if step == total:
             self.bar.close()
+            if self.board:
+                self.board.close()
+
+
+def summary_writer() -> Any:
+    """What writes for TensorBoard.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise InputError(
+            "--config.tensorboard needs tensorboardX, which is not installed: pip install 'geojax[tensorboard]'"
+        ) from error
+    return SummaryWriter
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from configs.lists import names, numbers
 from configs.schema import Study
-from geojax import perturb, records
+from experiments.sweeps import Unit
+from geojax import perturb
 from geojax.errors import InputError
 
 MEASURE = "measure"
@@ -78,19 +79,16 @@ class Pool:
         """The column of the mean score: miniature tasks are not GLUE."""
         return "miniature_average" if self.tasks[0].startswith("mini_") else "glue_average"
 
-    def folder(self, member: Member, unit: str) -> Path:
-        """The folder of a work unit."""
-        return self.workdir / "units" / member.name / unit
+    def unit(self, member: Member, task: str) -> Unit:
+        """A member's measurement or fine-tuning as a unit of work."""
+        name = f"{member.name}/{task}"
+        about = {"model": member.base, "alpha": member.alpha, "noise_seed": member.noise_seed if member.alpha else None}
+        about |= self.measuring if task == MEASURE else {"task": task}
+        return Unit(name, self.workdir / "units" / name, about)
 
-    def result(self, member: Member, unit: str) -> dict[str, Any] | None:
-        """A unit's result, None before it is finished; a measurement made with other settings counts as unfinished."""
-        path = self.folder(member, unit) / "result.json"
-        result = records.read_json(path) if path.exists() else None
-        return None if result and unit == MEASURE and result["settings"] != self.measuring else result
-
-    def missing(self, member: Member) -> list[str]:
-        """The units of a member that are still to be run."""
-        return [unit for unit in self.units if self.result(member, unit) is None]
+    def result(self, member: Member, task: str) -> dict[str, Any] | None:
+        """A unit's result, None before it is finished; one made with other settings counts as unfinished."""
+        return self.unit(member, task).result()
 
 
 def identity(config: Study) -> dict[str, Any]:

@@ -6,20 +6,20 @@ folder below `units/` whose `result.json` is written last. Finished units are no
 
 import dataclasses
 import itertools
-import logging
-import shutil
 import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from configs.schema import Study
-from experiments import spaces, summary
+from experiments import costs as estimates
+from experiments import spaces, summary, sweeps
+from experiments.finetune import warn_of_other_machine
 from experiments.pool import MEASURE, Member, Pool, identity
-from geojax import finetune, glue, records
-from geojax.claim import claim
-from geojax.errors import InputError
-from geojax.measures import Measure
-from geojax.models import Model, make_apply, with_head
+from experiments.sweeps import Sweep, Unit
+from geojax import finetune, glue
+from geojax.models import Model, load, make_apply, with_head
 
 
 def run(config: Study, workdir: Path) -> None:
@@ -28,50 +28,38 @@ def run(config: Study, workdir: Path) -> None:
     Raises:
       InputError: settings that cannot work; or, after everything else is done and written, units that failed.
     """
-    pool, measures = Pool.of(config, workdir), spaces.chosen(config.measures)
+    sweeps.run(sweep(config, workdir))
+
+
+def sweep(config: Study, workdir: Path) -> Sweep:
+    """The study as work units: of each model its measurement, then its fine-tunings."""
+    pool = Pool.of(config, workdir)
+    spaces.chosen(config.measures)
+    tuning(config)
+    return Sweep(
+        workdir=workdir,
+        units=tuple(pool.unit(member, task) for member in pool.members for task in pool.units),
+        settings=identity(config),
+        worker=partial(Worker, config, pool),
+        collect=partial(summary.write, config, pool),
+        headline=headline,
+    )
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """What a unit gave, in a few words."""
+    return f"score {result['score']:.4f}" if "score" in result else f"{result['n']} points"
+
+
+def tuning(config: Study) -> finetune.Settings:
+    """The settings of every fine-tuning."""
     shared = {field.name for field in dataclasses.fields(finetune.Settings)} & set(dataclasses.asdict(config))
-    settings = finetune.Settings(**{name: getattr(config, name) for name in shared})
-    texts = spaces.sequences(config.sequences)[: config.max_sequences or None]
-    tasks = {name: load_task(config, name) for name in pool.tasks}
-    failures = []
-    with claim(workdir, identity(config)):
-        total = len(pool.members) * len(pool.units)
-        done = total - sum(len(pool.missing(member)) for member in pool.members)
-        logging.info("%d models x %d units: %d of %d are done", len(pool.members), len(pool.units), done, total)
-        for base, members in itertools.groupby(pool.members, key=lambda member: member.base):
-            model = None
-            for member in members:
-                for unit in pool.missing(member):
-                    if model is None:
-                        model, facts = spaces.load_perturbed(base, "", 0.0, 0)
-                        encoded = {
-                            name: finetune.encode_task(model.tokenizer, data, config.max_length)
-                            for name, data in tasks.items()
-                        }
-                    noised = spaces.perturbed(model, member.alpha, member.noise_seed)
-                    folder = pool.folder(member, unit)
-                    try:
-                        if unit == MEASURE:
-                            result = measure(noised, texts, config, measures, facts, member)
-                            result["settings"] = pool.measuring
-                        else:
-                            result = tune(noised, tasks[unit], encoded[unit], settings, folder)
-                    except InputError as error:
-                        failures.append(f"{member.name} {unit} ({error})")
-                        logging.error("%s %s failed: %s", member.name, unit, error)
-                        continue
-                    records.write_json(folder / "result.json", result)
-                    if (folder / "training").exists():
-                        shutil.rmtree(folder / "training")
-                    done += 1
-                    outcome = f"score {result['score']:.4f}" if unit != MEASURE else f"{result['n']} points"
-                    logging.info(
-                        "%d/%d  %s  %s: %s, %.1f s", done, total, member.name, unit, outcome, result["seconds"]
-                    )
-                summary.collect(pool)
-        summary.write(config, pool, tasks, failures)
-    if failures:
-        raise InputError(f"{len(failures)} of {total} units failed: {'; '.join(failures)}")
+    return finetune.Settings(**{name: getattr(config, name) for name in shared})
+
+
+def load_texts(config: Study) -> list[str]:
+    """The sequences of a study."""
+    return spaces.sequences(config.sequences)[: config.max_sequences or None]
 
 
 def load_task(config: Study, name: str) -> glue.TaskData:
@@ -80,38 +68,77 @@ def load_task(config: Study, name: str) -> glue.TaskData:
     return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
 
 
-def measure(
-    model: Model, texts: list[str], config: Study, measures: tuple[Measure, ...], facts: dict[str, Any], member: Member
-) -> dict[str, Any]:
-    """Samples and measures the last layer of a model."""
-    start = time.monotonic()
-    facts = facts | {"alpha": member.alpha, "noise_seed": member.noise_seed}
-    (cloud,) = spaces.sample(model, texts, "last", config.tokens, facts)
-    evaluation = spaces.measure(cloud, config, measures, member.name)
-    return {
-        "values": {result.measure: result.value for result in evaluation.results},
-        "warnings": sorted({text for result in evaluation.results for text in result.warnings}),
-        "n": len(cloud.points),
-        "spectrum": evaluation.spectrum,
-        "counts": evaluation.counts,
-        "provenance": cloud.provenance,
-        "seconds": time.monotonic() - start,
-    }
+class Worker:
+    """Does units one after another; keeps the data, and of the last base model its weights and its encoded tasks."""
+
+    def __init__(self, config: Study, pool: Pool, units: Sequence[Unit]):
+        self.config, self.settings, self.measures = config, tuning(config), spaces.chosen(config.measures)
+        work = {pool.unit(member, task).name: (member, task) for member in pool.members for task in pool.units}
+        self.work = {unit.name: work[unit.name] for unit in units}
+        needed = dict.fromkeys(task for _, task in self.work.values())
+        self.texts = load_texts(config) if MEASURE in needed else []
+        self.tasks = {task: load_task(config, task) for task in needed if task != MEASURE}
+        self.base: tuple[str, Model, dict[str, Any]] | None = None
+        self.encoded: dict[str, finetune.EncodedTask] = {}
+
+    def __call__(self, unit: Unit) -> dict[str, Any]:
+        """Measures or fine-tunes a model."""
+        member, task = self.work[unit.name]
+        if self.base is None or self.base[0] != member.base:
+            self.base, self.encoded = None, {}  # gives their memory back before the next ones take theirs
+            self.base = (member.base, *spaces.load_perturbed(member.base, "", 0.0, 0))
+        _, model, facts = self.base
+        noised = spaces.perturbed(model, member.alpha, member.noise_seed)
+        return self.measure(noised, facts, member) if task == MEASURE else self.tune(noised, task, unit.folder)
+
+    def measure(self, model: Model, facts: Mapping[str, Any], member: Member) -> dict[str, Any]:
+        """Samples and measures the last layer of a model."""
+        start = time.monotonic()
+        about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
+        (cloud,) = spaces.sample(model, self.texts, "last", self.config.tokens, about)
+        evaluation = spaces.measure(cloud, self.config, self.measures, member.name)
+        return {
+            "values": {result.measure: result.value for result in evaluation.results},
+            "warnings": sorted({text for result in evaluation.results for text in result.warnings}),
+            "n": len(cloud.points),
+            "spectrum": evaluation.spectrum,
+            "counts": evaluation.counts,
+            "provenance": cloud.provenance,
+            "seconds": time.monotonic() - start,
+        }
+
+    def tune(self, model: Model, task: str, folder: Path) -> dict[str, Any]:
+        """Puts a new head on a model and fine-tunes it; checkpoints go to the unit's folder."""
+        data, settings = self.tasks[task], self.settings
+        if task not in self.encoded:
+            self.encoded[task] = finetune.encode_task(model.tokenizer, data, settings.max_length)
+        warn_of_other_machine(folder)
+        apply = make_apply(model.config, "classification", data.task.num_labels)
+        headed = model._replace(apply=apply, params=with_head(apply, model.params, finetune.head_key(settings.seed)))
+        with spaces.bar(data.task.name, "steps") as progress:
+            _, result = finetune.finetune(
+                headed,
+                data,
+                settings,
+                encoded=self.encoded[task],
+                workdir=folder,
+                progress=lambda step, total, _: progress(step, total),
+            )
+        return result | {"data": data.source}
 
 
-def tune(
-    model: Model, data: glue.TaskData, encoded: finetune.EncodedTask, settings: finetune.Settings, folder: Path
-) -> dict[str, Any]:
-    """Puts a new head on a model and fine-tunes it; checkpoints go to the unit's folder."""
-    apply = make_apply(model.config, "classification", data.task.num_labels)
-    headed = model._replace(apply=apply, params=with_head(apply, model.params, finetune.head_key(settings.seed)))
-    with spaces.bar(data.task.name, "steps") as progress:
-        _, result = finetune.finetune(
-            headed,
-            data,
-            settings,
-            encoded=encoded,
-            workdir=folder,
-            progress=lambda step, total, _: progress(step, total),
-        )
-    return result | {"data": data.source}
+def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:
+    """What each unit that is missing takes, by its name."""
+    pool, settings = Pool.of(config, workdir), tuning(config)
+    missing = [(member, task) for member in pool.members for task in pool.units if not pool.result(member, task)]
+    tasks = {task: load_task(config, task) for task in pool.tasks if any(task == each for _, each in missing)}
+    texts, found = load_texts(config), {}
+    for base, work in itertools.groupby(missing, key=lambda pair: pair[0].base):
+        model, of_task = load(base), {}
+        for member, task in work:
+            if task not in of_task and task == MEASURE:
+                of_task[task] = estimates.sampling(model, texts, config.tokens)
+            elif task not in of_task:
+                of_task[task] = estimates.training(model, tasks[task], settings)
+            found[pool.unit(member, task).name] = of_task[task]
+    return found

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from configs.schema import Regress, Study
-from experiments import launching, regress, spaces
+from experiments import launching, progress, regress, spaces
 from experiments.pool import MEASURE, Pool
 from experiments.report import page, words
-from geojax import glue, records, tables
+from geojax import records, tables
 from geojax.errors import InputError
 
 
@@ -44,14 +44,15 @@ def collect(pool: Pool) -> list[dict[str, Any]]:
     return rows
 
 
-def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failures: Sequence[str]) -> None:
-    """Writes `results.csv`, `regression.csv` and `report.html`.
+def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
+    """Writes `results.csv`, `regression.csv` and `report.html` from the results of the units, and prints the scores.
 
     Raises:
       InputError: no model has all of its results.
     """
-    if not collect(pool):
-        raise InputError(f"no model has all of its results: {'; '.join(failures)}")
+    scored = collect(pool)
+    if not scored:
+        raise InputError(f"no model has all of its results: {'; '.join(failures) or 'run the units first'}")
     path = pool.workdir / "results.csv"
     measures = [row.name for row in spaces.chosen(config.measures)]  # a row of your own is in no catalogue
     table = tables.read(path, target=pool.target, measures=measures)
@@ -69,8 +70,8 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
         title=f"Latent space geometry and {label}: {config.model}",
         table=table,
         lines=lines,
-        facts=facts(config, pool, tasks, measured),
-        sources=sources(config, pool, tasks, measured),
+        facts=facts(config, pool, measured),
+        sources=sources(config, pool, measured),
         commands=[launching.command("study", config)],
         profiles={name: profile(result) for name, result in measured.items()},
         warnings=warnings,
@@ -80,6 +81,7 @@ def write(config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], failure
     logging.info("closest by rank: %s, Spearman %.3f with %s", best["measure"], best["spearman"], pool.target)
     logging.info("results: %s", path)
     logging.info("report:  %s", written)
+    print(progress.table({name: row[name] for name in ("model", *pool.tasks, pool.target)} for row in scored))
 
 
 def profile(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,31 +90,35 @@ def profile(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"spectrum": np.array(result["spectrum"]), "counts": counts}
 
 
-def facts(
-    config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], measured: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def facts(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What was run, label by label."""
     first = next(iter(measured.values()))
-    seconds = [
-        result["seconds"] for member in pool.members for unit in pool.units if (result := pool.result(member, unit))
-    ]
+    done = results(pool)
     return {
         "Models": f"{len(pool.members)}: noise levels {config.alphas} %, noise seeds {config.noise_seeds}",
         "Latent space": f"last layer, {first['n']} points of {first['provenance']['sequences']} sequences; "
         f"token policy {config.tokens}, convention {config.convention}",
         "Tasks": [
-            f"{name}: {len(data.train)} training rows, {len(next(iter(data.dev.values())))} development rows"
-            for name, data in tasks.items()
+            f"{name}: {result['train_examples']} training rows, {result['n_eval']} development rows"
+            for name, result in tuned(done).items()
         ],
         "Fine-tuning": f"{config.epochs} epochs, learning rate {config.learning_rate:g}, batches of "
         f"{config.batch_size}, at most {config.max_length} tokens",
-        "Compute": f"{sum(seconds) / 60:.1f} minutes in {len(seconds)} work units",
+        "Compute": f"{sum(result['seconds'] for result in done) / 60:.1f} minutes in {len(done)} work units",
     }
 
 
-def sources(
-    config: Study, pool: Pool, tasks: Mapping[str, glue.TaskData], measured: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def results(pool: Pool) -> list[dict[str, Any]]:
+    """Those of all units that have one."""
+    return [result for member in pool.members for unit in pool.units if (result := pool.result(member, unit))]
+
+
+def tuned(done: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each task one fine-tuning."""
+    return {result["task"]: result for result in done if "task" in result}
+
+
+def sources(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a repetition needs: the models, the data, the seeds."""
     bases = {member.base: measured[member.name]["provenance"]["revision"] for member in pool.members
              if member.name in measured}  # fmt: skip
@@ -120,9 +126,9 @@ def sources(
         "Base models": [f"{base}, revision {revision}" for base, revision in bases.items()],
         "Sequences": config.sequences or "the set that ships with geojax",
         "Data": [
-            f"{name}: {data.source['origin']}, SHA-256 "
-            + ", ".join(f"{split} {digest}" for split, digest in data.source["sha256"].items())
-            for name, data in tasks.items()
+            f"{name}: {result['data']['origin']}, SHA-256 "
+            + ", ".join(f"{split} {digest}" for split, digest in result["data"]["sha256"].items())
+            for name, result in tuned(results(pool)).items()
         ],
         "Seeds": f"{config.seed} for fine-tuning and measures, {config.noise_seeds} for the noise, 0 for resamples",
     }

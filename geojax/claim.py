@@ -11,28 +11,34 @@ from geojax import records
 from geojax.errors import InputError
 
 
+class InUse(InputError):
+    """Another process holds the folder."""
+
+
 @contextmanager
-def claim(folder: str | Path, settings: Mapping[str, Any]) -> Iterator[None]:
+def claim(folder: str | Path, settings: Mapping[str, Any] | None = None, *, wait: bool = False) -> Iterator[None]:
     """Holds a work folder while the block runs, and ties it to `settings`, kept in its `settings.json`.
 
     Args:
       folder: made if absent.
-      settings: what the results depend on; plain values.
+      settings: what the results depend on; plain values. None ties it to none.
+      wait: until another process lets go of it, instead of refusing.
 
     Raises:
-      InputError: another process works in the folder, or it was begun with other settings: the message names them.
+      InUse: another process works in the folder.
+      InputError: it was begun with other settings: the message names them.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as file:
         try:  # the kernel lets go when the process ends, however it ends
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"another process works in {folder}: wait for it, or choose another folder") from error
+            raise InUse(f"another process works in {folder}: wait for it, or choose another folder") from error
         path = folder / "settings.json"
-        if path.exists():
+        if settings is not None and path.exists():
             _compare(folder, records.read_json(path), json.loads(json.dumps(settings)))
-        else:
+        elif settings is not None:
             records.write_json(path, settings)
         yield
 

@@ -1,0 +1,94 @@
+"""What work will take, before it is done: parameters, operations, memory."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.progress import table
+from geojax import batches, glue
+from geojax.finetune import Settings, dropout_key
+from geojax.glue.encode import encode
+from geojax.models import Apply, Model, make_apply, shapes
+
+SAMPLE = 1000  # random examples of a split whose lengths stand for all
+TRAINING_COPIES = 5  # of the parameters: the model's own, the trained ones, summed gradients, two moments
+SAMPLING_COPIES = 2  # the model's own, and those with noise
+
+
+class Cost(NamedTuple):
+    """What a unit of work takes.
+
+    Attributes:
+      parameters: of the model.
+      operations: floating-point, of the products of the encoder's layers, without padding; a multiplication and an
+        addition are two.
+      memory: bytes at once, of parameters, gradients, moments and what the backward pass keeps; not of the program.
+    """
+
+    parameters: int
+    operations: float
+    memory: int
+
+
+def products(config: Any, lengths: np.ndarray) -> float:
+    """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""
+    tokens, width = lengths.astype(float), config.hidden_size
+    layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
+    return config.num_hidden_layers * float(layer.sum())
+
+
+def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
+    """Fine-tuning an encoder on a task, and scoring it; of a backward pass, twice a forward one."""
+    apply = make_apply(model.config, "classification", data.task.num_labels)
+    parameters, operations = shapes(apply), 0.0
+    for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
+        some = encode(model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length)
+        operations += passes * products(model.config, some.lengths) * len(split) / len(some)
+    held = TRAINING_COPIES * size(parameters) + backward(apply, settings.micro_batch, settings.max_length)
+    return Cost(count(parameters), operations, held)
+
+
+def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
+    """A model's latent space; of the measures themselves, the cloud and a copy of it."""
+    parameters, encoded = shapes(model.apply), batches.encode(model.apply, model.tokenizer, texts, tokens)
+    cloud = int(encoded.counts.sum()) * model.config.hidden_size * 4
+    held = SAMPLING_COPIES * size(parameters) + 2 * cloud
+    return Cost(count(parameters), products(model.config, encoded.lengths), held)
+
+
+def backward(apply: Apply, rows: int, length: int) -> int:
+    """Bytes that the backward pass keeps of the forward pass, the parameters among them; traced, not compiled."""
+    ids = jax.ShapeDtypeStruct((rows, length), jnp.int32)
+    batch = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
+
+    def kept(params: Any, batch: Any, key: Any) -> Any:
+        return jax.vjp(lambda params: apply(params, batch, key=key)["logits"].sum(), params)[1]
+
+    key = jax.eval_shape(lambda: dropout_key(0))
+    return size(jax.eval_shape(kept, shapes(apply), batch, key))
+
+
+def count(tree: Any) -> int:
+    """Numbers in a tree of arrays or shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def size(tree: Any) -> int:
+    """Bytes of a tree of arrays or shapes; keys of random numbers are none."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
+def describe(costs: Mapping[str, Cost]) -> str:
+    """A line a unit that is to be done, and what they take together."""
+    if not costs:
+        return "nothing is left to do"
+    rows = [
+        {"unit": name, "parameters": cost.parameters, "GFLOP": cost.operations / 1e9, "MB": round(cost.memory / 1e6)}
+        for name, cost in costs.items()
+    ]
+    operations, memory = sum(cost.operations for cost in costs.values()), max(cost.memory for cost in costs.values())
+    return f"{table(rows)}\n{len(costs)} units, {operations:.3g} FLOP, about {memory / 1e9:.2g} GB of memory at once"

@@ -1,0 +1,49 @@
+"""What people see of a run: durations, the time left, tables."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def duration(seconds: float) -> str:
+    """A time in the units that one would say it in: "40 s", "12 min", "3 h 05 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Clock:
+    """How long the rest takes if it goes on as since the start, of `total` things of which some were still missing."""
+
+    def __init__(self, total: int, missing: int):
+        self.total, self.missing, self.start = total, missing, time.monotonic()
+
+    def __call__(self, missing: int) -> str:
+        """How far it is, now that so many are missing: "7/12, about 5 min left"."""
+        done = f"{self.total - missing}/{self.total}"
+        if missing == 0 or missing == self.missing:
+            return done
+        return f"{done}, about {duration((time.monotonic() - self.start) / (self.missing - missing) * missing)} left"
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as text in columns: floats to four significant digits, numbers to the right, nothing for None."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    left = [any(isinstance(row.get(name), str) for row in rows) for name in columns]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if text else cell.rjust(width)
+            for cell, width, text in zip(line, widths, left, strict=True)
+        ).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

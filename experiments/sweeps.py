@@ -1,0 +1,224 @@
+"""Work in units: what one is, which are done, and how any number of processes share them.
+
+An experiment that has units offers one function, `sweep(config, workdir) -> Sweep`. What runs them knows no experiment:
+
+    list -> claim -> work -> result.json        by `work`, in as many processes as one likes
+                             result.json ... -> table        by `collect`, as often as one likes
+
+A unit is held by the process that works on it (`geojax.claim`), and its `result.json` is written last: no unit is done
+twice, a killed process loses what it had not yet saved of one unit, and any other goes on from there, be it on another
+machine with other devices. A unit that fails leaves `failure.json`, and the others go on; the next run tries it again.
+"""
+
+import json
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.progress import Clock
+from geojax import records
+from geojax.claim import InUse, claim
+from geojax.errors import InputError
+
+RESULT, FAILURE = "result.json", "failure.json"
+SCRATCH = "training"  # below a unit's folder: what it needs until it has its result
+POLL_SECONDS = 1.0
+NAMED = 5  # failures in a sentence; all are in the files
+
+log = logging.getLogger(__name__)
+
+
+class Unit(NamedTuple):
+    """One piece of work.
+
+    Attributes:
+      name: a relative path, unique in its sweep: it is the argument of `--unit`.
+      folder: its own.
+      settings: what its result depends on beside the sweep's settings: plain values. They are kept in the result; one
+        that was made with others counts as missing.
+    """
+
+    name: str
+    folder: Path
+    settings: Mapping[str, Any]
+
+    def result(self) -> dict[str, Any] | None:
+        """What it gave, None while it is missing."""
+        path = self.folder / RESULT
+        result = records.read_json(path) if path.exists() else None
+        return result if result and result.get("settings") == json.loads(json.dumps(self.settings)) else None
+
+    def failure(self) -> str | None:
+        """Why it failed when it was last tried, if it did."""
+        path = self.folder / FAILURE
+        return records.read_json(path)["error"] if path.exists() else None
+
+    def settled(self) -> bool:
+        """Whether nothing is to be done for it: it has a result, or it failed."""
+        return (self.folder / FAILURE).exists() or self.result() is not None
+
+
+Worker = Callable[[Unit], dict[str, Any]]  # does a unit: what it returns becomes the result
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """An experiment as work units.
+
+    Attributes:
+      workdir: the folder of it all.
+      units: in the order of work; those that share something slow to load stand together.
+      settings: what all results depend on; with others the folder is refused.
+      worker: called once a process, with the units that it may be given, and before the first of them: what is wrong
+        with all of them is refused here. What it returns may keep what one unit has loaded for the next.
+      collect: writes the tables from the results, and is given a sentence for every unit that failed.
+      headline: a result in a few words, for the log.
+    """
+
+    workdir: Path
+    units: tuple[Unit, ...]
+    settings: Mapping[str, Any]
+    worker: Callable[[Sequence[Unit]], Worker]
+    collect: Callable[[Sequence[str]], None]
+    headline: Callable[[Mapping[str, Any]], str]
+
+    def failures(self) -> list[str]:
+        """A sentence for every unit that failed."""
+        return [f"{unit.name} ({why})" for unit in self.units if (why := unit.failure())]
+
+
+def shard(units: Sequence[Unit], index: int, count: int) -> tuple[Unit, ...]:
+    """Part `index` of `count`, from 1 on: neighbours, so that what they share is loaded by few; sizes differ by one."""
+    return tuple(units[len(units) * (index - 1) // count : len(units) * index // count])
+
+
+def named(sweep: Sweep, names: Sequence[str]) -> tuple[Unit, ...]:
+    """The units of these names.
+
+    Raises:
+      InputError: one that the sweep does not have.
+    """
+    known = {unit.name: unit for unit in sweep.units}
+    for name in names:
+        if name not in known:
+            raise InputError(f"there is no unit {name!r}; --executor=print lists them, as in {next(iter(known))}")
+    return tuple(known[name] for name in names)
+
+
+def run(sweep: Sweep, units: Sequence[Unit] | None = None) -> None:
+    """Does the units that are missing, all or these, in this process, then builds the tables.
+
+    Raises:
+      InputError: settings that cannot work; or, after everything else is done and written, units that failed.
+    """
+    units = sweep.units if units is None else units
+    begin(sweep, units)
+    work(sweep, units)
+    conclude(sweep, units)
+
+
+def run_alone(sweep: Sweep, units: Sequence[Unit]) -> None:
+    """Does these units in this process, and builds no table.
+
+    Raises:
+      InputError: some of them failed.
+    """
+    begin(sweep, units)
+    work(sweep, units)
+    refuse_failures(units)
+
+
+def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
+    """Ties the work folder to its settings, and lets units that failed be tried again."""
+    with claim(sweep.workdir, sweep.settings, wait=True):
+        pass
+    for unit in units:
+        (unit.folder / FAILURE).unlink(missing_ok=True)
+    done = sum(unit.settled() for unit in units)
+    log.info("%d units of %d, %d of them are done", len(units), len(sweep.units), done)
+
+
+def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
+    """Does units until none is missing, from number `first` on and around.
+
+    Units that other processes hold are left to them, and waited for: if their process dies, they are done here.
+    """
+    missing = [unit for unit in (*units[first:], *units[:first]) if not unit.settled()]
+    worker, clock, waiting = None, Clock(len(units), len(missing)), False
+    while missing:
+        held = 0
+        for unit in missing:
+            if unit.settled():
+                continue
+            try:
+                with claim(unit.folder):
+                    if unit.settled():
+                        continue
+                    worker = worker or sweep.worker(missing)
+                    attempt(worker, unit)
+            except InUse:
+                held += 1
+                continue
+            report(sweep, unit, clock(sum(not each.settled() for each in missing)))
+        missing = [unit for unit in missing if not unit.settled()]
+        if missing and held == len(missing):
+            if not waiting:
+                log.info("waiting for %d units that other processes work on", held)
+            waiting = True
+            time.sleep(POLL_SECONDS)
+
+
+def attempt(worker: Worker, unit: Unit) -> None:
+    """Does a unit that this process holds; writes its result or why there is none."""
+    start = time.monotonic()
+    try:
+        result = worker(unit)
+    except Exception as error:  # whatever it is, the other units may be right
+        sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        record = {"error": sentence, "traceback": traceback.format_exc(), "settings": unit.settings}
+        records.write_json(unit.folder / FAILURE, record)
+        return
+    result = {"seconds": time.monotonic() - start} | result
+    records.write_json(unit.folder / RESULT, result | {"settings": unit.settings})
+    shutil.rmtree(unit.folder / SCRATCH, ignore_errors=True)
+
+
+def report(sweep: Sweep, unit: Unit, progress: str) -> None:
+    """A line on a unit that is settled."""
+    if why := unit.failure():
+        log.error("%s  %s failed: %s", progress, unit.name, why)
+    elif (result := unit.result()) is not None:
+        log.info("%s  %s: %s, %.1f s", progress, unit.name, sweep.headline(result), result["seconds"])
+
+
+def conclude(sweep: Sweep, units: Sequence[Unit]) -> None:
+    """Builds the tables when no unit of the whole sweep is missing.
+
+    Raises:
+      InputError: some of `units` failed.
+    """
+    missing = sum(not unit.settled() for unit in sweep.units)
+    if missing:
+        log.info("%d of %d units are left to other processes; --collect builds the tables", missing, len(sweep.units))
+    else:
+        collect(sweep)
+    refuse_failures(units)
+
+
+def collect(sweep: Sweep) -> None:
+    """Builds the tables from the results that are there; one process at a time, so that the last one saw the most."""
+    with claim(sweep.workdir, sweep.settings, wait=True):
+        sweep.collect(sweep.failures())
+
+
+def refuse_failures(units: Sequence[Unit]) -> None:
+    """Raises `InputError` if some units failed, in one sentence."""
+    failures = [f"{unit.name} ({why})" for unit in units if (why := unit.failure())]
+    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    if failures:
+        raise InputError(f"{len(failures)} of {len(units)} units failed: {'; '.join(failures[:NAMED])}{more}")
