@@ -91,4 +91,4 @@ def describe(costs: Mapping[str, Cost]) -> str:
         for name, cost in costs.items()
     ]
     operations, memory = sum(cost.operations for cost in costs.values()), max(cost.memory for cost in costs.values())
-    return f"{table(rows)}\n{len(costs)} units, {operations:.3g} FLOP, about {memory / 1e9:.2g} GB of memory at once"
+    return f"{table(rows)}\nunits: {len(costs)}; {operations:.3g} FLOP; about {memory / 1e9:.2g} GB of memory at once"

@@ -100,6 +100,8 @@ def check(config: schema.Finetune) -> None:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
     if not config.checkpoint_seconds >= 0:
         raise InputError(f"checkpoint_seconds is {config.checkpoint_seconds}: give seconds, from 0 on")
+    if config.tensorboard:
+        summary_writer()
 
 
 class Reporter:

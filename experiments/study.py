@@ -15,7 +15,7 @@ from typing import Any
 from configs.schema import Study
 from experiments import costs as estimates
 from experiments import spaces, summary, sweeps
-from experiments.finetune import warn_of_other_machine
+from experiments.finetune import environment, warn_of_other_machine
 from experiments.pool import MEASURE, Member, Pool, identity
 from experiments.sweeps import Sweep, Unit
 from geojax import finetune, glue
@@ -89,7 +89,11 @@ class Worker:
             self.base = (member.base, *spaces.load_perturbed(member.base, "", 0.0, 0))
         _, model, facts = self.base
         noised = spaces.perturbed(model, member.alpha, member.noise_seed)
-        return self.measure(noised, facts, member) if task == MEASURE else self.tune(noised, task, unit.folder)
+        if task == MEASURE:
+            result = self.measure(noised, facts, member)
+        else:
+            result = self.tune(noised, task, unit.folder)
+        return result | environment()
 
     def measure(self, model: Model, facts: Mapping[str, Any], member: Member) -> dict[str, Any]:
         """Samples and measures the last layer of a model."""

@@ -151,24 +151,25 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
     missing = [unit for unit in (*units[first:], *units[:first]) if not unit.settled()]
     worker, clock, waiting = None, Clock(len(units), len(missing)), False
     while missing:
-        held = 0
-        for unit in missing:
+        passed, held = missing, 0
+        for unit in passed:
             if unit.settled():
                 continue
             try:
                 with claim(unit.folder):
-                    if unit.settled():
+                    if unit.settled():  # since we looked
                         continue
                     worker = worker or sweep.worker(missing)
                     attempt(worker, unit)
             except InUse:
                 held += 1
                 continue
-            report(sweep, unit, clock(sum(not each.settled() for each in missing)))
+            missing = [unit for unit in missing if not unit.settled()]
+            report(sweep, unit, clock(len(missing)))
         missing = [unit for unit in missing if not unit.settled()]
-        if missing and held == len(missing):
+        if held == len(passed):
             if not waiting:
-                log.info("waiting for %d units that other processes work on", held)
+                log.info("waiting for %d units of other processes", held)
             waiting = True
             time.sleep(POLL_SECONDS)
 

@@ -1,0 +1,397 @@
+"""Work units: shared by any number of processes, killed and resumed, submitted, printed, collected apart."""
+
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cloudpickle
+import jax
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.schema import Study
+from experiments import costs, executors, progress, study, sweeps
+from experiments.sweeps import Sweep, Unit
+from geojax import records
+from geojax.claim import claim
+from geojax.errors import InputError
+from geojax.models import load, make_apply
+
+ROOT = Path(__file__).parents[1]
+BERT = ROOT / "tests" / "data" / "random-bert"
+NAMES = tuple(f"m{i // 3}/u{i % 3}" for i in range(12))
+
+
+def fake(workdir, do=None, settings=None, names=NAMES):
+    """Twelve units that write down that they were done, and a table of the results that are there."""
+    workdir, loaded = Path(workdir), []
+
+    def worker(units):
+        loaded.append([unit.name for unit in units])
+        return lambda unit: (do or (lambda unit: {"value": unit.name}))(unit)
+
+    def collect(failures):
+        found = {unit.name: result for unit in units if (result := unit.result())}
+        records.write_json(workdir / "table.json", {"done": sorted(found), "failures": list(failures)})
+
+    units = tuple(Unit(name, workdir / "units" / name, settings or {"seed": (0, 1)}) for name in names)
+    sweep = Sweep(workdir, units, {"rate": 1}, worker, collect, lambda result: result["value"])
+    return sweep, loaded
+
+
+def table(workdir):
+    return records.read_json(workdir / "table.json")
+
+
+def test_a_sweep_does_every_unit_once_and_again_none(tmp_path, caplog):
+    sweep, loaded = fake(tmp_path)
+    with caplog.at_level(logging.INFO):
+        sweeps.run(sweep)
+        sweeps.run(sweep)
+    assert loaded == [list(NAMES)]  # whatever a worker loads, it loads once, and not where nothing is to be done
+    assert table(tmp_path) == {"done": sorted(NAMES), "failures": []}
+    assert re.search(r"11/12, about \d+ s left  m3/u1: m3/u1, 0.0 s", caplog.text) and "12/12  m3/u2" in caplog.text
+    assert caplog.text.count("m0/u0: ") == 1 and "12 units of 12, 12 of them are done" in caplog.text
+
+
+def test_a_failed_unit_is_recorded_tried_again_and_in_no_ones_way(tmp_path):
+    def do(unit):
+        if unit.name == "m1/u0" and not (tmp_path / "mended").exists():
+            raise ZeroDivisionError("the worst")
+        if unit.name == "m1/u1":
+            raise InputError("it cannot be")
+        return {"value": unit.name}
+
+    sweep, _ = fake(tmp_path, do)
+    with pytest.raises(InputError, match=r"2 of 12 units failed: m1/u0 \(ZeroDivisionError: the worst\); m1/u1 \(it c"):
+        sweeps.run(sweep)
+    assert len(table(tmp_path)["done"]) == 10 and "m1/u1 (it cannot be)" in table(tmp_path)["failures"]
+    assert "in do" in records.read_json(tmp_path / "units/m1/u0/failure.json")["traceback"]
+    (tmp_path / "mended").touch()
+    with pytest.raises(InputError, match="1 of 12 units failed: m1/u1"):
+        sweeps.run(sweep)
+    assert len(table(tmp_path)["done"]) == 11 and not (tmp_path / "units/m1/u0/failure.json").exists()
+
+
+def test_failures_without_number_make_a_short_sentence(tmp_path):
+    sweep, _ = fake(tmp_path, lambda unit: 1 / 0)
+    with pytest.raises(InputError, match=r"m1/u1 \(ZeroDivisionError: division by zero\); and 7 more$"):
+        sweeps.run(sweep)
+
+
+def test_the_result_is_written_last_and_scratch_goes_after_it(tmp_path):
+    def do(unit):
+        (unit.folder / "training").mkdir()
+        if unit.name == "m2/u0":
+            raise KeyboardInterrupt
+        return {"value": "x"}
+
+    sweep, _ = fake(tmp_path, do)
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.run(sweep)
+    assert len(list(tmp_path.rglob("result.json"))) == 6
+    assert list(tmp_path.rglob("training")) == [tmp_path / "units/m2/u0/training"]
+    assert not (tmp_path / "table.json").exists()
+
+
+def test_results_of_other_settings_are_made_again(tmp_path):
+    sweeps.run(fake(tmp_path)[0])
+    other, loaded = fake(tmp_path, settings={"seed": (0, 2)})
+    sweeps.run(other)
+    assert loaded == [list(NAMES)]
+    assert records.read_json(tmp_path / "units/m0/u0/result.json")["settings"] == {"seed": [0, 2]}
+
+
+def test_a_folder_of_another_sweep_is_refused(tmp_path):
+    sweep, _ = fake(tmp_path)
+    sweeps.run(sweep)
+    with pytest.raises(InputError, match="rate was 1 and is now 2"):
+        sweeps.run(Sweep(**vars(sweep) | {"settings": {"rate": 2}}))
+
+
+def test_what_is_wrong_with_all_units_is_refused_before_the_first(tmp_path):
+    def worker(units):
+        raise InputError("no such data")
+
+    sweep = Sweep(**vars(fake(tmp_path)[0]) | {"worker": worker})
+    with pytest.raises(InputError, match="^no such data$"):
+        sweeps.run(sweep)
+    assert not list(tmp_path.rglob("failure.json"))
+
+
+def test_units_of_another_process_are_waited_for_and_taken_over(tmp_path, monkeypatch):
+    """Two open files are two holders, in one process too."""
+    sweep, _ = fake(tmp_path)
+    held = claim(sweep.units[0].folder)
+    held.__enter__()
+    monkeypatch.setattr(sweeps.time, "sleep", lambda _: held.__exit__(None, None, None))  # it dies
+    sweeps.run(sweep)
+    assert len(table(tmp_path)["done"]) == 12
+
+
+@given(st.integers(0, 60), st.integers(1, 80))
+def test_shards_are_disjoint_and_complete(units, count):
+    parts = [sweeps.shard(range(units), i, count) for i in range(1, count + 1)]
+    assert [unit for part in parts for unit in part] == list(range(units))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_shards_build_the_table_when_the_last_is_done(tmp_path, caplog):
+    sweep, _ = fake(tmp_path)
+    with caplog.at_level(logging.INFO):
+        sweeps.run(sweep, sweeps.shard(sweep.units, 1, 2))
+        assert "6 of 12 units are left to other processes" in caplog.text and not (tmp_path / "table.json").exists()
+        sweeps.collect(sweep)
+        assert len(table(tmp_path)["done"]) == 6
+        sweeps.run(sweep, sweeps.shard(sweep.units, 2, 2))
+    assert len(table(tmp_path)["done"]) == 12
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from experiments.sweeps import Sweep, Unit, work
+folder = Path(sys.argv[1])
+def do(unit):
+    with open(folder / "begun", "a") as file:
+        file.write(unit.name + "\\n")
+    time.sleep(0.15)
+    return {}
+units = tuple(Unit(f"m{i // 3}/u{i % 3}", folder / f"m{i // 3}/u{i % 3}", {}) for i in range(12))
+print("ready", flush=True)
+sys.stdin.readline()
+work(Sweep(folder, units, {}, lambda units: do, None, lambda result: "done"), units, first=int(sys.argv[2]))
+"""
+
+
+def test_two_processes_share_the_units_and_one_goes_on_when_the_other_is_killed(tmp_path):
+    command = [sys.executable, "-c", SLOWLY, tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen([*command, first], cwd=ROOT, **pipes) for first in ("0", "6")]
+    try:
+        assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2
+        for worker in workers:
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        while len(list(tmp_path.rglob("result.json"))) < 4:
+            assert workers[0].poll() is None
+            time.sleep(0.01)
+        workers[0].send_signal(signal.SIGKILL)
+        _, log = workers[1].communicate(timeout=60)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+    assert workers[1].returncode == 0, log
+    begun = (tmp_path / "begun").read_text().split()
+    assert len(list(tmp_path.rglob("result.json"))) == 12 and set(begun) == set(NAMES)
+    assert len(begun) <= 13 and begun[:2] in (["m0/u0", "m2/u0"], ["m2/u0", "m0/u0"])  # one was cut and begun again
+
+
+def test_durations_and_tables_read_well():
+    words = [progress.duration(seconds) for seconds in (0.4, 99, 100, 3600, 6000, 11100)]
+    assert words == ["0 s", "99 s", "2 min", "60 min", "1 h 40 min", "3 h 05 min"]
+    clock = progress.Clock(12, 10)
+    clock.start -= 60
+    assert [clock(missing) for missing in (10, 5, 0)] == ["2/12", "7/12, about 60 s left", "12/12"]
+    rows = [{"model": "a", "score": 0.123456}, {"model": "bcd", "n": 7}]
+    assert progress.table(rows).split("\n") == ["model   score  n", "a      0.1235", "bcd            7"]
+
+
+# The command line, on a study of three models.
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Settings of a study with 12 units; its folder has a name that a shell would take apart."""
+    folder = tmp_path_factory.mktemp("sweep of 'units'")
+    (folder / "texts.txt").write_text("".join(f"sentence number {i} of a few\n" for i in range(40)))
+    return Study(
+        model=str(BERT), sequences=str(folder / "texts.txt"), tasks="mini_paraphrase,mini_similarity,mini_entailment",
+        alphas="0,10", measures="eee,isoscore", epochs=1, max_length=24, train_examples=64,
+    )  # fmt: skip
+
+
+def launch(config, workdir, *flags, path=None):
+    settings = [f"--config.{name}={value}" for name, value in vars(config).items() if value != getattr(Study, name)]
+    command = [sys.executable, "launch.py", "--config=configs/study.py", *settings, f"--workdir={workdir}", *flags]
+    environment = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=environment)
+
+
+@pytest.fixture(scope="module")
+def printed(small, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("print")
+    done = launch(small, workdir, "--sweep", "--executor=print", "--shard=1/2")
+    assert done.returncode == 0, done.stderr
+    assert not list(workdir.iterdir())
+    return done.stdout.splitlines(), workdir
+
+
+def test_print_gives_a_command_a_unit(printed, small):
+    lines, workdir = printed
+    names = [unit.name for unit in study.sweep(small, workdir).units]
+    assert [shlex.split(line)[-1] for line in lines] == [f"--unit={name}" for name in names[:6]]
+    assert all("'" in line and f"--workdir={workdir}" in shlex.split(line) for line in lines)
+
+
+def test_a_printed_command_does_its_unit_alone(printed):
+    lines, workdir = printed
+    done = subprocess.run(lines[0], shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (result,) = workdir.rglob("result.json")
+    assert result == workdir / "units/random-bert/measure/result.json"
+    found = records.read_json(result)
+    assert set(found["values"]) == {"eee", "isoscore"} and found["versions"]["jax"] and found["cores"]
+    assert not (workdir / "results.csv").exists()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A folder for PATH with an `sbatch` that keeps what it is given."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in {
+        "srun": "exit 1",
+        "sbatch": f'cat "$1" >> "{tmp_path}/submitted"\necho "Submitted batch job 4321"',
+    }.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_slurm_gets_one_array(small, cluster, tmp_path):
+    workdir = tmp_path / "run"
+    done = launch(
+        small, workdir, "--sweep", "--executor=slurm", "--workers=3", "--slurm=time=90 partition=gpu", path=cluster
+    )
+    assert done.returncode == 0, done.stderr
+    assert "submitted array 4321" in done.stdout and done.stdout.rstrip().endswith("--collect")
+    submitted = (tmp_path / "submitted").read_text()
+    assert submitted.count("#!/bin/bash") == 1
+    flags = dict(re.findall(r"^#SBATCH --([a-z-]+)=(.*)$", submitted, re.MULTILINE))
+    assert flags["array"] == "0-11%3" and flags["time"] == "90" and flags["partition"] == "gpu"
+    assert flags["job-name"] == "geojax" and "submitit.core._submit" in submitted
+    names = []
+    for i in range(12):
+        job = cloudpickle.loads((workdir / "jobs" / f"4321_{i}_submitted.pkl").read_bytes()).function
+        names.append(job.command[-1].removeprefix("--unit="))
+        assert job.command[:2] == [sys.executable, "launch.py"] and f"--workdir={workdir}" in job.command
+        assert job.checkpoint().function is job  # queued again as it is
+    assert names == [unit.name for unit in study.sweep(small, workdir).units]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["tim=90"], r"did not take the array: Unknown argument 'tim' for executor 'slurm'"),
+        ([], "did not take the array: sbatch: error: invalid partition"),
+        (None, 'did not take the array: Could not detect "srun"'),
+    ],
+)
+def test_what_slurm_refuses_is_said(cluster, tmp_path, monkeypatch, options, message):
+    (cluster / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition' >&2\nexit 1\n")
+    if options is not None:
+        monkeypatch.setenv("PATH", f"{cluster}:{os.environ['PATH']}")
+    sweep, _ = fake(tmp_path / "run")
+    with pytest.raises(InputError, match=message):
+        executors.slurm(sweep, sweep.units, ["launch.py"], 2, options or [])
+
+
+def test_a_long_sweep_fits_into_one_array(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{cluster}:{os.environ['PATH']}")
+    monkeypatch.setattr(executors, "ARRAY_TASKS", 5)
+    sweep, _ = fake(tmp_path / "run")
+    assert executors.slurm(sweep, sweep.units, ["launch.py"], 2, []) == "4321"
+    jobs = [
+        cloudpickle.loads((tmp_path / "run" / "jobs" / f"4321_{i}_submitted.pkl").read_bytes()).function
+        for i in range(4)
+    ]
+    assert [flag for job in jobs for flag in job.command[2:]] == [f"--unit={name}" for name in NAMES]
+    sweeps.run(sweep)
+    assert executors.slurm(sweep, sweep.units, ["launch.py"], 2, []) is None
+
+
+def test_without_submitit_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    sweep, _ = fake(tmp_path)
+    for run in (executors.local, lambda *arguments: executors.slurm(*arguments, [])):
+        with pytest.raises(InputError, match=r"submitit, which is not installed: pip install 'geojax\[cluster\]'"):
+            run(sweep, sweep.units, ["launch.py"], 2)
+
+
+def test_workers_that_all_end_early_are_told_of(tmp_path):
+    sweep, _ = fake(tmp_path)
+    code = ["-c", "import sys; sys.exit('launch.py: no such data')"]
+    with pytest.raises(InputError, match="12 of 12 units are missing: .*_log.out: launch.py: no such data"):
+        executors.local(sweep, sweep.units, code, 2)
+
+
+def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
+    small = Study(**vars(small) | {"alphas": "0"})
+    found = study.costs(small, tmp_path)
+    assert list(found) == [unit.name for unit in study.sweep(small, tmp_path).units]
+    measuring, tuning = found["random-bert/measure"], found["random-bert/mini_paraphrase"]
+    model = load(BERT)
+    lengths = [len(model.tokenizer(text)["input_ids"]) for text in Path(small.sequences).read_text().splitlines()]
+    assert measuring.parameters == sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    assert measuring.operations == sum(3 * (8 * t * 24**2 + 4 * t * 24 * 40 + 4 * t**2 * 24) for t in lengths)
+    assert tuning.operations > 100 * measuring.operations / 40  # 64 rows there and back, 256 there
+    head = make_apply(model.config, "classification", 2)
+    kept = [costs.backward(head, rows, 24) for rows in (8, 16, 24)]
+    assert kept[2] - kept[1] == kept[1] - kept[0] > 8 * 24 * 24 * 4 * 3 and tuning.memory > 20 * tuning.parameters
+    text = costs.describe(found)
+    assert "mini_similarity" in text and "units: 4;" in text and costs.describe({}) == "nothing is left to do"
+    assert tuning.memory > 4 * 5 * tuning.parameters and tuning.operations > 0
+    records.write_json(tmp_path / "units/random-bert/measure/result.json",
+                       {"settings": dict(study.sweep(small, tmp_path).units[0].settings)})  # fmt: skip
+    assert list(study.costs(small, tmp_path)) == list(found)[1:]
+
+
+@pytest.mark.slow
+def test_twelve_units_on_two_workers_one_killed(small, tmp_path):
+    """By the names of the processes: a worker is the `launch.py` with --worker=1/2."""
+    settings = [f"--config.{name}={value}" for name, value in vars(small).items() if value != getattr(Study, name)]
+    command = [sys.executable, "launch.py", "--config=configs/study.py", *settings, f"--workdir={tmp_path}"]
+    command += ["--sweep", "--executor=local", "--workers=2"]
+    first = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        while len(list(tmp_path.rglob("result.json"))) < 5:
+            assert first.poll() is None
+            time.sleep(0.02)
+        running = workers_of(tmp_path)
+        assert len(running) == 2
+        os.kill(running["1/2"], signal.SIGKILL)
+        _, log = first.communicate(timeout=600)
+    finally:
+        first.kill()
+        first.communicate()
+    assert first.returncode == 0, log
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert "12 units of 12, 12 of them are done" in second.stderr
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 3
+    logs = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*_log.out"))
+    done = re.findall(r"  (random-bert\S*): (?:score|\d+ points)", logs)
+    assert sorted(done) == sorted(unit.name for unit in study.sweep(small, tmp_path).units)
+
+
+def workers_of(workdir):
+    """The processes that work on a folder, by what `--worker` says."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            flags = path.read_text().split("\0")
+        except OSError:
+            continue
+        if f"--workdir={workdir}" in flags and any("launch.py" in flag for flag in flags):
+            found |= {flag.removeprefix("--worker="): int(path.parts[2]) for flag in flags if "--worker=" in flag}
+    return found
