@@ -159,7 +159,8 @@ def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
         k, n = part(WORKER.value, "worker")
         sweeps.work(sweep, units, first=len(units) * (k - 1) // n)
     elif EXECUTOR.value == "print":
-        print("\n".join(executors.commands(command, [unit for unit in units if not unit.result()])))
+        for line in executors.commands(command, [unit for unit in units if not unit.result()]):
+            print(line)
     elif EXECUTOR.value == "local":
         executors.local(sweep, units, command + ([f"--shard={SHARD.value}"] if SHARD.value else []), workers)
     elif EXECUTOR.value == "slurm":

@@ -15,6 +15,7 @@ import logging
 import shutil
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,11 @@ class Sweep:
     collect: Callable[[Sequence[str]], None]
     headline: Callable[[Mapping[str, Any]], str]
 
+    def __post_init__(self):
+        twice = [name for name, count in Counter(unit.name for unit in self.units).items() if count > 1]
+        if twice:
+            raise InputError(f"two units are called {twice[0]}")
+
     def failures(self) -> list[str]:
         """A sentence for every unit that failed."""
         return [f"{unit.name} ({why})" for unit in self.units if (why := unit.failure())]
@@ -139,8 +145,8 @@ def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
         pass
     for unit in units:
         (unit.folder / FAILURE).unlink(missing_ok=True)
-    done = sum(unit.settled() for unit in units)
-    log.info("%d units of %d, %d of them are done", len(units), len(sweep.units), done)
+    rest = f"; the sweep has {len(sweep.units)}" if len(units) < len(sweep.units) else ""
+    log.info("%d of %d units are done%s", sum(unit.settled() for unit in units), len(units), rest)
 
 
 def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
@@ -169,7 +175,7 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
         missing = [unit for unit in missing if not unit.settled()]
         if held == len(passed):
             if not waiting:
-                log.info("waiting for %d units of other processes", held)
+                log.info("waiting for units of other processes: %d", held)
             waiting = True
             time.sleep(POLL_SECONDS)
 
@@ -205,7 +211,7 @@ def conclude(sweep: Sweep, units: Sequence[Unit]) -> None:
     """
     missing = sum(not unit.settled() for unit in sweep.units)
     if missing:
-        log.info("%d of %d units are left to other processes; --collect builds the tables", missing, len(sweep.units))
+        log.info("%d of %d units are left to other shards; --collect builds the tables", missing, len(sweep.units))
     else:
         collect(sweep)
     refuse_failures(units)

@@ -26,7 +26,7 @@ def claim(folder: str | Path, settings: Mapping[str, Any] | None = None, *, wait
 
     Raises:
       InUse: another process works in the folder.
-      InputError: it was begun with other settings: the message names them.
+      InputError: it was begun with other settings, which the message names, or its file system has no locks.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +35,10 @@ def claim(folder: str | Path, settings: Mapping[str, Any] | None = None, *, wait
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InUse(f"another process works in {folder}: wait for it, or choose another folder") from error
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be locked ({error.strerror}): choose a file system with locks (flock)"
+            ) from error
         path = folder / "settings.json"
         if settings is not None and path.exists():
             _compare(folder, records.read_json(path), json.loads(json.dumps(settings)))

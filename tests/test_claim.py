@@ -1,8 +1,12 @@
 """One process and one set of settings a folder."""
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -39,3 +43,30 @@ def test_other_settings_are_refused_by_name(tmp_path):
     with pytest.raises(InputError, match="begun with other settings: seed was 1 and is now 2; choose another folder"):
         with claim(tmp_path / "new" / "run", {"seed": 2, "tasks": ("a", "b")}):
             pass
+
+
+def test_one_that_waits_comes_after_the_other(tmp_path):
+    order = []
+
+    def second():
+        with claim(tmp_path, {"seed": 1}, wait=True):
+            order.append("second")
+
+    with claim(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    with pytest.raises(InputError, match="seed was 1 and is now 2"), claim(tmp_path, {"seed": 2}, wait=True):
+        pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match=r"cannot be locked \(No locks available\)"), claim(tmp_path):
+        pass

@@ -59,7 +59,7 @@ def test_a_sweep_does_every_unit_once_and_again_none(tmp_path, caplog):
     assert loaded == [list(NAMES)]  # whatever a worker loads, it loads once, and not where nothing is to be done
     assert table(tmp_path) == {"done": sorted(NAMES), "failures": []}
     assert re.search(r"11/12, about \d+ s left  m3/u1: m3/u1, 0.0 s", caplog.text) and "12/12  m3/u2" in caplog.text
-    assert caplog.text.count("m0/u0: ") == 1 and "12 units of 12, 12 of them are done" in caplog.text
+    assert caplog.text.count("m0/u0: ") == 1 and "12 of 12 units are done" in caplog.text
 
 
 def test_a_failed_unit_is_recorded_tried_again_and_in_no_ones_way(tmp_path):
@@ -117,6 +117,11 @@ def test_a_folder_of_another_sweep_is_refused(tmp_path):
         sweeps.run(Sweep(**vars(sweep) | {"settings": {"rate": 2}}))
 
 
+def test_two_units_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match="two units are called a"):
+        fake(tmp_path, names=("a", "b", "a"))
+
+
 def test_what_is_wrong_with_all_units_is_refused_before_the_first(tmp_path):
     def worker(units):
         raise InputError("no such data")
@@ -148,7 +153,7 @@ def test_shards_build_the_table_when_the_last_is_done(tmp_path, caplog):
     sweep, _ = fake(tmp_path)
     with caplog.at_level(logging.INFO):
         sweeps.run(sweep, sweeps.shard(sweep.units, 1, 2))
-        assert "6 of 12 units are left to other processes" in caplog.text and not (tmp_path / "table.json").exists()
+        assert "6 of 12 units are left to other shards" in caplog.text and not (tmp_path / "table.json").exists()
         sweeps.collect(sweep)
         assert len(table(tmp_path)["done"]) == 6
         sweeps.run(sweep, sweeps.shard(sweep.units, 2, 2))
@@ -377,7 +382,7 @@ def test_twelve_units_on_two_workers_one_killed(small, tmp_path):
     assert first.returncode == 0, log
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert second.returncode == 0, second.stderr
-    assert "12 units of 12, 12 of them are done" in second.stderr
+    assert "12 of 12 units are done" in second.stderr
     assert len(pd.read_csv(tmp_path / "results.csv")) == 3
     logs = "".join(path.read_text() for path in (tmp_path / "jobs").glob("*_log.out"))
     done = re.findall(r"  (random-bert\S*): (?:score|\d+ points)", logs)

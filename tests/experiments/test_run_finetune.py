@@ -2,6 +2,9 @@
 
 import dataclasses
 import logging
+import re
+import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,49 @@ def test_bad_values_are_refused_in_a_sentence(config, tmp_path, field, value, me
     with pytest.raises(InputError, match=message):
         finetune.run(dataclasses.replace(config, **{field: value}), tmp_path / "run")
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_log_has_lines_and_tensorboard_what_metrics_have(config, tmp_path, caplog, capsys):
+    """The same run with the setting and without: a setting that changes no result refuses no folder."""
+    config.tensorboard = True
+    with caplog.at_level(logging.INFO):
+        finetune.run(config, tmp_path / "run")
+    assert re.search(r"step 2/10, about \d+ s left: loss \d\.\d{4}, \d+ examples/s", caplog.text)
+    assert "step 10/10: loss" in caplog.text
+    printed, drawn = capsys.readouterr()
+    assert printed.split()[:3] == ["split", "score", "accuracy"] and "\r" not in drawn
+    (file,) = (tmp_path / "run" / "tensorboard").iterdir()
+    found = {}
+    for event in events(file.read_bytes()):
+        for value in event.summary.value:
+            found.setdefault(event.step, {})[value.tag] = value.simple_value
+    for line in records.read_lines(tmp_path / "run" / "metrics.jsonl"):
+        assert found.pop(line.pop("step")) == pytest.approx(line)
+    assert not found
+    finetune.run(dataclasses.replace(config, tensorboard=False), tmp_path / "run")
+
+
+def events(data):
+    """The records of an event file: a length, its checksum, the event, its checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    while data:
+        (length,) = struct.unpack_from("<Q", data)
+        yield Event.FromString(data[12 : 12 + length])
+        data = data[16 + length :]
+
+
+def test_without_tensorboardx_the_extra_is_named(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    config.tensorboard = True
+    with pytest.raises(InputError, match=r"not installed: pip install 'geojax\[tensorboard\]'"):
+        finetune.run(config, tmp_path / "run")
+
+
+def test_a_dry_run_tells_what_is_left(config, tmp_path):
+    assert list(finetune.costs(config, tmp_path / "run")) == ["sst2"]
+    records.write_json(tmp_path / "run" / "result.json", {})
+    assert finetune.costs(config, tmp_path / "run") == {}
 
 
 def test_divergence_stops_early(config, tmp_path):

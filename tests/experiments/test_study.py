@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Study
-from experiments import study
+from experiments import study, sweeps
 from experiments.pool import Pool
 from geojax import records
 from geojax.errors import InputError
@@ -93,6 +93,21 @@ def test_a_finished_study_does_nothing_again(finished, data_dir):
     study.run(Study(**settings(data_dir)), finished)
     assert before == {path: path.stat().st_mtime_ns for path in (finished / "units").rglob("result.json")}
     assert len(before) == 15
+
+
+def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeypatch, capsys):
+    """On another machine, without the models and the data."""
+    for path in (finished / "units").rglob("result.json"):
+        copy = tmp_path / path.relative_to(finished)
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(study.spaces, "load_perturbed", None)
+    sweeps.collect(study.sweep(Study(**settings(data_dir) | {"data_dir": "gone"}), tmp_path))
+    assert (tmp_path / "results.csv").read_text() == (finished / "results.csv").read_text()
+    assert (tmp_path / "regression.csv").read_text() == (finished / "regression.csv").read_text()
+    assert "24 training rows, 10 development rows" in (tmp_path / "report.html").read_text()
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["model", "cola", "stsb", "glue_average"] and len(lines) == 5
 
 
 def test_a_study_grows_and_measures_again_without_tuning_again(data_dir, tmp_path):
