@@ -165,34 +165,40 @@ def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
         executors.local(sweep, units, command + ([f"--shard={SHARD.value}"] if SHARD.value else []), workers)
     elif EXECUTOR.value == "slurm":
         number = executors.slurm(sweep, units, command, workers, shlex.split(SLURM.value))
-        then = shlex.join(["python", *command, "--collect"])
-        print(f"submitted array {number}; when it is done: {then}" if number else f"nothing to submit; {then}")
+        done = f"submitted array {number}" if number else "nothing to submit"
+        print(f"{done}; then {executors.line([*command, '--collect'])}")
     else:
         sweeps.run(sweep, units)
 
 
-def refuse_sweep(experiment: Any, name: str) -> None:
-    """Ends the program where an experiment has no units, or flags of a sweep come without one."""
-    asked = [f"--{flag.name}" for flag in (SWEEP, UNIT, COLLECT) if flag.value]
+def refuse_flags(config: Any, path: Path) -> None:
+    """Ends the program where an experiment lacks what a flag asks for, or flags of a sweep come without one."""
     lone = [f"--{flag.name}" for flag in (EXECUTOR, WORKERS, SHARD, SLURM, WORKER) if flags.FLAGS[flag.name].present]
-    if asked and not hasattr(experiment, "sweep"):
-        fail(f"{asked[0]}: {name} has no work units; those that have are {', '.join(offering('sweep'))}")
     if lone and not SWEEP.value:
         fail(f"{lone[0]} needs --sweep")
+    for flag in (SHARD, WORKER):
+        part(flag.value, flag.name)
+    for flag, function, lack in (
+        (SWEEP, "sweep", "has no work units"),
+        (UNIT, "sweep", "has no work units"),
+        (COLLECT, "sweep", "has no work units"),
+        (DRY_RUN, "costs", "cannot tell what it would take"),
+    ):
+        if flag.value and not offers(path, function):
+            able = [f"configs/{file.name}" for file in configs() if offers(file, function)]
+            fail(f"--{flag.name}: {path} {lack}; there are {', '.join(able)}")
 
 
-def offering(function: str) -> list[str]:
-    """The configs whose experiments have such a function."""
-    experiments = {file: ROOT / "experiments" / f"{defaults(file).experiment}.py" for file in configs()}
-    return [f"configs/{file.name}" for file, path in experiments.items() if f"\ndef {function}(" in path.read_text()]
+def offers(path: Path, function: str) -> bool:
+    """Whether the experiment of a config has such a function; its file is read, which is faster than to import it."""
+    file = ROOT / "experiments" / f"{defaults(path).experiment}.py"
+    return f"\ndef {function}(" in file.read_text()
 
 
-def dry_run(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
+def dry_run(experiment: Any, config: Any, workdir: Path) -> None:
     """Prints what would be run."""
     from experiments import costs, sweeps
 
-    if not hasattr(experiment, "costs"):
-        fail(f"--dry_run: {path} cannot tell; those that can are {', '.join(offering('costs'))}")
     found = experiment.costs(config, workdir)
     if SHARD.value:
         units = sweeps.shard(experiment.sweep(config, workdir).units, *part(SHARD.value, "shard"))
@@ -210,11 +216,11 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for noisy in ("absl", "jax", "orbax", "httpx", "datasets"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    experiment = importlib.import_module(f"experiments.{config.experiment}")
-    refuse_sweep(experiment, str(path))
+    refuse_flags(config, path)
     try:
+        experiment = importlib.import_module(f"experiments.{config.experiment}")
         if DRY_RUN.value:
-            dry_run(experiment, config, path, workdir)
+            dry_run(experiment, config, workdir)
         elif SWEEP.value or UNIT.value or COLLECT.value:
             run_units(experiment, config, path, workdir)
         else:

@@ -5,6 +5,7 @@
 Every level of noise and every draw of it is one model: measured once, fine-tuned on every task. Writes
 `DIR/results.csv` (a row a model), `DIR/regression.csv` and `DIR/report.html`. Each measurement and each fine-tuning
 is a work unit with a folder of its own: stopped at any moment, the same command goes on with what is missing.
+With --sweep units are run on many processes and machines (docs/sweeps.md).
 """
 
 from configs.schema import Study

@@ -30,10 +30,14 @@ POLL_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+def line(command: Sequence[str]) -> str:
+    """A command of this Python as one would type it, quoted for a shell."""
+    return shlex.join(["python" if shutil.which("python") == sys.executable else sys.executable, *command])
+
+
 def commands(command: Sequence[str], units: Sequence[Unit]) -> list[str]:
-    """One command line a unit, quoted for a shell."""
-    python = "python" if shutil.which("python") == sys.executable else sys.executable
-    return [shlex.join([python, *command, f"--unit={unit.name}"]) for unit in units]
+    """One command line a unit."""
+    return [line([*command, f"--unit={unit.name}"]) for unit in units]
 
 
 def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: int) -> None:
@@ -71,7 +75,7 @@ def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: 
         last = {job.paths.stdout: _last_line(job.paths.stdout) for job in jobs}
         raise InputError(
             f"{len(missing)} of {len(units)} units are missing: the workers ended before them; the same command goes "
-            f"on. Their logs end with: {'; '.join(f'{path}: {line}' for path, line in last.items())}"
+            f"on. Their logs end with: {'; '.join(f'{path}: {end}' for path, end in last.items())}"
         )
     sweeps.conclude(sweep, units)
 

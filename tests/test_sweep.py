@@ -117,6 +117,15 @@ def test_a_folder_of_another_sweep_is_refused(tmp_path):
         sweeps.run(Sweep(**vars(sweep) | {"settings": {"rate": 2}}))
 
 
+def test_units_are_found_by_name(tmp_path):
+    sweep, _ = fake(tmp_path)
+    sweeps.run_alone(sweep, sweeps.named(sweep, ["m1/u2", "m0/u1"]))
+    assert {path.parent.name for path in tmp_path.rglob("result.json")} == {"u1", "u2"}
+    assert not (tmp_path / "table.json").exists()
+    with pytest.raises(InputError, match="no unit 'm1'; --executor=print lists them, as in m0/u0"):
+        sweeps.named(sweep, ["m1"])
+
+
 def test_two_units_of_one_name_are_refused(tmp_path):
     with pytest.raises(InputError, match="two units are called a"):
         fake(tmp_path, names=("a", "b", "a"))
@@ -333,11 +342,24 @@ def test_without_submitit_the_extra_is_named(tmp_path, monkeypatch):
             run(sweep, sweep.units, ["launch.py"], 2)
 
 
-def test_workers_that_all_end_early_are_told_of(tmp_path):
+def test_workers_that_all_end_early_are_told_of_and_each_has_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     sweep, _ = fake(tmp_path)
-    code = ["-c", "import sys; sys.exit('launch.py: no such data')"]
-    with pytest.raises(InputError, match="12 of 12 units are missing: .*_log.out: launch.py: no such data"):
+    code = ["-c", "import os, sys; sys.exit('launch.py: no data for ' + os.environ['CUDA_VISIBLE_DEVICES'])"]
+    with pytest.raises(InputError, match="12 of 12 units are missing: .*: launch.py: no data for 2; .* no data for 5"):
         executors.local(sweep, sweep.units, code, 2)
+
+
+def test_gpus_are_counted_without_taking_one(cluster, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", f"{cluster}:/bin:/usr/bin")
+    (cluster / "nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: H100 (UUID: a)'\necho 'GPU 1: H100 (UUID: b)'\n")
+    (cluster / "nvidia-smi").chmod(0o755)
+    assert executors._gpus() == ["0", "1"]
+    (cluster / "nvidia-smi").write_text("#!/bin/sh\necho 'No devices were found'\n")
+    assert executors._gpus() == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert executors._gpus() == []
 
 
 def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
