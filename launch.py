@@ -176,6 +176,9 @@ def refuse_flags(config: Any, path: Path) -> None:
     lone = [f"--{flag.name}" for flag in (EXECUTOR, WORKERS, SHARD, SLURM, WORKER) if flags.FLAGS[flag.name].present]
     if lone and not SWEEP.value:
         fail(f"{lone[0]} needs --sweep")
+    for flag, of in ((WORKERS, ("local", "slurm")), (SLURM, ("slurm",))):
+        if flags.FLAGS[flag.name].present and EXECUTOR.value not in of:
+            fail(f"--{flag.name} is for --executor={' and '.join(of)}, not for {EXECUTOR.value}")
     for flag in (SHARD, WORKER):
         part(flag.value, flag.name)
     for flag, function, lack in (

@@ -187,7 +187,7 @@ def attempt(worker: Worker, unit: Unit) -> None:
         result = worker(unit)
     except Exception as error:  # whatever it is, the other units may be right
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        record = {"error": sentence, "traceback": traceback.format_exc(), "settings": unit.settings}
+        record = {"error": sentence.splitlines()[0], "traceback": traceback.format_exc(), "settings": unit.settings}
         records.write_json(unit.folder / FAILURE, record)
         return
     result = {"seconds": time.monotonic() - start} | result

@@ -64,6 +64,7 @@ def test_help_tells_what_can_be_run():
         (["--config=configs/measure.py", "--sweep"], "no work units; there are configs/demo.py, configs/study.py"),
         (["--config=configs/measure.py", "--dry_run"], "cannot tell what it would take; there are configs/demo.py, "),
         (["--config=configs/demo.py", "--workers=2"], "--workers needs --sweep"),
+        (["--config=configs/demo.py", "--sweep", "--workers=2"], "for --executor=local and slurm, not for inline"),
         (["--config=configs/demo.py", "--sweep", "--shard=3/2"], "write i/n with i from 1 to n, as in --shard=1/4"),
     ],
 )

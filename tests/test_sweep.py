@@ -65,7 +65,7 @@ def test_a_sweep_does_every_unit_once_and_again_none(tmp_path, caplog):
 def test_a_failed_unit_is_recorded_tried_again_and_in_no_ones_way(tmp_path):
     def do(unit):
         if unit.name == "m1/u0" and not (tmp_path / "mended").exists():
-            raise ZeroDivisionError("the worst")
+            raise ZeroDivisionError("the worst\nof all")
         if unit.name == "m1/u1":
             raise InputError("it cannot be")
         return {"value": unit.name}
