@@ -13,13 +13,11 @@ from tqdm import tqdm
 
 from configs import schema
 from experiments import costs as estimates
-from experiments import spaces
+from experiments import progress, spaces
 from experiments.progress import Clock, duration, table
 from geojax import finetune, glue, models, perturb, records
 from geojax.claim import claim
 from geojax.errors import InputError
-
-LOG_SECONDS = 30.0  # between the lines of a log
 
 
 def run(config: schema.Finetune, workdir: Path) -> None:
@@ -133,7 +131,7 @@ class Reporter:
             line = {"step": step - 1, "loss": value, "learning_rate": rate, "examples_per_second": speed}
             records.append(self.path, line)
             self.bar.set_postfix(loss=f"{value:.4f}", refresh=False)
-            if self.bar.disable and (step == total or time.monotonic() - self.logged > LOG_SECONDS):
+            if self.bar.disable and (step == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
                 logging.info("step %s: loss %.4f, %.0f examples/s", self.clock(total - step), value, speed)
                 self.logged = time.monotonic()
             for name in ("loss", "learning_rate", "examples_per_second") if self.board else ():

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+LOG_SECONDS = 30.0  # between the lines of a log
+
 
 def duration(seconds: float) -> str:
     """A time in the units that one would say it in: "40 s", "12 min", "3 h 05 min"."""

@@ -1,6 +1,7 @@
 """What the experiments that measure share: a (perturbed) model, its clouds, and the rows of a measurement."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from configs.lists import names
+from experiments import progress
 from geojax import glue, latent, perturb, stream
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
@@ -60,8 +62,8 @@ def sample(
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
     """Clouds of the layers asked for, with a progress bar; streams that keep at most `max_points` where it is set."""
     indices = latent.parse_layers(layers, model.config.num_hidden_layers)
-    with bar("sampling", "sequences") as progress:
-        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": progress}
+    with bar("sampling", "sequences") as moved:
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         if max_points:
             key = jax.random.key(seed)
             clouds = stream.sample(*model[:3], texts, points=max_points, key=key, **options)
@@ -74,10 +76,11 @@ def sample(
 
 
 class bar:  # noqa: N801  (reads as a function)
-    """A progress bar on a terminal, silent in a log; called with (done, total)."""
+    """A progress bar on a terminal, now and then a line in a log; called with (done, total)."""
 
     def __init__(self, description: str, unit: str):
         self.tqdm = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
+        self.description, self.unit, self.clock, self.logged = description, unit, None, time.monotonic()
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self.update
@@ -89,6 +92,10 @@ class bar:  # noqa: N801  (reads as a function)
         """Moves the bar."""
         self.tqdm.total = total
         self.tqdm.update(done - self.tqdm.n)
+        self.clock = self.clock or progress.Clock(total, total - done)
+        if self.tqdm.disable and time.monotonic() - self.logged > progress.LOG_SECONDS:
+            logging.info("%s, %s: %s", self.description, self.unit, self.clock(total - done))
+            self.logged = time.monotonic()
 
 
 def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
@@ -161,8 +168,8 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     facts |= {"task": config.task, "data": data.source}
     indices = latent.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens
-    with bar("sampling", "examples") as progress:
-        clouds = points.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=progress)
+    with bar("sampling", "examples") as moved:
+        clouds = points.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=moved)
     return clouds, examples.labels, facts
 
 

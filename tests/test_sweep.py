@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Study
-from experiments import costs, executors, progress, study, sweeps
+from experiments import costs, executors, progress, spaces, study, sweeps
 from experiments.sweeps import Sweep, Unit
 from geojax import records
 from geojax.claim import claim
@@ -220,6 +220,16 @@ def test_durations_and_tables_read_well():
     assert progress.table(rows).split("\n") == ["model   score  n", "a      0.1235", "bcd            7"]
 
 
+def test_a_log_has_a_line_now_and_then(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    with spaces.bar("cola", "steps") as moved:
+        moved(1, 9)
+        assert not caplog.text
+        monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+        moved(2, 9)
+    assert re.search(r"cola, steps: 2/9, about \d+ s left", caplog.text)
+
+
 # The command line, on a study of three models.
 
 
@@ -234,11 +244,10 @@ def small(tmp_path_factory):
     )  # fmt: skip
 
 
-def launch(config, workdir, *flags, path=None):
+def launch(config, workdir, *flags, **environment):
     settings = [f"--config.{name}={value}" for name, value in vars(config).items() if value != getattr(Study, name)]
     command = [sys.executable, "launch.py", "--config=configs/study.py", *settings, f"--workdir={workdir}", *flags]
-    environment = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=environment)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +294,13 @@ def cluster(tmp_path):
 def test_slurm_gets_one_array(small, cluster, tmp_path):
     workdir = tmp_path / "run"
     done = launch(
-        small, workdir, "--sweep", "--executor=slurm", "--workers=3", "--slurm=time=90 partition=gpu", path=cluster
+        small,
+        workdir,
+        "--sweep",
+        "--executor=slurm",
+        "--workers=3",
+        "--slurm=time=90 partition=gpu",
+        PATH=f"{cluster}:{os.environ['PATH']}",
     )
     assert done.returncode == 0, done.stderr
     assert "submitted array 4321" in done.stdout and done.stdout.rstrip().endswith("--collect")
@@ -381,6 +396,32 @@ def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
     records.write_json(tmp_path / "units/random-bert/measure/result.json",
                        {"settings": dict(study.sweep(small, tmp_path).units[0].settings)})  # fmt: skip
     assert list(study.costs(small, tmp_path)) == list(found)[1:]
+
+
+@pytest.mark.slow
+def test_a_unit_goes_on_with_other_devices(small, tmp_path, monkeypatch):
+    real, name = study.finetune.finetune, "random-bert/mini_paraphrase"
+
+    def cut(*arguments, progress, **options):
+        def stop(step, total, loss):
+            if step == 2 == total:
+                raise KeyboardInterrupt
+
+        return real(*arguments, progress=stop, checkpoint_seconds=0.0, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.finetune, "finetune", cut)
+        sweep = study.sweep(small, tmp_path / "cut")
+        with pytest.raises(KeyboardInterrupt):
+            sweeps.run_alone(sweep, sweeps.named(sweep, [name]))
+    eight = launch(small, tmp_path / "cut", f"--unit={name}", XLA_FLAGS="--xla_force_host_platform_device_count=8")
+    assert eight.returncode == 0, eight.stderr
+    assert "the last bits may differ" in eight.stderr
+    whole = study.sweep(small, tmp_path / "whole")
+    sweeps.run_alone(whole, sweeps.named(whole, [name]))
+    ours, undisturbed = (sweeps.named(each, [name])[0].result() for each in (sweep, whole))
+    assert ours["resumed_at"] == 1 and ours["device"].endswith("x 8") and undisturbed["device"].endswith("x 1")
+    assert ours["score"] == pytest.approx(undisturbed["score"], abs=1e-3)
 
 
 @pytest.mark.slow
