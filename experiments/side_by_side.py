@@ -1,12 +1,12 @@
 """Fine-tunes with geojax and with transformers and PyTorch; scores differ by the seed, or the two disagree.
 
-A run is one side, task and seed: a file below `runs/`, written when it ends. The sides take turns, so that both meet
-the same state of the machine.
+A work unit is one side, task and seed. The sides take turns, so that both meet the same state of the machine.
 """
 
 import dataclasses
-import logging
-import time
+import importlib.util
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +15,63 @@ from scipy import stats
 
 from configs.lists import names
 from configs.schema import SideBySide
-from experiments import peers
+from experiments import peers, progress, sweeps
+from experiments.finetune import environment
+from experiments.sweeps import Sweep, Unit
 from geojax import finetune, glue, models, records
-from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.glue.metrics import score
 
 SIDES = ("geojax", "pytorch")
 SMALL = 5000
 LEVEL = 0.95
+GROWING = ("tasks", "seeds", "small_seeds")  # more of them change no run
+COLUMNS = ("task", "side", "seed", "train_examples", "score", "collapsed", "train_seconds", "seconds")
 
 
 def run(config: SideBySide, workdir: Path) -> None:
-    """Runs what is missing; `runs.csv` and `tasks.csv` follow every run.
+    """Runs what is missing, then writes `runs.csv` and `tasks.csv`, and prints the latter.
 
     Raises:
-      InputError: data or a model that cannot be read, PyTorch absent, a folder in use or begun with other settings.
+      InputError: data or a model that cannot be read, PyTorch absent, a folder begun with other settings.
     """
+    sweeps.run(sweep(config, workdir))
+
+
+def sweep(config: SideBySide, workdir: Path) -> Sweep:
+    """A unit for each seed, task and side, in this order: however few are done, they compare."""
     if min(config.seeds, config.small_seeds) < 1:
         raise InputError("seeds and small_seeds must be at least 1")
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise InputError("PyTorch is not installed: pip install '.[peers]'") from error
-    folder = models.resolve(config.model).folder
+    if importlib.util.find_spec("torch") is None:
+        raise InputError("PyTorch is not installed: pip install '.[peers]'")
     tasks = {name: load_task(config, name) for name in names(config.tasks)}
     seeds = {
         name: config.small_seeds if len(data.train.labels) < SMALL else config.seeds for name, data in tasks.items()
     }
-    units = [
-        (seed, name, side)
+    units = tuple(
+        Unit(name := f"{task}/{seed}/{side}", workdir / "units" / name, {"task": task, "seed": seed, "side": side})
         for seed in range(max(seeds.values()))
-        for name in tasks
+        for task in tasks
         for side in SIDES
-        if seed < seeds[name]
-    ]
-    with claim(workdir, dataclasses.asdict(config)):
-        for number, (seed, name, side) in enumerate(units):
-            path = workdir / "runs" / f"{name}-{seed}-{side}.json"
-            if path.exists():
-                continue
-            settings = finetune.Settings(
-                learning_rate=config.learning_rate,
-                epochs=config.epochs,
-                batch_size=config.batch_size,
-                max_length=config.max_length,
-                seed=seed,
-            )
-            start = time.monotonic()
-            result = (ours if side == SIDES[0] else theirs)(folder, tasks[name], settings)
-            seconds = time.monotonic() - start
-            facts = {"task": name, "seed": seed, "side": side, "train_examples": len(tasks[name].train.labels)}
-            records.write_json(path, facts | result | {"seconds": seconds})
-            logging.info("%d/%d  %s %s, seed %d: score %.4f, %.0f s", number + 1, len(units), side, name, seed,
-                         result["score"], seconds)  # fmt: skip
-            collect(workdir)
+        if seed < seeds[task]
+    )
+    return Sweep(
+        workdir=workdir,
+        units=units,
+        settings={name: value for name, value in dataclasses.asdict(config).items() if name not in GROWING},
+        worker=lambda _: partial(work, config, tasks),
+        collect=partial(collect, workdir, units),
+        headline=lambda result: f"score {result['score']:.4f}",
+    )
+
+
+def work(config: SideBySide, tasks: Mapping[str, glue.TaskData], unit: Unit) -> dict[str, Any]:
+    """One fine-tuning by one side."""
+    shared = [field.name for field in dataclasses.fields(finetune.Settings) if hasattr(config, field.name)]
+    settings = finetune.Settings(**{name: getattr(config, name) for name in shared}, seed=unit.settings["seed"])
+    side, data = (ours if unit.settings["side"] == SIDES[0] else theirs), tasks[unit.settings["task"]]
+    result = side(models.resolve(config.model).folder, data, settings)
+    return result | {"train_examples": len(data.train.labels)} | environment()
 
 
 def load_task(config: SideBySide, name: str) -> glue.TaskData:
@@ -93,15 +95,18 @@ def theirs(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> di
     return score(data.task, values, data.dev[split].labels)._asdict() | {"train_seconds": seconds}
 
 
-def collect(workdir: Path) -> None:
-    """Writes the tables from the files of the runs."""
-    found = [records.read_json(path) for path in sorted((workdir / "runs").glob("*.json"))]
-    runs = [{name: value for name, value in run.items() if name != "metrics"} for run in found]
+def collect(workdir: Path, units: Sequence[Unit], failures: Sequence[str] = ()) -> None:
+    """Writes the tables from the results that are there."""
+    found = [unit.settings | result for unit in units if (result := unit.result())]
+    if not found:
+        raise InputError(f"no run has its result: {'; '.join(failures) or 'run the units first'}")
+    runs = [{name: result[name] for name in COLUMNS} for result in found]
     records.write_table(workdir / "runs.csv", sorted(runs, key=lambda run: (run["task"], run["side"], run["seed"])))
-    tasks = dict.fromkeys(run["task"] for run in runs)
-    records.write_table(
-        workdir / "tasks.csv", [compared(name, [r for r in runs if r["task"] == name]) for name in tasks]
-    )
+    rows = [
+        compared(task, [run for run in runs if run["task"] == task]) for task in dict.fromkeys(r["task"] for r in runs)
+    ]
+    records.write_table(workdir / "tasks.csv", rows)
+    print(progress.table(rows))
 
 
 def compared(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
