@@ -111,12 +111,16 @@ class Finetune:
     noise_seed: int = 0  # seed of that noise
     seed: int = 42  # seed of the head, the order of the examples and dropout
     epochs: int = 3  # passes over the training set
-    learning_rate: float = 2e-5  # peak, reached at step 0; decays linearly to 0
+    learning_rate: float = 2e-5  # peak, reached at the end of the warm-up; decays linearly to 0
+    warmup: float = 0.0  # share of the steps over which the learning rate rises linearly from 0
     batch_size: int = 32  # examples a step; the last, smaller batch of an epoch is kept
     max_length: int = 128  # tokens; longer inputs are truncated, longest segment first
     micro_batch: int = 8  # rows of like length that go through the model at once; a step sums their gradients
     train_examples: int = 0  # random subset of the training set; 0: all of it
+    optimizer: str = "adamw"  # one of optax's by its name: adamw, lion, lamb, adafactor, sgd ...
     weight_decay: float = 0.0  # on dense kernels and embeddings only
+    dtype: str = "float32"  # of the layers' activations in training: "float32", or "bfloat16" on accelerators
+    remat: bool = False  # compute each layer again in the backward pass: less memory, more time
     checkpoint_seconds: float = 60.0  # time between checkpoints
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
 

@@ -18,6 +18,7 @@ from experiments.progress import Clock, duration, table
 from geojax import finetune, glue, models, perturb, records
 from geojax.claim import claim
 from geojax.errors import InputError
+from geojax.optimizer import learning_rate
 
 
 def run(config: schema.Finetune, workdir: Path) -> None:
@@ -127,7 +128,7 @@ class Reporter:
             if not math.isfinite(value):
                 raise InputError(f"the loss is {value} at step {step - 1}: training diverged; lower the learning rate")
             speed = (step - self.first) * size / (time.monotonic() - self.start)
-            rate = self.settings.learning_rate * (1 - (step - 2) / total)
+            rate = float(learning_rate(self.settings.rates(total), step - 2))
             line = {"step": step - 1, "loss": value, "learning_rate": rate, "examples_per_second": speed}
             records.append(self.path, line)
             self.bar.set_postfix(loss=f"{value:.4f}", refresh=False)

@@ -6,7 +6,7 @@ Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradien
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from geojax import checkpoint
+from geojax import checkpoint, optimizer
 from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
-from geojax.step import Params, Rates, State, init_state, no_sums, train_step
+from geojax.optimizer import Rates
+from geojax.step import Params, State, init_state, no_sums, train_step
 from geojax.typing import Key
 
+DTYPES = ("float32", "bfloat16")
 EVAL_BATCH = 64
 Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
 
@@ -32,6 +34,17 @@ Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a
 @dataclass(frozen=True)
 class Settings:
     """What a fine-tuning depends on beside the model and the data.
+
+    Attributes:
+      learning_rate: its peak. warmup: the share of the steps over which it rises to that; it falls linearly after it.
+      epochs, batch_size: passes over the training set, and examples a step.
+      max_length: tokens; longer inputs are truncated.
+      micro_batch: rows that go through the model at once; a step sums their gradients.
+      weight_decay: on kernels and embeddings.
+      seed: of a new head, the order of the examples and dropout.
+      optimizer: one of `optimizer.OPTIMIZERS`.
+      dtype: of the layers' activations in training; predictions are made in float32.
+      remat: computes each layer again in the backward pass: less memory, more time.
 
     Raises:
       InputError: a value outside its range.
@@ -44,6 +57,10 @@ class Settings:
     micro_batch: int = 8
     weight_decay: float = 0.0
     seed: int = 42
+    warmup: float = 0.0
+    optimizer: str = "adamw"
+    dtype: str = "float32"
+    remat: bool = False
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "max_length", "micro_batch"):
@@ -55,10 +72,25 @@ class Settings:
             raise InputError(f"weight_decay is {self.weight_decay}: it must be a number from 0 on")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}: it must not be negative")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"warmup is {self.warmup}: give a share of the steps, from 0 to below 1")
+        if self.dtype not in DTYPES:
+            raise InputError(f"dtype {self.dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
+        optimizer.check(self.optimizer, self.weight_decay)
 
     def steps(self, examples: int) -> int:
         """Optimizer steps on so many examples; the last, smaller batch of an epoch counts."""
         return self.epochs * math.ceil(examples / self.batch_size)
+
+    def rates(self, total: int) -> Rates:
+        """The optimizer's numbers in a run of so many steps."""
+        warmup = min(math.ceil(self.warmup * total), total - 1)
+        return Rates(*(np.float32(x) for x in (self.learning_rate, self.weight_decay, total, warmup)))
+
+    def training(self, apply: Any) -> Any:
+        """The model's function as it is trained."""
+        default = self.dtype == "float32" and not self.remat
+        return apply if default else replace(apply, dtype=self.dtype, remat=self.remat)
 
 
 def head_key(seed: int) -> Key:
@@ -168,9 +200,9 @@ def _train(
     """Runs the loop from the last checkpoint or from the start; returns the last state and the first step."""
     total = settings.steps(len(train))
     per_epoch = total // settings.epochs
-    rates = Rates(*(jnp.float32(x) for x in (settings.learning_rate, settings.weight_decay, total)))
+    rates, apply = settings.rates(total), settings.training(model.apply)
     key = dropout_key(settings.seed)
-    state, sums, first = init_state(model.params), no_sums(model.params), 0
+    state, sums, first = init_state(model.params, settings.optimizer), no_sums(model.params), 0
     restored = None if folder is None else checkpoint.restore(folder, state)
     if restored is not None:
         first, state = restored
@@ -181,7 +213,7 @@ def _train(
             order = epoch_order(len(train), settings.seed, epoch)
         index = order[position * settings.batch_size : (position + 1) * settings.batch_size]
         micro_batches = train.micro_batches(index, settings.micro_batch)
-        state, sums, value = train_step(model.apply, state, sums, micro_batches, rates, key)
+        state, sums, value = train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer)
         if progress is not None:
             progress(step + 1, total, value)
         if folder is not None and time.monotonic() - saved > checkpoint_seconds:

@@ -21,7 +21,7 @@ from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
-from geojax.step import decayed
+from geojax.optimizer import decayed
 from geojax.typing import Key, Scalar
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

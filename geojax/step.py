@@ -1,27 +1,19 @@
-"""One optimizer step of fine-tuning: losses, gradients summed over micro-batches, AdamW."""
+"""One optimizer step of fine-tuning: losses, gradients summed over micro-batches, the update."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
+from geojax.optimizer import Rates, learning_rate, optimizer
 from geojax.typing import Key, Scalar
 
 Params = dict[str, Any]
-CLIP_NORM = 1.0
-
-
-class Rates(NamedTuple):
-    """The numbers of the optimizer, traced: changing them compiles nothing."""
-
-    learning_rate: Any
-    weight_decay: Any
-    total_steps: Any
 
 
 @jax.tree_util.register_dataclass
@@ -52,30 +44,10 @@ def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[A
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
-def decays(path: tuple[Any, ...]) -> bool:
-    """Whether weight decay reaches a parameter: kernels and embeddings, never biases or LayerNorm scales."""
-    return path[-1].key in ("kernel", "embedding")
-
-
-def decayed(params: Params) -> Params:
-    """Of every parameter whether weight decay reaches it."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
-
-
-def optimizer(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
-    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) behind a clip of the global norm."""
-    return optax.chain(
-        optax.clip_by_global_norm(CLIP_NORM),
-        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
-        optax.add_decayed_weights(weight_decay, decayed),
-        optax.scale_by_learning_rate(learning_rate),
-    )
-
-
-@jax.jit
-def init_state(params: Params) -> State:
+@partial(jax.jit, static_argnames="method")
+def init_state(params: Params, method: str = "adamw") -> State:
     """The state before the first step, in arrays of its own: `train_step` consumes them."""
-    return State(jnp.int32(0), params, optimizer(0.0, 0.0).init(params))
+    return State(jnp.int32(0), params, optimizer(method, 0.0, 0.0).init(params))
 
 
 @jax.jit
@@ -85,7 +57,13 @@ def no_sums(params: Params) -> Sums:
 
 
 def train_step(
-    apply: Any, state: State, sums: Sums, micro_batches: Sequence[Mapping[str, Any]], rates: Rates, key: Key
+    apply: Any,
+    state: State,
+    sums: Sums,
+    micro_batches: Sequence[Mapping[str, Any]],
+    rates: Rates,
+    key: Key,
+    method: str = "adamw",
 ) -> tuple[State, Sums, Scalar]:
     """One optimizer step on the mean loss of the rows of all micro-batches, whose gradients are summed.
 
@@ -94,15 +72,16 @@ def train_step(
       state: consumed.
       sums: of no row, as `no_sums` or the step before gives it; consumed.
       micro_batches: as `Encoded.micro_batches` makes them.
-      rates: the learning rate falls linearly from its full value at step 0 to 0 after `total_steps`.
+      rates: the learning rate rises linearly over `warmup_steps`, and falls linearly to 0 after `total_steps`.
       key: of dropout; each micro-batch of each step takes its own by `fold_in`.
+      method: the optimizer, by name; the one of `init_state`.
 
     Returns:
       The next state, sums of no row, and the loss before the step.
     """
     for number, batch in enumerate(micro_batches):
         sums = add_gradients(apply, state.params, sums, batch, key, state.step, number)
-    return update(state, sums, rates)
+    return update(state, sums, rates, method)
 
 
 @partial(jax.jit, static_argnames="apply", donate_argnames="sums")
@@ -126,12 +105,11 @@ def add_gradients(
     return Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"]))
 
 
-@partial(jax.jit, donate_argnames=("state", "sums"))
-def update(state: State, sums: Sums, rates: Rates) -> tuple[State, Sums, Scalar]:
+@partial(jax.jit, static_argnames="method", donate_argnames=("state", "sums"))
+def update(state: State, sums: Sums, rates: Rates, method: str = "adamw") -> tuple[State, Sums, Scalar]:
     """Moves the parameters along the mean of the gradients, and empties the sums."""
     gradients = jax.tree.map(lambda leaf: leaf / sums.weight, sums.gradients)
-    learning_rate = rates.learning_rate * (1 - state.step / rates.total_steps)
-    transform = optimizer(learning_rate, rates.weight_decay)
+    transform = optimizer(method, learning_rate(rates, state.step), rates.weight_decay)
     updates, opt_state = transform.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return State(state.step + 1, params, opt_state), jax.tree.map(jnp.zeros_like, sums), sums.loss / sums.weight

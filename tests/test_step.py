@@ -98,13 +98,3 @@ def test_dropout_differs_by_step_and_micro_batch_and_repeats_with_its_key():
     twice = step.train_step(apply, step.init_state(params), sums, [batch, batch], frozen, jax.random.key(0))[2]
     again = step.train_step(apply, step.init_state(params), step.no_sums(params), [batch], frozen, jax.random.key(0))[2]
     assert len({*seen, float(twice)}) == 4 and float(again) == seen[0]
-
-
-def test_decay_spares_biases_and_layer_norm():
-    apply = models.load(DATA / "random-roberta", head="classification", num_labels=3).apply
-    flags = jax.tree_util.tree_map_with_path(lambda path, _: step.decays(path), models.shapes(apply))
-    layer = flags["encoder"]["0"]
-    assert layer["attention"]["query"] == {"kernel": True, "bias": False}
-    assert layer["layer_norm"] == layer["attention"]["layer_norm"] == {"scale": False, "bias": False}
-    assert flags["embeddings"]["word_embeddings"] == {"embedding": True}
-    assert flags["embeddings"]["layer_norm"] == {"scale": False, "bias": False}

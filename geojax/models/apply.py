@@ -16,6 +16,7 @@ from geojax.models.encoder import Embeddings, Layer, layer_norm, linear
 from geojax.models.heads import ClassificationHead, MaskedLMHead, TokenHead
 from geojax.typing import Key
 
+Dtype = Literal["float32", "bfloat16"]
 Head = Literal["classification", "token_classification", "masked_lm", "causal_lm"] | None
 LABELLED = ("classification", "token_classification")  # heads with a number of labels
 Params = dict[str, Any]
@@ -43,6 +44,12 @@ class Model(nnx.Module):
 class Apply:
     """`apply(params, batch, *, key=None) -> outputs`, hashable: equal architectures share one compilation.
 
+    Attributes:
+      config, head, num_labels, pooler: the architecture.
+      dtype: of the layers' activations. In bfloat16, embeddings, LayerNorm statistics, softmax, pooler and head still
+        are float32, and so are parameters and gradients.
+      remat: whether the backward pass computes each layer again, in place of keeping what is inside it.
+
     Args:
       params: nested dict of float32 arrays, as `init` and `load` give it.
       batch: `input_ids` Int[B, T], `attention_mask` [B, T] (1 at real tokens), optional `token_type_ids` Int[B, T],
@@ -64,13 +71,16 @@ class Apply:
     head: Head = None
     num_labels: int | None = None
     pooler: bool = False
+    dtype: Dtype = "float32"
+    remat: bool = False
 
     def __call__(self, params: Params, batch: dict[str, Any], *, key: Key | None = None) -> dict[str, Any]:
         input_ids, mask = jnp.asarray(batch["input_ids"]), jnp.asarray(batch["attention_mask"])
         if input_ids.shape[1] > self.config.max_length:
             raise InputError(f"{input_ids.shape[1]} tokens exceed the model's {self.config.max_length} positions")
         graph, state = _abstract(self)
-        nnx.replace_by_pure_dict(state, params)
+        encoder = jax.tree.map(lambda leaf: jnp.asarray(leaf, self.dtype), params["encoder"])
+        nnx.replace_by_pure_dict(state, params | {"encoder": encoder})
         model, style = nnx.merge(graph, state), self.config.architecture
         seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
         types = jnp.asarray(batch.get("token_type_ids", jnp.zeros_like(input_ids)))
@@ -79,9 +89,11 @@ class Apply:
             seen = seen & jnp.tri(mask.shape[1], dtype=bool)
         # The most negative finite number, not -inf: a row of padding alone must not become NaN.
         bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
-        states = [model.embeddings(input_ids, types, batch.get("word_vectors"), seed_embeddings)]
+        words = model.embeddings(input_ids, types, batch.get("word_vectors"), seed_embeddings)
+        states = [words.astype(self.dtype)]
         for i, seed in enumerate(seeds):
-            states.append(model.encoder["0" if style.shared_layers else str(i)](states[-1], bias, seed))
+            layer = model.encoder["0" if style.shared_layers else str(i)]
+            states.append((jax.checkpoint(layer) if self.remat else layer)(states[-1], bias, seed))
         if style.pre_norm:
             states[-1] = model.encoder["layer_norm"](states[-1])
         outputs = {"hidden_states": tuple(states)}

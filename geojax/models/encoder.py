@@ -103,8 +103,11 @@ class Attention(nnx.Module):
         query, keys, value = (
             x.reshape(*x.shape[:2], heads, -1) for x in (self.query(inputs), self.key(inputs), self.value(inputs))
         )
-        scores = jnp.einsum("bqhd,bkhd->bhqk", query * query.shape[-1] ** -0.5, keys) + attention_bias
-        weights = dropout(jax.nn.softmax(scores), self.config.attention_probs_dropout_prob, seed_weights)
+        scores = jnp.einsum(
+            "bqhd,bkhd->bhqk", query * query.shape[-1] ** -0.5, keys, preferred_element_type=jnp.float32
+        )
+        weights = jax.nn.softmax(scores + attention_bias)
+        weights = dropout(weights, self.config.attention_probs_dropout_prob, seed_weights).astype(value.dtype)
         context = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(hidden.shape)
         total = hidden + dropout(self.output(context), self.config.hidden_dropout_prob, seed_output)
         return total if pre_norm else self.layer_norm(total)

@@ -42,7 +42,7 @@ def test_writes_the_model_then_the_result(config, tmp_path, caplog):
     assert set(result["data"]["sha256"]) == {"train", "dev"}
     lines = records.read_lines(workdir / "metrics.jsonl")
     assert [line["step"] for line in lines] == list(range(1, 10))
-    assert lines[0]["learning_rate"] == 1e-3 and np.isfinite([line["loss"] for line in lines]).all()
+    assert lines[0]["learning_rate"] == np.float32(1e-3) and np.isfinite([line["loss"] for line in lines]).all()
     assert not (workdir / "training").exists()
     model = models.load(workdir / "model", head="classification")
     assert model.apply.num_labels == 2

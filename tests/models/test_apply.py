@@ -1,6 +1,7 @@
 """Encoders against stored activations of the PyTorch originals, and the laws of `apply`."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import jax
@@ -196,3 +197,19 @@ def test_a_config_survives_its_huggingface_form(family):
 def test_variants_of_an_architecture_that_geojax_does_not_compute_are_named(record, message):
     with pytest.raises(InputError, match=message):
         from_record(record)
+
+
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_bfloat16_reaches_the_layers_alone(family):
+    """The layers; softmax, statistics of LayerNorm, logits and gradients stay in float32."""
+    model = load(DATA / f"random-{family}", head="classification")
+    batch, _ = reference(DATA / f"random-{family}" / "reference.npz")
+    half = dataclasses.replace(model.apply, dtype="bfloat16")
+    outputs = jax.eval_shape(half, model.params, batch)
+    assert {state.dtype for state in outputs["hidden_states"]} == {jnp.dtype("bfloat16")}
+    assert outputs["logits"].dtype == jnp.float32
+    text = str(jax.make_jaxpr(lambda params: half(params, batch)["logits"])(model.params))
+    reductions = [line for line in text.splitlines() if re.search(" = (exp|rsqrt) ", line)]
+    assert reductions and all(":f32[" in line for line in reductions)
+    gradients = jax.eval_shape(jax.grad(lambda params: jnp.sum(half(params, batch)["logits"])), model.params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(gradients)} == {np.dtype("float32")}
