@@ -5,7 +5,7 @@ Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradien
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from geojax import checkpoint, optimizer
 from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.glue.data import TaskData, digest
-from geojax.glue.encode import Encoded, EncodedTask, encode_task
+from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
+from geojax.glue.tasks import Task
 from geojax.optimizer import Rates
-from geojax.step import Params, State, init_state, no_sums, train_step
+from geojax.step import Params, State, Sums, init_state, no_sums, train_step
 from geojax.typing import Key
 
 DTYPES = ("float32", "bfloat16")
@@ -153,15 +154,7 @@ def finetune(
     Raises:
       InputError: settings that do not fit the model, a folder that is in use or was begun otherwise, divergence.
     """
-    if settings.max_length > model.config.max_length:
-        raise InputError(
-            f"max_length {settings.max_length} exceeds the {model.config.max_length} positions of the model"
-        )
-    encoded = encoded or encode_task(model.tokenizer, data, settings.max_length)
-    sample = encoded.train.batch(np.arange(1), 1)
-    outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
-    if outputs != data.task.num_labels:
-        raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
+    encoded = prepared(model, data, settings, encoded)
     start = time.monotonic()
     train = partial(_train, model, encoded.train, settings, checkpoint_seconds, progress)
     if workdir is None:
@@ -173,20 +166,42 @@ def finetune(
             state, first = train(folder / "checkpoints")
     total = jax.block_until_ready(state).step.item()
     seconds = time.monotonic() - start
-    dev = {}
-    for name, split in encoded.dev.items():
-        scores = score(data.task, predict(model.apply, state.params, split), split.labels)
-        dev[name] = scores._asdict() | {"n_eval": len(split)}
-    result = {"task": data.task.name, **next(iter(dev.values())), "dev": dev} | asdict(settings)
-    result |= {
-        "train_examples": len(encoded.train),
+    result = scored(model.apply, state.params, data.task, encoded.dev) | asdict(settings)
+    result |= pace(len(encoded.train), settings, total, first, seconds)
+    return state.params, result | {"seconds": time.monotonic() - start}
+
+
+def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTask | None) -> EncodedTask:
+    """The tokenised splits, once the model is known to fit the task and the settings."""
+    if settings.max_length > model.config.max_length:
+        raise InputError(
+            f"max_length {settings.max_length} exceeds the {model.config.max_length} positions of the model"
+        )
+    encoded = encoded or encode_task(model.tokenizer, data, settings.max_length)
+    sample = encoded.train.batch(np.arange(1), 1)
+    outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
+    if outputs != data.task.num_labels:
+        raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
+    return encoded
+
+
+def scored(apply: Any, params: Params, task: Task, dev: Mapping[str, Encoded]) -> dict[str, Any]:
+    """Score, metrics and collapse on the first development split, and the same for every split under `dev`."""
+    found = {}
+    for name, split in dev.items():
+        found[name] = score(task, predict(apply, params, split), split.labels)._asdict() | {"n_eval": len(split)}
+    return {"task": task.name, **next(iter(found.values())), "dev": found}
+
+
+def pace(examples: int, settings: Settings, total: int, first: int, seconds: float) -> dict[str, Any]:
+    """How much was trained, and how fast."""
+    return {
+        "train_examples": examples,
         "steps": total,
         "resumed_at": first,
         "train_seconds": seconds,
-        "seconds": time.monotonic() - start,
-        "examples_per_second": len(encoded.train) * settings.epochs * (total - first) / total / seconds,
+        "examples_per_second": examples * settings.epochs * (total - first) / total / seconds,
     }
-    return state.params, result
 
 
 def _train(
@@ -199,24 +214,58 @@ def _train(
 ) -> tuple[State, int]:
     """Runs the loop from the last checkpoint or from the start; returns the last state and the first step."""
     total = settings.steps(len(train))
-    per_epoch = total // settings.epochs
-    rates, apply = settings.rates(total), settings.training(model.apply)
-    key = dropout_key(settings.seed)
-    state, sums, first = init_state(model.params, settings.optimizer), no_sums(model.params), 0
+    rates, apply, key = settings.rates(total), settings.training(model.apply), dropout_key(settings.seed)
+
+    def batches(first: int) -> Iterator[list[Batch]]:
+        return (train.micro_batches(rows, settings.micro_batch) for rows in rows_of_steps(len(train), settings, first))
+
+    def take(state: State, sums: Sums, micro_batches: list[Batch]) -> tuple[State, Sums, Any]:
+        return train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer)
+
+    state, sums = init_state(model.params, settings.optimizer), no_sums(model.params)
+    return loop(take, batches, state, sums, total, checkpoint_seconds, progress, folder)
+
+
+def rows_of_steps(examples: int, settings: Settings, first: int) -> Iterator[Int[np.ndarray, "rows"]]:
+    """The examples of every step from `first` on."""
+    begun, passed = divmod(first, math.ceil(examples / settings.batch_size))
+    for epoch in range(begun, settings.epochs):
+        order = epoch_order(examples, settings.seed, epoch)
+        for start in range(passed * settings.batch_size, examples, settings.batch_size):
+            yield order[start : start + settings.batch_size]
+        passed = 0
+
+
+def loop(
+    take: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
+    batches: Callable[[int], Iterator[Any]],
+    state: Any,
+    sums: Any,
+    total: int,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    folder: Path | None,
+) -> tuple[Any, int]:
+    """Takes every step from the last checkpoint or from the start; returns the last state and the first step.
+
+    Args:
+      take: a step, `take(state, sums, batch) -> (state, sums, loss)`.
+      batches: the batches from a step on.
+      state, sums: before the first step; consumed.
+      total: the number of steps.
+      checkpoint_seconds, progress: as in `finetune`.
+      folder: of the checkpoints; None keeps none.
+    """
+    first = 0
     restored = None if folder is None else checkpoint.restore(folder, state)
     if restored is not None:
         first, state = restored
     saved = time.monotonic()
-    for step in range(first, total):
-        epoch, position = divmod(step, per_epoch)
-        if position == 0 or step == first:
-            order = epoch_order(len(train), settings.seed, epoch)
-        index = order[position * settings.batch_size : (position + 1) * settings.batch_size]
-        micro_batches = train.micro_batches(index, settings.micro_batch)
-        state, sums, value = train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer)
+    for step, batch in enumerate(batches(first), first + 1):
+        state, sums, loss = take(state, sums, batch)
         if progress is not None:
-            progress(step + 1, total, value)
+            progress(step, total, loss)
         if folder is not None and time.monotonic() - saved > checkpoint_seconds:
-            checkpoint.save(folder, step + 1, state)
+            checkpoint.save(folder, step, state)
             saved = time.monotonic()
     return state, first

@@ -38,13 +38,17 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def batch(self, index: Int[np.ndarray, "rows"], size: int) -> Batch:
-        """The examples `index` as `size` rows of one length of the ladder.
+    def rung(self, index: Int[np.ndarray, "rows"]) -> int:
+        """The length of the ladder that the examples `index` fit in."""
+        longest = self.lengths[index].max()
+        return next(rung for rung in self.ladder if rung >= longest)
+
+    def batch(self, index: Int[np.ndarray, "rows"], size: int, length: int | None = None) -> Batch:
+        """The examples `index` as `size` rows of that length, or of their rung.
 
         Rows behind the examples have `weight` 0 and one token, so that no row is without a token to attend to.
         """
-        rows, longest = len(index), int(self.lengths[index].max())
-        length = next(rung for rung in self.ladder if rung >= longest)
+        rows, length = len(index), length or self.rung(index)
         width = min(length, self.input_ids.shape[1])
         lengths = np.ones(size, np.int32)
         lengths[:rows] = self.lengths[index]
@@ -60,12 +64,14 @@ class Encoded:
         batch["labels"][:rows] = self.labels[index]
         return batch
 
-    def by_length(self, index: Int[np.ndarray, "rows"], size: int) -> Iterator[tuple[Int[np.ndarray, "some"], Batch]]:
-        """The examples `index`, sorted by length and cut into batches of `size` rows: which ones, and the batch."""
+    def cuts(self, index: Int[np.ndarray, "rows"], size: int) -> list[Int[np.ndarray, "some"]]:
+        """The examples `index`, sorted by length and cut into at most `size` each."""
         index = index[np.argsort(self.lengths[index], kind="stable")]
-        for start in range(0, len(index), size):
-            rows = index[start : start + size]
-            yield rows, self.batch(rows, size)
+        return [index[start : start + size] for start in range(0, len(index), size)]
+
+    def by_length(self, index: Int[np.ndarray, "rows"], size: int) -> Iterator[tuple[Int[np.ndarray, "some"], Batch]]:
+        """The `cuts` of the examples `index`, and the batch of each."""
+        return ((rows, self.batch(rows, size)) for rows in self.cuts(index, size))
 
     def micro_batches(self, index: Int[np.ndarray, "rows"], size: int) -> list[Batch]:
         """The batches of `by_length`, each as short as it can be."""
