@@ -27,14 +27,16 @@ def restore(folder: str | Path, like: State) -> tuple[int, State] | None:
 
     Args:
       folder: where `save` wrote.
-      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore.
+      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore, and the devices to restore to.
 
     Raises:
       InputError: every checkpoint in the folder is damaged.
     """
     if not Path(folder).is_dir():
         return None
-    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)), like
+    )
     items = {"state": _args().StandardRestore(abstract), "checksum": _args().JsonRestore()}
     damaged = []
     with _manager(folder) as manager:
@@ -54,6 +56,10 @@ def restore(folder: str | Path, like: State) -> tuple[int, State] | None:
     if damaged:
         raise InputError(f"every checkpoint in {folder} is damaged ({len(damaged)}): delete the folder to start again")
     return None
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))
 
 
 def checksum(state: Any) -> int:

@@ -1,4 +1,4 @@
-"""Clouds whose rows lie on several devices: the one module that knows meshes."""
+"""Rows of clouds, and members of populations, that lie on several devices: the one module that knows meshes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,3 +41,16 @@ def shard_rows(points: Any, mask: Any = None, mesh: Mesh | None = None) -> tuple
     if short:
         points, mask = (np.pad(np.asarray(x), [(0, short)] + [(0, 0)] * (x.ndim - 1)) for x in (points, mask))
     return jax.device_put(points, sharding), jax.device_put(mask, sharding)
+
+
+def member_shardings(count: int, devices: Sequence[Any] | None = None) -> tuple[NamedSharding, NamedSharding]:
+    """Where the arrays [count, ...] of a population lie, and where what its members share lies.
+
+    Args:
+      count: members; they are shared out evenly, over the most devices that divide them.
+      devices: None takes all of this process.
+    """
+    devices = jax.local_devices() if devices is None else devices
+    size = max(n for n in range(1, len(devices) + 1) if count % n == 0)
+    mesh = data_mesh(devices[:size])
+    return NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
