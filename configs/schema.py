@@ -98,10 +98,10 @@ class Compare:
 
 @dataclass
 class Finetune:
-    """Fine-tune one model on one task and score it on the development set."""
+    """Fine-tune a model, or a population of models, on one task, and score it on the development set."""
 
     experiment: str = "finetune"
-    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+    model: str = ""  # HuggingFace name, folder, or an encoder that ships; of a population several: "A,B"
     revision: str = ""  # branch, tag or commit on the hub
     task: str = ""  # cola sst2 mrpc stsb qqp mnli qnli rte wnli, or a miniature task (mini_...)
     data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
@@ -121,6 +121,13 @@ class Finetune:
     weight_decay: float = 0.0  # on dense kernels and embeddings only
     dtype: str = "float32"  # of the layers' activations in training: "float32", or "bfloat16" on accelerators
     remat: bool = False  # compute each layer again in the backward pass: less memory, more time
+    population: int = (
+        1  # members that train as one step, of these lists or of seeds seed, seed + 1, ...; 0: all that fit
+    )
+    alphas: str = ""  # of a population: noise levels; empty: alpha
+    noise_seeds: str = ""  # of a population: seeds of the noise, at every level above 0; empty: noise_seed
+    seeds: str = ""  # of a population: seeds of fine-tuning; empty: seed
+    learning_rates: str = ""  # of a population: peaks; empty: learning_rate
     checkpoint_seconds: float = 60.0  # time between checkpoints
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
 
@@ -188,6 +195,7 @@ class Study:
     batch_size: int = 32  # examples a step
     max_length: int = 128  # tokens
     train_examples: int = 0  # random subset of each training set; 0: all of it
+    population: int = 1  # models of one base that are fine-tuned as one compiled step
 
 
 @dataclass

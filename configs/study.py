@@ -6,6 +6,7 @@ Every level of noise and every draw of it is one model: measured once, fine-tune
 `DIR/results.csv` (a row a model), `DIR/regression.csv` and `DIR/report.html`. Each measurement and each fine-tuning
 is a work unit with a folder of its own: stopped at any moment, the same command goes on with what is missing.
 With --sweep units are run on many processes and machines (docs/sweeps.md).
+With `--config.population=8`, eight models of one base are fine-tuned on a task as one compiled step.
 """
 
 from configs.schema import Study

@@ -32,6 +32,10 @@ class Cost(NamedTuple):
     operations: float
     memory: int
 
+    def times(self, members: int) -> "Cost":
+        """Of so many models of the kind at once."""
+        return Cost(self.parameters, members * self.operations, members * self.memory)
+
 
 def products(config: Any, lengths: np.ndarray) -> float:
     """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""

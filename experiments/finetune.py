@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +29,36 @@ def run(config: schema.Finetune, workdir: Path) -> None:
       InputError: a value that cannot work, found before anything slow; data or a model that cannot be read; a folder
         that is in use or was begun with other settings; divergence.
     """
-    settings = settings_of(config)
-    task = glue.find(config.task)
-    check(config)
+    from experiments import population  # it builds on this module
+
+    members = population.members(config)
+    for member in members.values():
+        settings, task = settings_of(member), glue.find(member.task)
+        check(member)
     changing_nothing = ("checkpoint_seconds", "tensorboard")
     identity = {name: value for name, value in dataclasses.asdict(config).items() if name not in changing_nothing}
     with claim(workdir, identity):
+        if len(members) > 1:
+            warn_of_other_machine(workdir)
+            return population.run(config, members, workdir)
+        (config,) = members.values()
         if (workdir / "result.json").exists():
             logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
             return
         warn_of_other_machine(workdir)
         data = load_data(config)
-        if data.source.get("missing"):
-            logging.warning("%s: no file for %s, not reported", task.name, ", ".join(data.source["missing"]))
         source = models.resolve(config.model, config.revision or None)
-        key = finetune.head_key(config.seed)
-        model = models.load(source.folder, head="classification", num_labels=task.num_labels, key=key)
-        model = spaces.perturbed(model, config.alpha, config.noise_seed)
+        model = starting(models.load(source.folder), config, task)
         params, result = finetune.finetune(
             model,
             data,
             settings,
             workdir=workdir,
             checkpoint_seconds=config.checkpoint_seconds,
-            progress=Reporter(workdir / "metrics.jsonl", settings, config.tensorboard),
+            progress=Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard),
         )
         models.save(workdir / "model", model.apply, params, model.tokenizer)
-        result |= {
-            "model": config.model,
-            "model_revision": source.revision,
-            "alpha": config.alpha,
-            "noise_seed": config.noise_seed,
-            "data": data.source,
-            **environment(),
-        }
-        records.write_json(workdir / "result.json", result)
+        records.write_json(workdir / "result.json", result | facts(config, source, data))
         shutil.rmtree(workdir / "training")
     logging.info("%s: score %.4f, %s", task.name, result["score"], duration(result["seconds"]))
     splits = result["dev"].items()
@@ -89,7 +85,28 @@ def settings_of(config: schema.Finetune) -> finetune.Settings:
 def load_data(config: schema.Finetune) -> glue.TaskData:
     """The data of the task, its training set cut as asked."""
     data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+    if data.source.get("missing"):
+        logging.warning("%s: no file for %s, not reported", data.task.name, ", ".join(data.source["missing"]))
     return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
+
+
+def starting(base: models.Model, config: schema.Finetune, task: glue.Task) -> models.Model:
+    """An encoder as fine-tuning begins: under its noise, and with the head of its seed."""
+    apply = models.make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
+    params = models.with_head(apply, base.params, finetune.head_key(config.seed))
+    return spaces.perturbed(base._replace(apply=apply, params=params), config.alpha, config.noise_seed)
+
+
+def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
+    """What a result is about, and where it was made."""
+    return {
+        "model": config.model,
+        "model_revision": source.revision,
+        "alpha": config.alpha,
+        "noise_seed": config.noise_seed,
+        "data": data.source,
+        **environment(),
+    }
 
 
 def check(config: schema.Finetune) -> None:
@@ -109,40 +126,52 @@ class Reporter:
     The loss it reads is that of the step before, which is ready: the device never waits.
     """
 
-    def __init__(self, path: Path, settings: finetune.Settings, tensorboard: bool = False):
+    def __init__(self, path: Path, settings: finetune.Settings, members: int = 1, tensorboard: bool = False):
         self.path, self.settings = path, settings
+        self.rows = settings.batch_size * members  # of a step
         self.writer = summary_writer() if tensorboard else None
         self.bar = self.previous = self.board = None
 
     def __call__(self, step: int, total: int, loss: Any) -> None:
         """Takes note of a step that was just started."""
-        size = self.settings.batch_size
         if self.bar is None:
-            self.bar = tqdm(total=total * size, initial=(step - 1) * size, unit=" examples", disable=None)
+            self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=None)
             self.first, self.start, self.logged = step, time.monotonic(), -math.inf
             self.clock = Clock(total, total - step)
             if self.writer:
                 self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step - 1)
         elif step % max(1, total // 200) == 0 or step == total:
-            value = float(self.previous)
-            if not math.isfinite(value):
-                raise InputError(f"the loss is {value} at step {step - 1}: training diverged; lower the learning rate")
-            speed = (step - self.first) * size / (time.monotonic() - self.start)
-            rate = float(learning_rate(self.settings.rates(total), step - 2))
-            line = {"step": step - 1, "loss": value, "learning_rate": rate, "examples_per_second": speed}
-            records.append(self.path, line)
-            self.bar.set_postfix(loss=f"{value:.4f}", refresh=False)
+            speed = (step - self.first) * self.rows / (time.monotonic() - self.start)
+            shown, line = self.line(step - 1, total)
+            records.append(self.path, line | {"examples_per_second": speed})
+            self.bar.set_postfix(loss=shown, refresh=False)
             if self.bar.disable and (step == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
-                logging.info("step %s: loss %.4f, %.0f examples/s", self.clock(total - step), value, speed)
+                logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - step), shown, speed)
                 self.logged = time.monotonic()
-            for name in ("loss", "learning_rate", "examples_per_second") if self.board else ():
-                self.board.add_scalar(name, line[name], line["step"])
-        self.bar.update(size)
+            for name, value in self.scalars(line | {"examples_per_second": speed}) if self.board else ():
+                self.board.add_scalar(name, value, line["step"])
+        self.bar.update(self.rows)
         self.previous = loss
         if step == total:
             self.bar.close()
             if self.board:
                 self.board.close()
+
+    def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
+        """What a person and `metrics.jsonl` are told of the step before the one just started."""
+        value = float(self.previous)
+        if not math.isfinite(value):
+            raise InputError(f"the loss is {value} at step {step}: training diverged; lower the learning rate")
+        rate = float(learning_rate(self.settings.rates(total), step - 1))
+        return f"{value:.4f}", {"step": step, "loss": value, "learning_rate": rate}
+
+    def scalars(self, line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+        """What TensorBoard is shown of a line, by name."""
+        for name, value in line.items():
+            if isinstance(value, Mapping):
+                yield from ((f"{name}/{own}", each) for own, each in value.items() if each is not None)
+            elif name != "step":
+                yield name, value
 
 
 def summary_writer() -> Any:

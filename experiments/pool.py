@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,14 +39,23 @@ class Member(NamedTuple):
         return f"{self.family}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.family
 
 
+class Job(NamedTuple):
+    """What a unit of work is: a measurement of one model, or the fine-tuning of one or more on a task."""
+
+    unit: Unit
+    members: tuple[Member, ...]
+    task: str
+
+
 @dataclass(frozen=True)
 class Pool:
-    """Every model of a study and every unit of work on it: one measurement, and one fine-tuning a task."""
+    """Every model of a study and every unit of work: of each model a measurement, and a fine-tuning a task."""
 
     workdir: Path
     members: tuple[Member, ...]
     tasks: tuple[str, ...]
     measuring: Mapping[str, Any]  # the settings that a measurement depends on
+    population: int  # models that train as one step
 
     @classmethod
     def of(cls, config: Study, workdir: Path) -> "Pool":
@@ -67,28 +78,50 @@ class Pool:
             raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
         members = tuple(Member(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))
         measuring = {name: getattr(config, name) for name in (*MEASURING, "seed")}
-        return cls(workdir, members, tasks, measuring)
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """The names of a member's units."""
-        return (MEASURE, *self.tasks)
+        return cls(workdir, members, tasks, measuring, config.population)
 
     @property
     def target(self) -> str:
         """The column of the mean score: miniature tasks are not GLUE."""
         return "miniature_average" if self.tasks[0].startswith("mini_") else "glue_average"
 
-    def unit(self, member: Member, task: str) -> Unit:
-        """A member's measurement or fine-tuning as a unit of work."""
-        name = f"{member.name}/{task}"
-        about = {"model": member.base, "alpha": member.alpha, "noise_seed": member.noise_seed if member.alpha else None}
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """All work, model after model: measurements, and fine-tunings of as many models of a base as train together."""
+        found: list[Job] = []
+        for _, same in groupby(self.members, key=lambda member: member.base):
+            own = tuple(same)
+            for group in (own[start : start + self.population] for start in range(0, len(own), self.population)):
+                found += [self._job((member,), MEASURE) for member in group]
+                found += [self._job(group, task) for task in self.tasks]
+        return tuple(found)
+
+    def _job(self, group: tuple[Member, ...], task: str) -> Job:
+        first = group[0]
+        name = f"{first.name}/{task}" if len(group) == 1 else f"{first.name}+{len(group) - 1}/{task}"
+        if len(group) == 1:
+            seed = first.noise_seed if first.alpha else None
+            about = {"model": first.base, "alpha": first.alpha, "noise_seed": seed}
+        else:
+            about = {"members": [member.name for member in group]}
         about |= self.measuring if task == MEASURE else {"task": task}
-        return Unit(name, self.workdir / "units" / name, about)
+        return Job(Unit(name, self.workdir / "units" / name, about), group, task)
+
+    @cached_property
+    def _job_of(self) -> dict[tuple[Member, str], Job]:
+        return {(member, job.task): job for job in self.jobs for member in job.members}
 
     def result(self, member: Member, task: str) -> dict[str, Any] | None:
-        """A unit's result, None before it is finished; one made with other settings counts as unfinished."""
-        return self.unit(member, task).result()
+        """What a unit gave of a member, None before it is finished; made with other settings, it counts as unfinished.
+
+        A member whose training diverged beside others has `diverged_at` in place of a score.
+        """
+        job = self._job_of[member, task]
+        result = job.unit.result()
+        if result is None or len(job.members) == 1:
+            return result
+        shared = {name: value for name, value in result.items() if name not in ("members", "seconds")}
+        return shared | result["members"][member.name]
 
 
 def identity(config: Study) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The study: perturb, sample, measure and fine-tune a pool of models; regress the scores on the measures; report.
 
-Every draw of noise on every base model is one model. Its measurement and each of its fine-tunings is a work unit: a
-folder below `units/` whose `result.json` is written last. Finished units are not run again.
+Every draw of noise on every base model is one model. Its measurement and each of its fine-tunings, by itself or as one
+step with others, is a work unit: a folder below `units/` whose `result.json` is written last.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from experiments import spaces, summary, sweeps
 from experiments.finetune import environment, warn_of_other_machine
 from experiments.pool import MEASURE, Member, Pool, identity
 from experiments.sweeps import Sweep, Unit
-from geojax import finetune, glue
+from geojax import finetune, glue, population
 from geojax.models import Model, load, make_apply, with_head
 
 
@@ -38,7 +38,7 @@ def sweep(config: Study, workdir: Path) -> Sweep:
     tuning(config)
     return Sweep(
         workdir=workdir,
-        units=tuple(pool.unit(member, task) for member in pool.members for task in pool.units),
+        units=tuple(job.unit for job in pool.jobs),
         settings=identity(config),
         worker=partial(Worker, config, pool),
         collect=partial(summary.write, config, pool),
@@ -48,6 +48,9 @@ def sweep(config: Study, workdir: Path) -> Sweep:
 
 def headline(result: Mapping[str, Any]) -> str:
     """What a unit gave, in a few words."""
+    if "members" in result:
+        scores = [own["score"] for own in result["members"].values() if "score" in own]
+        return f"scores {min(scores):.4f} to {max(scores):.4f}" if scores else "all diverged"
     return f"score {result['score']:.4f}" if "score" in result else f"{result['n']} points"
 
 
@@ -73,31 +76,29 @@ class Worker:
 
     def __init__(self, config: Study, pool: Pool, units: Sequence[Unit]):
         self.config, self.settings, self.measures = config, tuning(config), spaces.chosen(config.measures)
-        work = {pool.unit(member, task).name: (member, task) for member in pool.members for task in pool.units}
-        self.work = {unit.name: work[unit.name] for unit in units}
-        needed = dict.fromkeys(task for _, task in self.work.values())
+        jobs = {job.unit.name: job for job in pool.jobs}
+        self.jobs = {unit.name: jobs[unit.name] for unit in units}
+        needed = dict.fromkeys(job.task for job in self.jobs.values())
         self.texts = load_texts(config) if MEASURE in needed else []
         self.tasks = {task: load_task(config, task) for task in needed if task != MEASURE}
         self.base: tuple[str, Model, dict[str, Any]] | None = None
         self.encoded: dict[str, finetune.EncodedTask] = {}
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """Measures or fine-tunes a model."""
-        member, task = self.work[unit.name]
-        if self.base is None or self.base[0] != member.base:
+        """Measures a model, or fine-tunes one or more."""
+        _, members, task = self.jobs[unit.name]
+        base = members[0].base
+        if self.base is None or self.base[0] != base:
             self.base, self.encoded = None, {}  # gives their memory back before the next ones take theirs
-            self.base = (member.base, *spaces.load_perturbed(member.base, "", 0.0, 0))
-        _, model, facts = self.base
-        noised = spaces.perturbed(model, member.alpha, member.noise_seed)
-        if task == MEASURE:
-            result = self.measure(noised, facts, member)
-        else:
-            result = self.tune(noised, task, unit.folder)
+            self.base = (base, *spaces.load_perturbed(base, "", 0.0, 0))
+        result = self.measure(members[0]) if task == MEASURE else self.tune(members, task, unit.folder)
         return result | environment()
 
-    def measure(self, model: Model, facts: Mapping[str, Any], member: Member) -> dict[str, Any]:
+    def measure(self, member: Member) -> dict[str, Any]:
         """Samples and measures the last layer of a model."""
         start = time.monotonic()
+        _, base, facts = self.base
+        model = spaces.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
         (cloud,) = spaces.sample(model, self.texts, "last", self.config.tokens, about)
         evaluation = spaces.measure(cloud, self.config, self.measures, member.name)
@@ -111,38 +112,48 @@ class Worker:
             "seconds": time.monotonic() - start,
         }
 
-    def tune(self, model: Model, task: str, folder: Path) -> dict[str, Any]:
-        """Puts a new head on a model and fine-tunes it; checkpoints go to the unit's folder."""
-        data, settings = self.tasks[task], self.settings
+    def tune(self, members: Sequence[Member], task: str, folder: Path) -> dict[str, Any]:
+        """Puts new heads on models and fine-tunes them, as one step where they are several.
+
+        Checkpoints go to the unit's folder. Of several models each has its result under `members`.
+        """
+        base, settings = self.base[1], self.settings
         if task not in self.encoded:
-            self.encoded[task] = finetune.encode_task(model.tokenizer, data, settings.max_length)
+            self.encoded[task] = finetune.encode_task(base.tokenizer, self.tasks[task], settings.max_length)
         warn_of_other_machine(folder)
-        apply = make_apply(model.config, "classification", data.task.num_labels)
-        headed = model._replace(apply=apply, params=with_head(apply, model.params, finetune.head_key(settings.seed)))
-        with spaces.bar(data.task.name, "steps") as progress:
-            _, result = finetune.finetune(
-                headed,
-                data,
-                settings,
-                encoded=self.encoded[task],
-                workdir=folder,
-                progress=lambda step, total, _: progress(step, total),
-            )
-        return result | {"data": data.source}
+        ready = [self.headed(member, task) for member in members]
+        with spaces.bar(task, "steps") as progress:
+            options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
+            if len(ready) == 1:
+                (one,) = ready
+                _, result = finetune.finetune(one.model, one.data, settings, encoded=one.encoded, **options)
+            else:
+                found = [result for _, result in population.finetune_population(ready, **options)]
+                result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
+        return result | {"data": self.tasks[task].source}
+
+    def headed(self, member: Member, task: str) -> population.Member:
+        """A model under its noise with a new head, its data and settings."""
+        base, data = self.base[1], self.tasks[task]
+        apply = make_apply(base.config, "classification", data.task.num_labels)
+        noised = spaces.perturbed(base, member.alpha, member.noise_seed)
+        params = with_head(apply, noised.params, finetune.head_key(self.settings.seed))
+        model = noised._replace(apply=apply, params=params)
+        return population.Member(member.name, model, data, self.settings, self.encoded[task])
 
 
 def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:
     """What each unit that is missing takes, by its name."""
     pool, settings = Pool.of(config, workdir), tuning(config)
-    missing = [(member, task) for member in pool.members for task in pool.units if not pool.result(member, task)]
-    tasks = {task: load_task(config, task) for task in pool.tasks if any(task == each for _, each in missing)}
+    missing = [job for job in pool.jobs if job.unit.result() is None]
+    tasks = {task: load_task(config, task) for task in pool.tasks if any(task == job.task for job in missing)}
     texts, found = load_texts(config), {}
-    for base, work in itertools.groupby(missing, key=lambda pair: pair[0].base):
+    for base, jobs in itertools.groupby(missing, key=lambda job: job.members[0].base):
         model, of_task = load(base), {}
-        for member, task in work:
+        for unit, members, task in jobs:
             if task not in of_task and task == MEASURE:
                 of_task[task] = estimates.sampling(model, texts, config.tokens)
             elif task not in of_task:
                 of_task[task] = estimates.training(model, tasks[task], settings)
-            found[pool.unit(member, task).name] = of_task[task]
+            found[unit.name] = of_task[task].times(len(members))
     return found

@@ -19,8 +19,8 @@ def collect(pool: Pool) -> list[dict[str, Any]]:
     """Writes `results.csv`, a row for every model whose units are all finished; returns the rows."""
     rows = []
     for member in pool.members:
-        results = {unit: pool.result(member, unit) for unit in pool.units}
-        if None in results.values():
+        results = {task: pool.result(member, task) for task in (MEASURE, *pool.tasks)}
+        if any(result is None or "diverged_at" in result for result in results.values()):
             continue
         scores = {task: results[task]["score"] for task in pool.tasks}
         counted = [task for task in scores if task != "wnli"] or list(scores)
@@ -48,9 +48,10 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
     """Writes `results.csv`, `regression.csv` and `report.html` from the results of the units, and prints the scores.
 
     Raises:
-      InputError: no model has all of its results.
+      InputError: no model has all of its results; or, once all is written, models that diverged beside others.
     """
-    scored = collect(pool)
+    scored, lost = collect(pool), diverged(pool)
+    failures = [*failures, *lost]
     if not scored:
         raise InputError(f"no model has all of its results: {'; '.join(failures) or 'run the units first'}")
     path = pool.workdir / "results.csv"
@@ -82,6 +83,18 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
     logging.info("results: %s", path)
     logging.info("report:  %s", written)
     print(progress.table({name: row[name] for name in ("model", *pool.tasks, pool.target)} for row in scored))
+    if lost:
+        raise InputError(f"lower the learning rate: {'; '.join(lost)}")
+
+
+def diverged(pool: Pool) -> list[str]:
+    """A sentence for each fine-tuning that diverged beside others that did not."""
+    return [
+        f"{member.name} diverged on {task} at step {result['diverged_at']}"
+        for member in pool.members
+        for task in pool.tasks
+        if "diverged_at" in (result := pool.result(member, task) or {})
+    ]
 
 
 def profile(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,18 +117,19 @@ def facts(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) 
         ],
         "Fine-tuning": f"{config.epochs} epochs, learning rate {config.learning_rate:g}, batches of "
         f"{config.batch_size}, at most {config.max_length} tokens",
-        "Compute": f"{sum(result['seconds'] for result in done) / 60:.1f} minutes in {len(done)} work units",
+        "Compute": f"{sum(result['seconds'] for result in done) / 60:.1f} minutes: {len(done)} measurements and fine-tunings",
     }
 
 
 def results(pool: Pool) -> list[dict[str, Any]]:
-    """Those of all units that have one."""
-    return [result for member in pool.members for unit in pool.units if (result := pool.result(member, unit))]
+    """Those of every model that are there."""
+    tasks = (MEASURE, *pool.tasks)
+    return [result for member in pool.members for task in tasks if (result := pool.result(member, task))]
 
 
 def tuned(done: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Of each task one fine-tuning."""
-    return {result["task"]: result for result in done if "task" in result}
+    return {result["task"]: result for result in done if "score" in result}
 
 
 def sources(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
