@@ -117,7 +117,7 @@ def facts(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) 
         ],
         "Fine-tuning": f"{config.epochs} epochs, learning rate {config.learning_rate:g}, batches of "
         f"{config.batch_size}, at most {config.max_length} tokens",
-        "Compute": f"{sum(result['seconds'] for result in done) / 60:.1f} minutes: {len(done)} measurements and fine-tunings",
+        "Compute": f"{sum(result['seconds'] for result in done) / 60:.1f} minutes, {len(done)} measurements and runs",
     }
 
 

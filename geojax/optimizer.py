@@ -72,7 +72,7 @@ def _clipped(gradients: dict[str, Any], params: dict[str, Any] | None) -> dict[s
 
     Bit for bit `optax.clip_by_global_norm`, whose selection of every entry is slow under `vmap` on a CPU.
     """
-    excess = jnp.maximum(optax.global_norm(gradients) / CLIP_NORM, 1.0)
+    excess = jnp.maximum(optax.tree.norm(gradients) / CLIP_NORM, 1.0)
     return jax.tree.map(lambda leaf: leaf / excess, gradients)
 
 

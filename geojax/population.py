@@ -5,7 +5,7 @@ them. One whose loss is no longer finite stays as it was before that step; the o
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Int
+from jaxtyping import Key as KeyArray
 
 from geojax import checkpoint, step
 from geojax.claim import claim
@@ -28,6 +29,8 @@ from geojax.sharding import member_shardings
 from geojax.step import Params, State, Sums
 from geojax.typing import Key
 
+Keys = KeyArray[Array, "K"]
+Placed = dict[str, Array]  # a batch on its devices
 OWN = ("learning_rate", "weight_decay", "warmup", "seed")  # settings in which the members of a population may differ
 
 
@@ -143,13 +146,13 @@ def _train(
     rates = jax.device_put(Rates(*map(np.stack, zip(*(own.rates(total) for own in settings), strict=True))), along)
     keys = jax.device_put(jnp.stack([dropout_key(own.seed) for own in settings]), along)
 
-    def batches(first: int) -> Iterator[tuple[int, list[Batch]]]:
+    def batches(first: int) -> Iterator[tuple[int, list[Placed]]]:
         rows = [rows_of_steps(len(train), own, first) for train, own in zip(trains, settings, strict=True)]
         for number, indices in enumerate(zip(*rows, strict=True), first):
             found = micro_batches(trains, indices, settings[0].micro_batch, same)
             yield number, jax.device_put(found, everywhere if same else along)
 
-    def take(state: State, sums: Sums, batch: tuple[int, list[Batch]]) -> tuple[State, Sums, Any]:
+    def take(state: State, sums: Sums, batch: tuple[int, list[Placed]]) -> tuple[State, Sums, Any]:
         number, found = batch
         for place, micro_batch in enumerate(found):
             sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same)
@@ -189,15 +192,15 @@ def add_gradients(
     apply: Any,
     params: Params,
     sums: Sums,
-    batch: Mapping[str, Array],
-    keys: Key,
+    batch: Placed,
+    keys: Keys,
     steps: Int[Array, "K"],
     place: Any,
     same: bool,
 ) -> Sums:
     """`step.add_gradients` of every member, over a batch of its own or the same for all."""
 
-    def one(params: Params, sums: Sums, batch: Mapping[str, Array], key: Key, number: Any) -> Sums:
+    def one(params: Params, sums: Sums, batch: Placed, key: Key, number: Any) -> Sums:
         return step.add_gradients(apply, params, sums, batch, key, number, place)
 
     return jax.vmap(one, in_axes=(0, 0, None if same else 0, 0, 0))(params, sums, batch, keys, steps)
