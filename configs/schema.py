@@ -276,7 +276,9 @@ class Benchmark:
     sequences: str = ""  # to sample: text file, one sequence a line; empty: the set that ships with geojax
     task: str = "mini_paraphrase"  # to fine-tune on
     data_dir: str = ""  # folder of that task's data, as in Finetune
-    parts: str = "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap,finetune_padded,finetune_longest"
+    parts: str = (
+        "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap,finetune_padded,finetune_longest,population"
+    )
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud
 

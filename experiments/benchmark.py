@@ -254,6 +254,12 @@ def training(padded: bool, inputs: Inputs) -> Part:
     return Part(reference, ours, "last loss, with dropout", shape, flops)
 
 
+def members(inputs: Inputs) -> Part:
+    """Steps of fine-tuning with four seeds as one; the reference is ours, one run after the other."""
+    reference, ours, shape, flops = benchmark_training.populations(inputs.config)
+    return Part(reference, ours, "mean last loss, with dropout", shape, flops)
+
+
 PARTS: dict[str, Callable[[Inputs], Part]] = {
     "pq": partial(quantizing, "pq"),
     "lsq": partial(quantizing, "lsq"),
@@ -266,4 +272,5 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "bootstrap": bootstrap,
     "finetune_padded": partial(training, True),
     "finetune_longest": partial(training, False),
+    "population": members,
 }

@@ -1,4 +1,4 @@
-"""Fine-tuning beside transformers and PyTorch: the same rows a step, theirs padded to one length."""
+"""Fine-tuning beside transformers and PyTorch, theirs padded to one length; and a population beside its single runs."""
 
 import tempfile
 from collections.abc import Callable
@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from configs.schema import Benchmark
 from experiments.costs import products
-from geojax import finetune, glue
-from geojax.glue.encode import Batch
-from geojax.models import load, save
-from geojax.step import Rates, init_state, no_sums, train_step
+from geojax import finetune, glue, population
+from geojax.glue.encode import Batch, Encoded
+from geojax.models import Model, load, save
+from geojax.optimizer import Rates
+from geojax.sharding import member_shardings
+from geojax.step import init_state, no_sums, train_step
 
 STEPS = 20
 RATE = 2e-5
@@ -29,11 +32,7 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     Returns:
       Both, which return the last loss; (rows, width); operations of the products that the tokens need.
     """
-    data, settings = glue.load(config.task, config.data_dir), finetune.Settings(seed=config.seed)
-    model = load(
-        config.model, head="classification", num_labels=data.task.num_labels, key=finetune.head_key(config.seed)
-    )
-    train = finetune.encode_task(model.tokenizer, data, min(settings.max_length, model.config.max_length)).train
+    settings, model, train = _inputs(config)
     order, size = finetune.epoch_order(len(train), config.seed, 0), settings.batch_size
     rows = [order[start : start + size] for start in range(0, STEPS * size, size)]
     micro_batches = [train.micro_batches(index, settings.micro_batch) for index in rows]
@@ -52,6 +51,55 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     seen = np.concatenate(rows)
     # Forward, and twice that backward.
     return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
+
+
+def _inputs(config: Benchmark) -> tuple[finetune.Settings, Model, Encoded]:
+    """The settings of fine-tuning, a model with a new head, and the training examples."""
+    data, settings = glue.load(config.task, config.data_dir), finetune.Settings(seed=config.seed)
+    key = finetune.head_key(config.seed)
+    model = load(config.model, head="classification", num_labels=data.task.num_labels, key=key)
+    train = finetune.encode_task(model.tokenizer, data, min(settings.max_length, model.config.max_length)).train
+    return settings, model, train
+
+
+def populations(
+    config: Benchmark, members: int = 4
+) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
+    """Runs of some steps with seeds of their own: one after the other, and as one vmapped step; as `sides`."""
+    settings, base, train = _inputs(config)
+    seeds, size = range(config.seed, config.seed + members), settings.batch_size
+    orders = [finetune.epoch_order(len(train), seed, 0) for seed in seeds]
+    rows = [[order[start : start + size] for order in orders] for start in range(0, STEPS * size, size)]
+    alone = [[train.micro_batches(index, settings.micro_batch) for index in indices] for indices in rows]
+    together = [population.micro_batches([train] * members, index, settings.micro_batch, False) for index in rows]
+    rates = Rates(*np.float32([RATE, 0.0, 1e6]))
+    keys = jnp.stack([finetune.dropout_key(seed) for seed in seeds])
+    along, _ = member_shardings(members)
+    stacked = jax.tree.map(lambda leaf: jax.device_put(jnp.stack([leaf] * members), along), base.params)
+    singles = [[init_state(base.params), no_sums(base.params)] for _ in seeds]
+    held = [0, *population.start(stacked, "adamw", along)]
+    every = jax.tree.map(lambda rate: np.full(members, rate), rates)
+
+    def theirs() -> float:
+        losses = [0.0] * members
+        for k, own in enumerate(singles):
+            for batches in alone:
+                own[0], own[1], losses[k] = train_step(base.apply, own[0], own[1], batches[k], rates, keys[k])
+        return float(np.mean(losses))
+
+    def ours() -> float:
+        for batches in together:
+            for place, batch in enumerate(batches):
+                held[2] = population.add_gradients(
+                    base.apply, held[1].params, held[2], batch, keys, held[1].step, place, False
+                )
+            held[1], held[2], losses = population.update(held[1], held[2], every, held[0], "adamw", along)
+            held[0] += 1
+        return float(np.mean(losses))
+
+    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    seen = np.concatenate([index for indices in rows for index in indices])
+    return theirs, ours, (len(seen), base.config.hidden_size), 3 * products(base.config, train.lengths[seen])
 
 
 def _cut(batch: Batch, length: int) -> Batch:

@@ -74,8 +74,8 @@ class Pool:
                 raise InputError(f"{what} {getattr(config, what)!r} names one twice")
         for alpha in alphas:
             perturb.check_level(alpha)
-        if config.population < 0:
-            raise InputError(f"population is {config.population}: give how many train at once, or 0 for as many as fit")
+        if config.population < 1:
+            raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
         if len({task.startswith("mini_") for task in tasks}) > 1:
             raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
         members = tuple(Member(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))

@@ -312,9 +312,9 @@ leaves = [leaf.tobytes() for leaf in map(t.np.asarray, jax.tree.leaves(params))]
 """
 
 
-def kill_and_return(folder, epochs, kills, rng):
+def kill_and_return(folder, epochs, kills, rng, script=RUN):
     """Runs in a process of its own, killed `kills` times after some more steps; returns what it ended with."""
-    command = [sys.executable, "-c", RUN, str(folder), str(Path(__file__).parent), str(epochs)]
+    command = [sys.executable, "-c", script, str(folder), str(Path(__file__).parent), str(epochs)]
     for _ in range(kills):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         steps = rng.randrange(1, max(2, 10 * epochs // (kills + 1)))

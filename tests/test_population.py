@@ -21,7 +21,7 @@ from geojax.population import Member, finetune_population
 
 ROOT = Path(__file__).parents[1]
 TINY = EncoderConfig(
-    vocab_size=12, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+    vocab_size=12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
     max_position_embeddings=32, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2,
 )  # fmt: skip
 

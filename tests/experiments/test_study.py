@@ -14,7 +14,7 @@ import pytest
 from configs.schema import Study
 from experiments import study, sweeps
 from experiments.pool import Pool
-from geojax import records
+from geojax import population, records
 from geojax.errors import InputError
 from geojax.measures import select
 
@@ -134,6 +134,33 @@ def test_a_failed_unit_does_not_stop_the_others(data_dir, tmp_path):
         study.run(config, tmp_path)
     assert (tmp_path / "units" / "random-bert" / "measure" / "result.json").exists()
     assert not (tmp_path / "results.csv").exists()
+
+
+def test_a_population_has_the_scores_of_its_units(finished, data_dir, tmp_path):
+    config = Study(**settings(data_dir, tasks="cola", measures="eee", population=3))
+    study.run(config, tmp_path)
+    table, expected = (pd.read_csv(folder / "results.csv") for folder in (tmp_path, finished))
+    pd.testing.assert_series_equal(table["cola"], expected["cola"])
+    assert list(table["model"]) == list(expected["model"])
+    groups = {name: records.read_json(tmp_path / "units" / name / "cola" / "result.json")["members"] for name in
+              ("random-bert+2", "random-bert_50_0+1")}  # fmt: skip
+    assert [own["population"] for group in groups.values() for own in group.values()] == [3, 3, 3, 2, 2]
+    assert [name for group in groups.values() for name in group] == list(table["model"])
+
+
+def test_who_diverges_in_a_group_is_named_and_the_others_are_kept(data_dir, tmp_path, monkeypatch):
+    train = population.finetune_population
+
+    def one_lost(members, **options):
+        found = train(members, **options)
+        return [(params, {"task": "cola", "diverged_at": 7, "seconds": 1.0}) if own.name.endswith("_1") else (params, result)
+                for own, (params, result) in zip(members, found, strict=True)]  # fmt: skip
+
+    monkeypatch.setattr(population, "finetune_population", one_lost)
+    config = Study(**settings(data_dir, tasks="cola", measures="eee", population=3))
+    with pytest.raises(InputError, match="_10_1 diverged on cola at step 7"):
+        study.run(config, tmp_path)
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 3
 
 
 def test_killed_and_started_again_it_ends_the_same(data_dir, tmp_path):
