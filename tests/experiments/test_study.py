@@ -153,7 +153,8 @@ def test_who_diverges_in_a_group_is_named_and_the_others_are_kept(data_dir, tmp_
 
     def one_lost(members, **options):
         found = train(members, **options)
-        return [(params, {"task": "cola", "diverged_at": 7, "seconds": 1.0}) if own.name.endswith("_1") else (params, result)
+        lost = {"task": "cola", "diverged_at": 7, "seconds": 1.0}
+        return [(params, lost if own.name.endswith("_1") else result)
                 for own, (params, result) in zip(members, found, strict=True)]  # fmt: skip
 
     monkeypatch.setattr(population, "finetune_population", one_lost)
