@@ -1,5 +1,8 @@
 """Runs one experiment: `python launch.py --config=configs/NAME.py [--config.FIELD=VALUE ...] --workdir=DIR`.
 
+A run over several hosts: the same command on each, with --distributed on TPU pods and under Slurm; or with
+--coordinator=HOST:PORT --processes=N --process=I.
+
 --dry_run says what it would take. An experiment that has work units can be run in parts, on any number of machines that
 see DIR; whatever is stopped goes on when it is started again, and no unit is done twice:
 
@@ -11,7 +14,8 @@ see DIR; whatever is stopped goes on when it is started again, and no unit is do
   --unit=NAME                              only this unit; may be repeated
   --collect                                only the tables, from the results that are there
 
-Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 130 interrupted.
+Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 75 stopped by SIGTERM, behind a
+checkpoint where it trained: the same command goes on · 130 interrupted.
 """
 
 import ast
@@ -33,7 +37,11 @@ from ml_collections import config_flags
 
 ROOT = Path(__file__).parent
 CONFIG = config_flags.DEFINE_config_file("config", help_string="the experiment: a file of configs/")
-WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results; default: runs/NAME of the config")
+WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results, or gs://...; default: runs/NAME of the config")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "join the other hosts of this TPU pod or Slurm job")
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where nothing tells the hosts")
+PROCESSES = flags.DEFINE_integer("processes", None, "with --coordinator: how many there are", lower_bound=1)
+PROCESS = flags.DEFINE_integer("process", None, "with --coordinator: which of them this is, from 0 on", lower_bound=0)
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "say what would be run, and what it takes")
 SWEEP = flags.DEFINE_bool("sweep", False, "run the experiment's work units by --executor")
 EXECUTOR = flags.DEFINE_enum("executor", "inline", ["inline", "local", "slurm", "print"], "where units are run")
@@ -43,6 +51,7 @@ SLURM = flags.DEFINE_string("slurm", "", "options of sbatch, as submitit calls t
 WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of the processes")
 UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
 COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
+PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def fail(message: str, status: int = 2) -> None:
@@ -209,18 +218,38 @@ def dry_run(experiment: Any, config: Any, workdir: Path) -> None:
     print(costs.describe(found))
 
 
+def join() -> None:
+    """Joins the other processes of the run, if the flags say that there are any."""
+    from geojax import processes
+
+    given = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    if any(value is not None for value in given) and None in given:
+        fail("--coordinator, --processes and --process go together; --distributed finds all three by itself")
+    if None not in given and PROCESS.value >= PROCESSES.value:
+        fail(f"--process={PROCESS.value} is not below --processes={PROCESSES.value}: they count from 0")
+    if DISTRIBUTED.value or COORDINATOR.value:
+        try:
+            processes.join(*given)
+        except (RuntimeError, ValueError) as error:
+            fail(f"the processes of this run do not find each other: {str(error).splitlines()[0]}")
+
+
 def main(argv: list[str]) -> None:
     """Runs the experiment that the config names, in its work folder."""
+    from geojax import folders, preemption, processes
     from geojax.errors import InputError
 
     config = CONFIG.value
     path = config_path(sys.argv)
-    workdir = Path(WORKDIR.value or ROOT / "runs" / path.stem)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
+    join()
+    level = logging.INFO if processes.leads() else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for noisy in ("absl", "jax", "orbax", "httpx", "datasets"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    preemption.raise_on_signal()
     refuse_flags(config, path)
     try:
+        workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
         experiment = importlib.import_module(f"experiments.{config.experiment}")
         if DRY_RUN.value:
             dry_run(experiment, config, workdir)
@@ -233,6 +262,8 @@ def main(argv: list[str]) -> None:
         fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
         fail(f"{error.strerror or error}: {error.filename or workdir}", 1)
+    except preemption.Preempted as error:
+        fail(f"{error}; the same command goes on from there", PREEMPTED)
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on from here", 130)
 

@@ -128,6 +128,7 @@ class Finetune:
     noise_seeds: str = ""  # of a population: seeds of the noise, at every level above 0; empty: noise_seed
     seeds: str = ""  # of a population: seeds of fine-tuning; empty: seed
     learning_rates: str = ""  # of a population: peaks; empty: learning_rate
+    shard_parameters: bool = False  # cut parameters and moments over the devices, for models too large for one
     checkpoint_seconds: float = 60.0  # time between checkpoints
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
 
@@ -195,6 +196,7 @@ class Study:
     batch_size: int = 32  # examples a step
     max_length: int = 128  # tokens
     train_examples: int = 0  # random subset of each training set; 0: all of it
+    micro_batch: int = 8  # rows of like length at once, shared out over the devices; a step sums their gradients
     population: int = 1  # models of one base that are fine-tuned as one compiled step
 
 

@@ -4,39 +4,47 @@ import dataclasses
 import logging
 import math
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import nullcontext
+from pathlib import PurePath
 from typing import Any
 
+import jax
 from tqdm import tqdm
 
 from configs import schema
 from experiments import costs as estimates
 from experiments import progress, spaces
 from experiments.progress import Clock, duration, table
-from geojax import finetune, glue, models, perturb, records
+from geojax import finetune, folders, glue, layout, models, perturb, processes, records
 from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.optimizer import learning_rate
 
+CHANGING_NOTHING = ("checkpoint_seconds", "tensorboard", "shard_parameters")  # but for a result's last bits
 
-def run(config: schema.Finetune, workdir: Path) -> None:
+
+def run(config: schema.Finetune, workdir: PurePath) -> None:
     """Fine-tunes `config.model` on `config.task`; goes on where it stopped, and does nothing when it has finished.
+
+    One run takes all devices of all processes that were joined; the first process writes.
 
     Raises:
       InputError: a value that cannot work, found before anything slow; data or a model that cannot be read; a folder
         that is in use or was begun with other settings; divergence.
+      Preempted: SIGTERM came while it trained.
     """
     from experiments import population  # it builds on this module
 
-    members = population.members(config)
+    workdir, members = folders.path(workdir), population.members(config)
     for member in members.values():
         settings, task = settings_of(member), glue.find(member.task)
         check(member)
-    changing_nothing = ("checkpoint_seconds", "tensorboard")
-    identity = {name: value for name, value in dataclasses.asdict(config).items() if name not in changing_nothing}
+    identity = {name: value for name, value in dataclasses.asdict(config).items() if name not in CHANGING_NOTHING}
+    devices = layout.over_all(config.shard_parameters)
+    if devices is not None and len(members) == 1:
+        devices.check(config.micro_batch)
     with claim(workdir, identity):
         if len(members) > 1:
             warn_of_other_machine(workdir)
@@ -44,28 +52,39 @@ def run(config: schema.Finetune, workdir: Path) -> None:
         (config,) = members.values()
         if (workdir / "result.json").exists():
             logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
+            if processes.leads():
+                folders.remove(workdir / "training")  # a kill may have left it
             return
-        warn_of_other_machine(workdir)
-        data = load_data(config)
-        source = models.resolve(config.model, config.revision or None)
-        model = starting(models.load(source.folder), config, task)
+        if processes.leads():
+            warn_of_other_machine(workdir, config.shard_parameters)
+        with processes.together(InputError):
+            data = load_data(config)
+            source = models.resolve(config.model, config.revision or None)
+            with layout.on_host() if config.shard_parameters else nullcontext():
+                model = starting(models.load(source.folder), config, task)
         params, result = finetune.finetune(
             model,
             data,
             settings,
+            layout=devices,
             workdir=workdir,
             checkpoint_seconds=config.checkpoint_seconds,
             progress=Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard),
         )
-        models.save(workdir / "model", model.apply, params, model.tokenizer)
-        records.write_json(workdir / "result.json", result | facts(config, source, data))
-        shutil.rmtree(workdir / "training")
+        if processes.leads():
+            folders.remove(workdir / "model")  # a kill may have left half of one
+            models.save(workdir / "model", model.apply, params, model.tokenizer)
+            about = facts(config, source, data) | environment(config.shard_parameters)
+            records.write_json(workdir / "result.json", result | about)
+            folders.remove(workdir / "training")
+        processes.agree()  # who is ready first waits, so that all end well together
     logging.info("%s: score %.4f, %s", task.name, result["score"], duration(result["seconds"]))
-    splits = result["dev"].items()
-    print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in splits))
+    if processes.leads():
+        dev = result["dev"].items()
+        print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in dev))
 
 
-def costs(config: schema.Finetune, workdir: Path) -> dict[str, estimates.Cost]:
+def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cost]:
     """What the run takes, by the name of its task; nothing once it has finished."""
     if (workdir / "result.json").exists():
         return {}
@@ -98,14 +117,13 @@ def starting(base: models.Model, config: schema.Finetune, task: glue.Task) -> mo
 
 
 def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
-    """What a result is about, and where it was made."""
+    """What a result is about."""
     return {
         "model": config.model,
         "model_revision": source.revision,
         "alpha": config.alpha,
         "noise_seed": config.noise_seed,
         "data": data.source,
-        **environment(),
     }
 
 
@@ -126,16 +144,17 @@ class Reporter:
     The loss it reads is that of the step before, which is ready: the device never waits.
     """
 
-    def __init__(self, path: Path, settings: finetune.Settings, members: int = 1, tensorboard: bool = False):
-        self.path, self.settings = path, settings
+    def __init__(self, path: PurePath, settings: finetune.Settings, members: int = 1, tensorboard: bool = False):
+        self.path, self.settings, self.leads = path, settings, processes.leads()
         self.rows = settings.batch_size * members  # of a step
-        self.writer = summary_writer() if tensorboard else None
+        self.writer = summary_writer() if tensorboard and self.leads else None
         self.bar = self.previous = self.board = None
 
     def __call__(self, step: int, total: int, loss: Any) -> None:
         """Takes note of a step that was just started."""
         if self.bar is None:
-            self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=None)
+            hidden = None if self.leads else True  # by default on a terminal alone
+            self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=hidden)
             self.first, self.start, self.logged = step, time.monotonic(), -math.inf
             self.clock = Clock(total, total - step)
             if self.writer:
@@ -143,7 +162,8 @@ class Reporter:
         elif step % max(1, total // 200) == 0 or step == total:
             speed = (step - self.first) * self.rows / (time.monotonic() - self.start)
             shown, line = self.line(step - 1, total)
-            records.append(self.path, line | {"examples_per_second": speed})
+            if self.leads:
+                records.append(self.path, line | {"examples_per_second": speed})
             self.bar.set_postfix(loss=shown, refresh=False)
             if self.bar.disable and (step == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
                 logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - step), shown, speed)
@@ -189,17 +209,31 @@ def summary_writer() -> Any:
     return SummaryWriter
 
 
-def environment() -> dict[str, Any]:
+def environment(shard_parameters: bool = False) -> dict[str, Any]:
     """The software and the machine: results are the same bit for bit only where these are."""
     versions = records.versions()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"device": versions.pop("device"), "cores": cores, "versions": versions}
+    return {
+        "device": versions.pop("device"),
+        "processes": jax.process_count(),
+        "shard_parameters": shard_parameters,
+        "cores": cores,
+        "versions": versions,
+    }
 
 
-def warn_of_other_machine(workdir: Path) -> None:
-    """Says so when a run goes on elsewhere than it began."""
-    path, now = workdir / "environment.json", environment()
+def warn_of_other_machine(workdir: PurePath, shard_parameters: bool = False) -> None:
+    """Says so when a run goes on elsewhere than it began, and in what that differs."""
+    path, now = workdir / "environment.json", environment(shard_parameters)
     if not path.exists():
         records.write_json(path, now)
-    elif (begun := records.read_json(path)) != now:
-        logging.warning("%s was begun with %s and goes on with %s: the last bits may differ", workdir, begun, now)
+        return
+    begun = records.read_json(path)
+    begun, now = ({**found, **found.get("versions", {}), "versions": None} for found in (begun, now))
+    changed = [
+        f"{name} was {begun.get(name)} and is now {now.get(name)}"
+        for name in dict.fromkeys((*begun, *now))
+        if begun.get(name) != now.get(name)
+    ]
+    if changed:
+        logging.warning("%s goes on elsewhere than it began: %s; the last bits may differ", workdir, ", ".join(changed))

@@ -15,7 +15,7 @@ import scipy.stats
 from configs import lists, schema
 from experiments import judge, predictors
 from experiments.predictors import Predictor
-from geojax import records, tables
+from geojax import folders, records, tables
 from geojax.errors import InputError
 from geojax.regression import design, intervals, units
 
@@ -258,7 +258,7 @@ def load(folder: str) -> tuple[tables.ScoreTable, dict[str, Any]]:
     Raises:
       InputError: the folder holds no fit.
     """
-    path = Path(folder) / "fit.json"
+    path = folders.path(folder) / "fit.json"
     if not folder or not path.is_file():
         raise InputError(f"no fit at {path}: give the work folder of regress or of a study as --config.fit")
     record = records.read_json(path)

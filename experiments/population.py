@@ -18,7 +18,7 @@ import numpy as np
 from configs.lists import names, numbers
 from configs.schema import Finetune
 from experiments import finetune
-from geojax import memory, models, records
+from geojax import memory, models, processes, records
 from geojax.errors import InputError
 from geojax.finetune import EncodedTask, encode_task
 from geojax.population import Member, finetune_population
@@ -68,6 +68,8 @@ def run(config: Finetune, configs: Mapping[str, Finetune], workdir: Path) -> Non
     Raises:
       InputError: as a single run; and, once all is written, members whose training diverged.
     """
+    if processes.several():
+        raise InputError("a population trains in one process, over its devices: give each process members of its own")
     listed = list(configs)
     missing = [name for name in listed if not (folder_of(workdir, name) / "result.json").exists()]
     logging.info("%d members, %d of them done", len(listed), len(listed) - len(missing))
@@ -170,7 +172,8 @@ class Loader:
     def facts(self, name: str) -> dict[str, Any]:
         """What a member's result is about, and where it was made."""
         config = self.configs[name]
-        return finetune.facts(config, self.source(config.model, config.revision), self.data(self.seed(config)))
+        source, data = self.source(config.model, config.revision), self.data(self.seed(config))
+        return finetune.facts(config, source, data) | finetune.environment()
 
 
 class Reporter(finetune.Reporter):

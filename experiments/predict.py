@@ -13,7 +13,7 @@ import pandas as pd
 from configs import schema
 from experiments import forecast, predictors, spaces
 from experiments.predictors import MEASURE, WITH_FAMILY
-from geojax import records, tables
+from geojax import folders, records, tables
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
 
@@ -40,7 +40,7 @@ def run(config: schema.Predict, workdir: Path) -> None:
         return
     value, settings = measure(config, record, choice["measure"])
     row = predict(config, table, choice, family, value)
-    records.write_table(Path(workdir) / "predictions.csv", [row], forecast.PREDICTIONS)
+    records.write_table(folders.path(workdir) / "predictions.csv", [row], forecast.PREDICTIONS)
     for line in lines(config, table, choice, row, value, record, settings):
         print(line)
 

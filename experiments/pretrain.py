@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from configs import lists, schema
-from geojax import checkpoint, models, objectives, pretrain, records
+from geojax import checkpoint, folders, models, objectives, pretrain, records
 from geojax.claim import claim
 from geojax.errors import InputError
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
-    workdir = Path(workdir)
+    workdir = folders.local(workdir)
     objectives.check(config.objective, config.word_order)
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
     with claim(workdir, settings):

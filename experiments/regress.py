@@ -19,7 +19,7 @@ from configs import lists, schema
 from experiments import fits, forecast, launching, predictors, validate
 from experiments.predictors import MEASURE
 from experiments.report import page, remarks
-from geojax import records, tables
+from geojax import folders, records, tables
 from geojax.errors import InputError
 from geojax.regression import units
 from geojax.regression.correlation import correlate_each
@@ -49,15 +49,16 @@ def run(config: schema.Regress, workdir: Path) -> None:
     check(config)
     table = read(config, config.table)
     new = forecast.read_new(config, table) if config.predict else None
-    lines = write(table, config, Path(workdir))
+    workdir = folders.path(workdir)
+    lines = write(table, config, workdir)
     for sentence in (*remarks.left_out(table), *remarks.undetermined(lines["regression"])):
         log.warning(sentence)
     log.info("%d regressions of %s on %d models", len(lines["regression"]), table.target, len(table.frame))
     if new is not None:
-        lines |= forecast.write(table, new, config, Path(workdir))
+        lines |= forecast.write(table, new, config, workdir)
     label = "GLUE average" if table.target == "glue_average" else table.target.replace("_", " ")
     path = page.write(
-        Path(workdir),
+        workdir,
         title=f"Latent space geometry and {label}: {Path(config.table).name}",
         table=table,
         lines=lines,

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool
 from configs import schema
 from experiments import spaces
 from experiments.pretrain import ratios
-from geojax import checkpoint, models, plots, pretrain, records
+from geojax import checkpoint, folders, models, plots, pretrain, records
 from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.measures import cells, spread
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 def run(config: schema.Regularize, workdir: Path) -> None:
     """Trains `config.model` on plain, then with the measure pushed down and up; resumes at the last evaluation."""
-    workdir = Path(workdir)
+    workdir = folders.local(workdir)
     check(config)
     with claim(workdir, dataclasses.asdict(config)):
         if (workdir / "DONE").exists():

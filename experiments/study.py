@@ -18,7 +18,7 @@ from experiments import spaces, summary, sweeps
 from experiments.finetune import environment, warn_of_other_machine
 from experiments.pool import MEASURE, Member, Pool, identity
 from experiments.sweeps import Sweep, Unit
-from geojax import finetune, glue, population
+from geojax import finetune, glue, layout, population
 from geojax.models import Model, load, make_apply, with_head
 
 
@@ -126,7 +126,10 @@ class Worker:
             options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
             if len(ready) == 1:
                 (one,) = ready
-                _, result = finetune.finetune(one.model, one.data, settings, encoded=one.encoded, **options)
+                devices = layout.over_all()
+                _, result = finetune.finetune(
+                    one.model, one.data, settings, encoded=one.encoded, layout=devices, **options
+                )
             else:
                 found = [result for _, result in population.finetune_population(ready, **options)]
                 result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}

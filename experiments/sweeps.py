@@ -12,7 +12,6 @@ machine with other devices. A unit that fails leaves `failure.json`, and the oth
 
 import json
 import logging
-import shutil
 import time
 import traceback
 from collections import Counter
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.progress import Clock
-from geojax import records
+from geojax import folders, records
 from geojax.claim import InUse, claim
 from geojax.errors import InputError
 
@@ -192,7 +191,7 @@ def attempt(worker: Worker, unit: Unit) -> None:
         return
     result = {"seconds": time.monotonic() - start} | result
     records.write_json(unit.folder / RESULT, result | {"settings": unit.settings})
-    shutil.rmtree(unit.folder / SCRATCH, ignore_errors=True)
+    folders.remove(unit.folder / SCRATCH)
 
 
 def report(sweep: Sweep, unit: Unit, progress: str) -> None:

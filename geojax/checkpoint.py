@@ -2,40 +2,43 @@
 
 import logging
 import zlib
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
+from geojax import folders
 from geojax.errors import InputError
+from geojax.layout import fetch
 
 State = TypeVar("State")
 
 
-def save(folder: str | Path, step: int, state: Any, keep: int = 2) -> None:
+def save(folder: str | PurePath, step: int, state: Any, keep: int = 2) -> None:
     """Writes `state`, a pytree of arrays, as the checkpoint of `step`; atomic, returns when it is on disk."""
     with _manager(folder, keep) as manager:
         items = {"state": _args().StandardSave(state), "checksum": _args().JsonSave({"crc32": checksum(state)})}
         manager.save(step, args=_args().Composite(**items))
 
 
-def restore(folder: str | Path, like: State) -> tuple[int, State] | None:
+def restore(folder: str | PurePath, like: State) -> tuple[int, State] | None:
     """The newest whole checkpoint, as (step, state); None where there is none.
 
     A damaged checkpoint is logged, and deleted once the one before it proves whole.
 
     Args:
       folder: where `save` wrote.
-      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore, and the devices to restore to.
+      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore; where a leaf lies on devices,
+        what is restored lies on the same, wherever it was saved.
 
     Raises:
       InputError: every checkpoint in the folder is damaged.
     """
-    if not Path(folder).is_dir():
+    if not folders.path(folder).is_dir():
         return None
     abstract = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)), like
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None)), like
     )
     items = {"state": _args().StandardRestore(abstract), "checksum": _args().JsonRestore()}
     damaged = []
@@ -66,7 +69,7 @@ def checksum(state: Any) -> int:
     """The CRC-32 over the bytes of all leaves: bit rot passes through orbax unseen."""
     value = 0
     for leaf in jax.tree.leaves(state):
-        value = zlib.crc32(np.ascontiguousarray(leaf), value)
+        value = zlib.crc32(np.ascontiguousarray(fetch(leaf)), value)
     return value
 
 
@@ -76,10 +79,10 @@ def _args() -> Any:
     return ocp.args
 
 
-def _manager(folder: str | Path, keep: int = 2) -> Any:
+def _manager(folder: str | PurePath, keep: int = 2) -> Any:
     import orbax.checkpoint as ocp
 
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, enable_async_checkpointing=False, cleanup_tmp_directories=True
     )
-    return ocp.CheckpointManager(Path(folder).resolve(), options=options)
+    return ocp.CheckpointManager(folders.resolved(folders.path(folder)), options=options)

@@ -5,10 +5,10 @@ Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradien
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import jax
@@ -16,20 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from geojax import checkpoint, optimizer
+from geojax import checkpoint, folders, optimizer
 from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
 from geojax.glue.tasks import Task
+from geojax.layout import Layout, fetch
+from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.step import Params, State, Sums, init_state, no_sums, train_step
 from geojax.typing import Key
 
 DTYPES = ("float32", "bfloat16")
 EVAL_BATCH = 64
-Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,24 @@ def dropout_key(seed: int) -> Key:
     return jax.random.split(jax.random.key(seed))[1]
 
 
-@partial(jax.jit, static_argnames="apply")
-def eval_step(apply: Any, params: Params, batch: Mapping[str, Array]) -> Float[Array, "B labels"]:
+@partial(jax.jit, static_argnames=("apply", "layout"))
+def eval_step(
+    apply: Any, params: Params, batch: Mapping[str, Array], layout: Layout | None = None
+) -> Float[Array, "B labels"]:
     """The logits of a batch, without dropout."""
-    return apply(params, batch, key=None)["logits"].astype(jnp.float32)
+    params = params if layout is None else layout.whole(params)
+    logits = apply(params, batch, key=None)["logits"].astype(jnp.float32)
+    return logits if layout is None else layout.whole(logits)
 
 
-def predict(apply: Any, params: Params, encoded: Encoded) -> Float[np.ndarray, "n labels"]:
+def predict(
+    apply: Any, params: Params, encoded: Encoded, layout: Layout | None = None
+) -> Float[np.ndarray, "n labels"]:
     """The logits of every example, once each and in order; batches are formed by length."""
-    batches = encoded.by_length(np.arange(len(encoded)), EVAL_BATCH)
-    found = [(rows, eval_step(apply, params, batch)) for rows, batch in batches]
+    size = EVAL_BATCH if layout is None else EVAL_BATCH + -EVAL_BATCH % layout.mesh.size
+    batches = encoded.by_length(np.arange(len(encoded)), size)
+    put = (lambda batch: batch) if layout is None else layout.batch
+    found = [(rows, eval_step(apply, params, put(batch), layout)) for rows, batch in batches]
     order = np.concatenate([rows for rows, _ in found])
     return np.concatenate([np.asarray(logits)[: len(rows)] for rows, logits in found])[np.argsort(order)]
 
@@ -129,21 +138,25 @@ def finetune(
     settings: Settings,
     *,
     encoded: EncodedTask | None = None,
-    workdir: str | Path | None = None,
+    layout: Layout | None = None,
+    workdir: str | PurePath | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> tuple[Params, dict[str, Any]]:
     """Fine-tunes `model` on a task and scores the last parameters on its development splits.
 
     Interrupted at any moment and called again with the same `workdir`, it goes on from its last checkpoint and ends
-    with the same bits, given the same software and the same number of processors.
+    with the same bits, given the same software and the same number of processors. SIGTERM while it trains in a
+    `workdir` has the next step saved.
 
     Args:
       model: (apply, params, tokenizer, config), with a head of `data.task.num_labels` outputs; not consumed.
       data: the examples.
       settings: rates, sizes and the seed.
       encoded: what `encode_task` gave for this tokenizer, data and `settings.max_length`, to save the time.
-      workdir: folder for checkpoints, claimed while training; None keeps none.
+      layout: over several devices, of `layout.over_all`; every process calls this with the same arguments, and gets
+        the parameters as arrays of its host.
+      workdir: folder for checkpoints, claimed while training; None keeps none. It may lie in a store, gs://...
       checkpoint_seconds: time between checkpoints.
       progress: called after every step.
 
@@ -152,23 +165,29 @@ def finetune(
       split under `dev`, the settings, and the speed, compilation included.
 
     Raises:
-      InputError: settings that do not fit the model, a folder that is in use or was begun otherwise, divergence.
+      InputError: settings that do not fit the model or the devices, a folder that is in use or was begun otherwise,
+        divergence, too little memory.
+      Preempted: SIGTERM came, and a checkpoint was written.
     """
     encoded = prepared(model, data, settings, encoded)
+    if layout is not None:
+        layout.check(settings.micro_batch)
     start = time.monotonic()
-    train = partial(_train, model, encoded.train, settings, checkpoint_seconds, progress)
-    if workdir is None:
-        state, first = train(None)
-    else:
-        identity = {"train_sha256": digest(data.train), "parameters_crc32": checkpoint.checksum(model.params)}
-        folder = Path(workdir) / "training"
-        with claim(folder, {"task": data.task.name} | asdict(settings) | identity):
-            state, first = train(folder / "checkpoints")
-    total = jax.block_until_ready(state).step.item()
-    seconds = time.monotonic() - start
-    result = scored(model.apply, state.params, data.task, encoded.dev) | asdict(settings)
+    train = partial(_train, model, encoded.train, settings, layout, checkpoint_seconds, progress)
+    with enough_memory(settings.micro_batch, settings.max_length):
+        if workdir is None:
+            state, first = train(None)
+        else:
+            identity = {"train_sha256": digest(data.train), "parameters_crc32": checkpoint.checksum(model.params)}
+            folder = folders.path(workdir) / "training"
+            with claim(folder, {"task": data.task.name} | asdict(settings) | identity):
+                state, first = train(folder / "checkpoints")
+        total = int(jax.block_until_ready(state).step)
+        seconds = time.monotonic() - start
+        result = scored(model.apply, state.params, data.task, encoded.dev, layout) | asdict(settings)
     result |= pace(len(encoded.train), settings, total, first, seconds)
-    return state.params, result | {"seconds": time.monotonic() - start}
+    params = state.params if layout is None else fetch(state.params)
+    return params, result | {"seconds": time.monotonic() - start}
 
 
 def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTask | None) -> EncodedTask:
@@ -185,11 +204,14 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
     return encoded
 
 
-def scored(apply: Any, params: Params, task: Task, dev: Mapping[str, Encoded]) -> dict[str, Any]:
+def scored(
+    apply: Any, params: Params, task: Task, dev: Mapping[str, Encoded], layout: Layout | None = None
+) -> dict[str, Any]:
     """Score, metrics and collapse on the first development split, and the same for every split under `dev`."""
     found = {}
     for name, split in dev.items():
-        found[name] = score(task, predict(apply, params, split), split.labels)._asdict() | {"n_eval": len(split)}
+        logits = predict(apply, params, split, layout)
+        found[name] = score(task, logits, split.labels)._asdict() | {"n_eval": len(split)}
     return {"task": task.name, **next(iter(found.values())), "dev": found}
 
 
@@ -208,21 +230,26 @@ def _train(
     model: Any,
     train: Encoded,
     settings: Settings,
+    layout: Layout | None,
     checkpoint_seconds: float,
     progress: Progress | None,
-    folder: Path | None,
+    folder: PurePath | None,
 ) -> tuple[State, int]:
     """Runs the loop from the last checkpoint or from the start; returns the last state and the first step."""
     total = settings.steps(len(train))
     rates, apply, key = settings.rates(total), settings.training(model.apply), dropout_key(settings.seed)
 
     def batches(first: int) -> Iterator[list[Batch]]:
-        return (train.micro_batches(rows, settings.micro_batch) for rows in rows_of_steps(len(train), settings, first))
+        for rows in rows_of_steps(len(train), settings, first):
+            found = train.micro_batches(rows, settings.micro_batch)
+            yield found if layout is None else [layout.batch(batch) for batch in found]
 
     def take(state: State, sums: Sums, micro_batches: list[Batch]) -> tuple[State, Sums, Any]:
-        return train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer)
+        return train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer, layout)
 
-    state, sums = init_state(model.params, settings.optimizer), no_sums(model.params)
+    params = model.params if layout is None else layout.place(model.params)
+    state, sums = init_state(params, settings.optimizer, layout), no_sums(params, layout)
+    del params
     return loop(take, batches, state, sums, total, checkpoint_seconds, progress, folder)
 
 
@@ -234,38 +261,3 @@ def rows_of_steps(examples: int, settings: Settings, first: int) -> Iterator[Int
         for start in range(passed * settings.batch_size, examples, settings.batch_size):
             yield order[start : start + settings.batch_size]
         passed = 0
-
-
-def loop(
-    take: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
-    batches: Callable[[int], Iterator[Any]],
-    state: Any,
-    sums: Any,
-    total: int,
-    checkpoint_seconds: float,
-    progress: Progress | None,
-    folder: Path | None,
-) -> tuple[Any, int]:
-    """Takes every step from the last checkpoint or from the start; returns the last state and the first step.
-
-    Args:
-      take: a step, `take(state, sums, batch) -> (state, sums, loss)`.
-      batches: the batches from a step on.
-      state, sums: before the first step; consumed.
-      total: the number of steps.
-      checkpoint_seconds, progress: as in `finetune`.
-      folder: of the checkpoints; None keeps none.
-    """
-    first = 0
-    restored = None if folder is None else checkpoint.restore(folder, state)
-    if restored is not None:
-        first, state = restored
-    saved = time.monotonic()
-    for step, batch in enumerate(batches(first), first + 1):
-        state, sums, loss = take(state, sums, batch)
-        if progress is not None:
-            progress(step, total, loss)
-        if folder is not None and time.monotonic() - saved > checkpoint_seconds:
-            checkpoint.save(folder, step, state)
-            saved = time.monotonic()
-    return state, first

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import jax
@@ -18,12 +18,13 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Int
 from jaxtyping import Key as KeyArray
 
-from geojax import checkpoint, step
+from geojax import checkpoint, folders, step
 from geojax.claim import claim
 from geojax.errors import InputError
-from geojax.finetune import Progress, Settings, dropout_key, loop, pace, prepared, rows_of_steps, scored
+from geojax.finetune import Settings, dropout_key, pace, prepared, rows_of_steps, scored
 from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Batch, Encoded, EncodedTask
+from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.sharding import member_shardings
 from geojax.step import Params, State, Sums
@@ -51,7 +52,7 @@ class Member:
 def finetune_population(
     members: Sequence[Member],
     *,
-    workdir: str | Path | None = None,
+    workdir: str | PurePath | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> list[tuple[Params, dict[str, Any]]]:
@@ -75,13 +76,14 @@ def finetune_population(
     _check(members, [len(task.train) for task in encoded])
     start = time.monotonic()
     train = partial(_train, members, [task.train for task in encoded], checkpoint_seconds, progress)
-    if workdir is None:
-        state, begun = train(None)
-    else:
-        folder = Path(workdir) / "training"
-        with claim(folder, _identity(members)):
-            state, begun = train(folder / "checkpoints")
-    steps, params = jax.device_get((state.step, state.params))
+    with enough_memory(first.settings.micro_batch, first.settings.max_length):
+        if workdir is None:
+            state, begun = train(None)
+        else:
+            folder = folders.path(workdir) / "training"
+            with claim(folder, _identity(members)):
+                state, begun = train(folder / "checkpoints")
+        steps, params = jax.device_get((state.step, state.params))
     seconds = (time.monotonic() - start) / len(members)
     del state  # frees the moments
     total = first.settings.steps(len(encoded[0].train))
@@ -135,7 +137,7 @@ def _train(
     trains: Sequence[Encoded],
     checkpoint_seconds: float,
     progress: Progress | None,
-    folder: Path | None,
+    folder: PurePath | None,
 ) -> tuple[State, int]:
     """Runs the loop of fine-tuning; returns the last state and the first step."""
     settings = [member.settings for member in members]

@@ -3,18 +3,23 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from geojax import folders
 
-def write_atomic(path: str | Path, data: bytes) -> None:
-    """Writes `data` to a file beside `path`, syncs it, and renames it into place.
+
+def write_atomic(path: str | PurePath, data: bytes) -> None:
+    """Writes `data` to a file beside `path`, syncs it, and renames it into place; a store takes an object whole anyway.
 
     A kill or a full disk leaves the old file (or none), never half of the new one.
     """
-    path = Path(path)
+    path = folders.path(path)
+    if folders.is_remote(path):
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -31,29 +36,32 @@ def _plain(value: Any) -> Any:
     """Arrays and NumPy scalars as plain Python, for `json.dumps(default=...)`."""
     if hasattr(value, "tolist"):
         return np.asarray(value).tolist()
-    if isinstance(value, Path):
+    if isinstance(value, PurePath):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def write_json(path: str | Path, record: Mapping[str, Any]) -> None:
+def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
     """Writes one record as indented JSON, atomically."""
     write_atomic(path, (json.dumps(record, indent=2, default=_plain) + "\n").encode())
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | PurePath) -> dict[str, Any]:
     """Reads one record."""
-    return json.loads(Path(path).read_text())
+    return json.loads(folders.path(path).read_text())
 
 
-def append(path: str | Path, record: Mapping[str, Any]) -> None:
+def append(path: str | PurePath, record: Mapping[str, Any]) -> None:
     """Appends one record to a JSON-lines file in a single write.
 
     A last line that a kill left unfinished is closed first, so that it cannot swallow the new record.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = folders.path(path)
     line = (json.dumps(record, default=_plain) + "\n").encode()
+    if folders.is_remote(path):  # where nothing is appended to
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + line)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -64,9 +72,9 @@ def append(path: str | Path, record: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def read_lines(path: str | Path) -> list[dict[str, Any]]:
+def read_lines(path: str | PurePath) -> list[dict[str, Any]]:
     """Reads a JSON-lines file; lines that a kill left unfinished are passed over."""
-    path = Path(path)
+    path = folders.path(path)
     records = []
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
@@ -76,7 +84,7 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     return records
 
 
-def write_table(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
+def write_table(path: str | PurePath, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
     """Writes rows as CSV, atomically; columns in the order given, else in order of first appearance.
 
     None becomes an empty cell, NaN the text `nan`; floats keep every digit that they need.

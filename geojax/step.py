@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
+from geojax.layout import Layout
 from geojax.optimizer import Rates, learning_rate, optimizer
 from geojax.typing import Key, Scalar
 
@@ -44,16 +45,16 @@ def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[A
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
-@partial(jax.jit, static_argnames="method")
-def init_state(params: Params, method: str = "adamw") -> State:
+@partial(jax.jit, static_argnames=("method", "layout"))
+def init_state(params: Params, method: str = "adamw", layout: Layout | None = None) -> State:
     """The state before the first step, in arrays of its own: `train_step` consumes them."""
-    return State(jnp.int32(0), params, optimizer(method, 0.0, 0.0).init(params))
+    return _pinned(layout, State(jnp.int32(0), params, optimizer(method, 0.0, 0.0).init(params)))
 
 
-@jax.jit
-def no_sums(params: Params) -> Sums:
+@partial(jax.jit, static_argnames="layout")
+def no_sums(params: Params, layout: Layout | None = None) -> Sums:
     """The sums over no row."""
-    return Sums(jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0))
+    return _pinned(layout, Sums(jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0)))
 
 
 def train_step(
@@ -64,6 +65,7 @@ def train_step(
     rates: Rates,
     key: Key,
     method: str = "adamw",
+    layout: Layout | None = None,
 ) -> tuple[State, Sums, Scalar]:
     """One optimizer step on the mean loss of the rows of all micro-batches, whose gradients are summed.
 
@@ -75,21 +77,30 @@ def train_step(
       rates: the learning rate rises linearly over `warmup_steps`, and falls linearly to 0 after `total_steps`.
       key: of dropout; each micro-batch of each step takes its own by `fold_in`.
       method: the optimizer, by name; the one of `init_state`.
+      layout: over several devices, the one of `init_state`; the micro-batches went through its `batch`.
 
     Returns:
       The next state, sums of no row, and the loss before the step.
     """
     for number, batch in enumerate(micro_batches):
-        sums = add_gradients(apply, state.params, sums, batch, key, state.step, number)
-    return update(state, sums, rates, method)
+        sums = add_gradients(apply, state.params, sums, batch, key, state.step, number, layout)
+    return update(state, sums, rates, method, layout)
 
 
-@partial(jax.jit, static_argnames="apply", donate_argnames="sums")
+@partial(jax.jit, static_argnames=("apply", "layout"), donate_argnames="sums")
 def add_gradients(
-    apply: Any, params: Params, sums: Sums, batch: Mapping[str, Array], key: Key, step: Any, number: Any
+    apply: Any,
+    params: Params,
+    sums: Sums,
+    batch: Mapping[str, Array],
+    key: Key,
+    step: Any,
+    number: Any,
+    layout: Layout | None = None,
 ) -> Sums:
     """Adds the rows of weight 1; compiled once for each `apply` and length of the ladder."""
     key = jax.random.fold_in(jax.random.fold_in(key, step), number)
+    params = params if layout is None else layout.whole(params)
     ids, table = batch["input_ids"], params["embeddings"]["word_embeddings"]["embedding"]
 
     def objective(params: Params, words: Float[Array, "B T e"]) -> Scalar:
@@ -102,14 +113,22 @@ def add_gradients(
     # micro-batch of a small encoder.
     words = gradients["embeddings"]["word_embeddings"]
     words["embedding"] = words["embedding"].at[ids].add(of_words)
-    return Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"]))
+    return _pinned(layout, Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"])))
 
 
-@partial(jax.jit, static_argnames="method", donate_argnames=("state", "sums"))
-def update(state: State, sums: Sums, rates: Rates, method: str = "adamw") -> tuple[State, Sums, Scalar]:
+@partial(jax.jit, static_argnames=("method", "layout"), donate_argnames=("state", "sums"))
+def update(
+    state: State, sums: Sums, rates: Rates, method: str = "adamw", layout: Layout | None = None
+) -> tuple[State, Sums, Scalar]:
     """Moves the parameters along the mean of the gradients, and empties the sums."""
     gradients = jax.tree.map(lambda leaf: leaf / sums.weight, sums.gradients)
     transform = optimizer(method, learning_rate(rates, state.step), rates.weight_decay)
     updates, opt_state = transform.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    return State(state.step + 1, params, opt_state), jax.tree.map(jnp.zeros_like, sums), sums.loss / sums.weight
+    state, loss = State(state.step + 1, params, opt_state), sums.loss / sums.weight
+    return _pinned(layout, (state, jax.tree.map(jnp.zeros_like, sums), loss))
+
+
+def _pinned(layout: Layout | None, tree: Any) -> Any:
+    """The arrays as they are; over several devices, each where its layout puts it."""
+    return tree if layout is None else layout.pin(tree)

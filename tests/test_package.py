@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "geojax").rglob("*.py"))
 # A module may import from those on its own line and above.
 ORDER = [
-    ("errors", "typing", "records", ""),
+    ("errors", "typing", "processes", "folders", "records", ""),
     ("ops",),
     ("quantizers",),
     ("measures",),
@@ -23,11 +23,14 @@ ORDER = [
     ("evaluate",),
     ("sample_size", "accumulate", "testing"),
     ("models",),
-    ("batches",),
-    ("latent", "perturb", "checkpoint", "claim", "glue"),
-    ("stream", "sharding", "monitoring"),
+    ("batches", "sharding"),
+    ("layout",),
+    ("latent", "perturb", "checkpoint", "claim", "preemption", "glue"),
+    ("stream", "monitoring"),
+    ("optimizer", "loop"),
     ("step",),
-    ("finetune", "pretrain", "objectives", "regression", "tables", "plots"),
+    ("memory",),
+    ("finetune", "population", "pretrain", "objectives", "regression", "tables", "plots"),
 ]
 
 

@@ -20,7 +20,7 @@ from experiments.report.figures import Figure
 from experiments.report.grids import Grid
 from experiments.report.verdict import Evidence
 from experiments.report.words import number
-from geojax import records, tables
+from geojax import folders, records, tables
 
 HERE = Path(__file__).parent
 
@@ -88,7 +88,7 @@ def write(
         asked=verdict.asked(evidence),
         findings=verdict.findings(evidence),
         warnings=[*warnings, *remarks.of(table, lines)],
-        sections=sections(evidence, profiles or {}, layers.found(Path(workdir))),
+        sections=sections(evidence, profiles or {}, layers.found(folders.path(workdir))),
         facts=texts(facts),
         sources=texts({**sources, "Versions": [f"{name} {version}" for name, version in records.versions().items()]}),
         commands=commands,
@@ -97,7 +97,7 @@ def write(
         script=Markup(script),
         hashes={"style": fingerprint(style), "script": fingerprint(script)},
     )
-    path = Path(workdir) / "report.html"
+    path = folders.path(workdir) / "report.html"
     records.write_atomic(path, page.encode())
     return path
 

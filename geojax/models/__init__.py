@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geojax.errors import InputError
+from geojax.folders import written
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import EncoderConfig, read_config
 from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
@@ -139,7 +140,8 @@ def load(
 
 def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:
     """Writes a model folder that `load` and other tools read: safetensors, config and tokenizer."""
-    save_model(folder, apply, params, tokenizer, dtype)
+    with written(folder) as local:
+        save_model(local, apply, params, tokenizer, dtype)
 
 
 def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:

@@ -153,9 +153,25 @@ def test_divergence_stops_early(config, tmp_path):
         finetune.run(dataclasses.replace(config, learning_rate=1e30, epochs=50), tmp_path / "run")
 
 
-def test_going_on_elsewhere_is_said(config, tmp_path, caplog):
-    workdir = tmp_path / "run"
-    workdir.mkdir()
-    records.write_json(workdir / "environment.json", {"device": "another"})
-    finetune.warn_of_other_machine(workdir)
-    assert "the last bits may differ" in caplog.text
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("device", {"device": "cpu: cpu x 7"}),
+        ("processes", {"processes": 3}),
+        ("shard_parameters", {"shard_parameters": True}),
+        ("cores", {"cores": 1000}),
+        ("jax", {"versions": {"jax": "0.1"}}),
+        ("python", {"versions": {"python": "2.7"}}),
+    ],
+)
+def test_going_on_elsewhere_is_said(tmp_path, caplog, name, change):
+    """Once for whatever differs, and not otherwise."""
+    finetune.warn_of_other_machine(tmp_path)
+    finetune.warn_of_other_machine(tmp_path)
+    assert caplog.text == ""
+    begun = records.read_json(tmp_path / "environment.json")
+    versions = begun["versions"] | change.get("versions", {})
+    records.write_json(tmp_path / "environment.json", begun | change | {"versions": versions})
+    finetune.warn_of_other_machine(tmp_path)
+    assert f"goes on elsewhere than it began: {name} was " in caplog.text
+    assert caplog.text.count(" and is now ") == 1 and "the last bits may differ" in caplog.text

@@ -1,0 +1,98 @@
+"""SIGTERM ends a training behind a checkpoint, and too little memory ends it in a sentence."""
+
+import dataclasses
+import os
+import signal
+import threading
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from test_finetune import SETTINGS, Bag, same, stand_in, task_data
+from test_processes import command, ends, start, wait_for, write_task
+
+from geojax import finetune, preemption, records
+from geojax.errors import InputError
+
+
+def terminate_at(last):
+    def progress(step, total, loss):
+        if step == last:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return progress
+
+
+@pytest.fixture
+def handled():
+    """SIGTERM as launch.py has it."""
+    before = signal.getsignal(signal.SIGTERM)
+    preemption.raise_on_signal()
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_saves_the_step_and_the_rest_follows(tmp_path, handled):
+    model, data = stand_in(), task_data()
+    expected, _ = finetune.finetune(model, data, SETTINGS)
+    for last in (4, 15):  # the last step is 15
+        with pytest.raises(preemption.Preempted, match=f"stopped and saved at step {last} of 15"):
+            finetune.finetune(model, data, SETTINGS, workdir=tmp_path, progress=terminate_at(last))
+    params, result = finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
+    assert result["resumed_at"] == 15 and same(params, expected)
+
+
+def test_outside_of_training_sigterm_ends_at_once(handled):
+    with pytest.raises(preemption.Preempted, match="asked to end by SIGTERM"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with preemption.deferred() as came:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert came(1)
+    with preemption.deferred() as came:
+        assert not came(1)
+    with pytest.raises(preemption.Preempted):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_thread_trains_without_signals(tmp_path):
+    model, data, found = stand_in(), task_data(), []
+    thread = threading.Thread(
+        target=lambda: found.append(finetune.finetune(model, data, SETTINGS, workdir=tmp_path)[1]["steps"])
+    )
+    thread.start()
+    thread.join()
+    assert found == [15]
+
+
+@dataclasses.dataclass(frozen=True)
+class Large(Bag):
+    """Asks for more memory than there is."""
+
+    def __call__(self, params, batch, *, key=None):
+        logits = super().__call__(params, batch, key=key)["logits"]
+        line = jnp.arange(2**21 if key is not None else 8) * jax.lax.stop_gradient(logits[0, 0])
+        table = jnp.sort(jnp.sin(jnp.outer(line, line)), axis=0)
+        return {"logits": logits + table[batch["input_ids"][0, 0], 0]}
+
+
+def test_too_little_memory_gets_a_sentence():
+    model = stand_in()
+    model.apply = Large(2)
+    message = "not enough memory for micro-batches of 8 rows and up to 32 tokens: lower micro_batch"
+    with pytest.raises(InputError, match=message):
+        finetune.finetune(model, task_data(), SETTINGS)
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_after_sigterm(tmp_path):
+    line = command(write_task(tmp_path / "data"), tmp_path / "run", checkpoint_seconds=1000)
+    running = [start(line)]
+    wait_for(lambda: len(records.read_lines(tmp_path / "run" / "metrics.jsonl")) > 3, running)
+    running[0].send_signal(signal.SIGTERM)
+    (code,), (log,) = ends(running)
+    assert code == 75, log
+    (told,) = [line for line in log.splitlines() if line.startswith("launch.py: ")]
+    assert "stopped and saved at step" in told and told.endswith("of 48; the same command goes on from there")
+    assert ends([start(line)])[0] == [0]
+    assert records.read_json(Path(tmp_path / "run" / "result.json"))["resumed_at"] > 3
