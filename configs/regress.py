@@ -5,10 +5,10 @@
 
 The table has one row a model: `model`, `glue_average`, optional `family`, `alpha` (or `dose`, `dose_kind`) and
 `tasks`, and measure columns (catalogue names, or those of the published results of arXiv 2406.12159). Writes
-`DIR/regression.csv`, `coefficients.csv`, `influence.csv`, `partial.csv`, `ladders.csv`, `relations.csv`,
-`cross_validation.csv` and `fit.json`; with NEW also `predictions.csv` and, where it has the score, `validation.csv`.
-docs/regression.md says which question each answers. Half a minute, most of it compilation; `--config.resamples=0`
-leaves the validation out.
+`DIR/report.html`, and beneath it `regression.csv`, `coefficients.csv`, `influence.csv`, `partial.csv`, `ladders.csv`,
+`relations.csv`, `cross_validation.csv`, `held_out.csv` and `fit.json`; with NEW also `predictions.csv` and, where it
+has the score, `validation.csv`. docs/regression.md says which question each answers. Half a minute, most of it
+compilation; `--config.resamples=0` leaves the validation out.
 """
 
 from configs.schema import Regress

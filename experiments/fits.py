@@ -38,6 +38,7 @@ RELATIONS = tuple(
     "held_out_monotone closest".split()
 )
 MOST_INFLUENTIAL = 5
+MOST_NAMED = 5  # of collinear columns
 
 
 class Fits(NamedTuple):
@@ -89,7 +90,7 @@ def why_undetermined(one: Predictor, target: np.ndarray) -> str:
     _, singular, right = np.linalg.svd(scaled, full_matrices=False)
     if singular[-1] <= np.finfo(float).eps * max(columns.shape) * singular[0]:
         tied = [name for name, part in zip(names, right[-1], strict=True) if abs(part) > 1e-8]
-        return f"collinear: {', '.join(tied)}"
+        return f"collinear: {', '.join(tied if len(tied) <= MOST_NAMED else [*tied[:MOST_NAMED], '…'])}"
     if own is not None and len(names) > 2:
         others = np.delete(scaled, own, axis=1)
         rest = y - others @ np.linalg.lstsq(others, y, rcond=None)[0]

@@ -139,10 +139,15 @@ def sources(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]
     return {
         "Base models": [f"{base}, revision {revision}" for base, revision in bases.items()],
         "Sequences": config.sequences or "the set that ships with geojax",
-        "Data": [
-            f"{name}: {result['data']['origin']}, SHA-256 "
-            + ", ".join(f"{split} {digest}" for split, digest in result["data"]["sha256"].items())
-            for name, result in tuned(results(pool)).items()
-        ],
+        "Data": [f"{name}: {', '.join(told(result['data']))}" for name, result in tuned(results(pool)).items()],
         "Seeds": f"{config.seed} for fine-tuning and measures, {config.noise_seeds} for the noise, 0 for resamples",
     }
+
+
+def told(source: Mapping[str, Any]) -> list[str]:
+    """The record of some data in words, without what is empty."""
+    return [
+        f"{name} {' '.join(f'{key} {each}' for key, each in value.items()) if isinstance(value, Mapping) else value}"
+        for name, value in source.items()
+        if value
+    ]

@@ -31,12 +31,21 @@ SPREAD = [
     for d in (2, 3)
     for name in ("sphere", "nested_shell")
 ]
+INTERVALS = [
+    {"name": "eee", "value": 0.5, "lower": 0.2, "upper": 0.7, "kind": "measure", "actual": 0.4},
+    {"name": "vrm", "value": -3.0, "lower": np.nan, "upper": np.nan, "kind": "measure"},
+    {"name": "alpha", "value": 0.9, "lower": -np.inf, "upper": np.inf, "kind": "baseline"},
+]
 FIGURES = {
     "measure": lambda table, **k: plots.measure_against_score(
         table, "lsq_patchiness", "the score", line=(1.0, 0.0), **k
     ),
     "level": lambda table, **k: plots.level_against_score(table, "the score", **k),
     "fit": lambda table, **k: plots.predicted_against_actual(table, table.frame["eee"].to_numpy(), "the score", **k),
+    "named": lambda table, **k: plots.predicted_against_actual(
+        table, table.frame["vrm"].to_numpy(), "the score", named=True, **k
+    ),
+    "intervals": lambda table, **k: plots.intervals(INTERVALS, "R²", kinds=("other",), limits=(-1.0, 1.0), **k),
     "median": lambda table, **k: plots.median_by_level(table, "eee", **k),
     "matrix": lambda table, **k: plots.correlation_matrix(table, **k),
     "cells": lambda table, **k: plots.cell_counts({"a": np.arange(24).reshape(4, 6), "b": np.ones((4, 6))}, "pq", **k),
@@ -87,6 +96,24 @@ def test_curves_show_every_line_of_every_panel():
     assert plots.curves(panels, "layer", format="png").startswith(b"\x89PNG")
 
 
+def test_intervals_name_every_row_and_the_kinds_that_occur():
+    drawn = words(FIGURES["intervals"](models()))
+    assert all(text in drawn for text in ("eee", "vrm", "alpha", "measure", "baseline", "actual", "R²"))
+    assert "other" not in drawn
+    assert plots.intervals(INTERVALS[:1], "R²", reference=0.0) != plots.intervals(INTERVALS[:1], "R²")
+    ElementTree.fromstring(plots.intervals([INTERVALS[0] | {"value": np.nan}], "R²"))
+    ElementTree.fromstring(plots.intervals([], "R²"))
+
+
+def test_predictions_that_are_missing_are_not_drawn_and_models_are_named_on_request():
+    table = models()
+    predicted = np.where(np.arange(12) < 3, table.frame["vrm"], np.nan)
+    drawn = words(plots.predicted_against_actual(table, predicted, "score", named=True))
+    assert "model_2" in drawn and "model_3" not in drawn
+    assert "model_2" not in words(plots.predicted_against_actual(table, predicted, "score"))
+    ElementTree.fromstring(plots.predicted_against_actual(table, np.full(12, np.nan), "score"))
+
+
 def test_models_without_a_level_are_drawn_and_named():
     table = models(alpha=[np.nan, *np.arange(11.0)])
     assert "model_0" in words(FIGURES["median"](table))
@@ -120,8 +147,9 @@ def test_degenerate_tables_still_draw(columns):
         ElementTree.fromstring(FIGURES[figure](table))
 
 
-def test_many_families_repeat_markers():
-    ElementTree.fromstring(FIGURES["measure"](models(family=[f"family {index}" for index in range(12)])))
+def test_of_many_families_as_many_are_named_as_there_are_markers():
+    drawn = words(FIGURES["measure"](models(family=[f"family {index:02}" for index in range(12)])))
+    assert "family 07" in drawn and "family 08" not in drawn and "and 4 more" in drawn
 
 
 def test_one_model():

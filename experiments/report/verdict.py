@@ -73,7 +73,7 @@ def verdict(evidence: Evidence) -> str:
             f"geometry predicts {what}, but no better than {said(rival)} does without it: {reached} by {who}, against "
             f"{skill(rival, level)}"
         )
-        return f"{scope}, {text}{limit(evidence)}."
+        return f"{scope}, {text}{limit(evidence, row)}."
     if r2 <= 0:
         text = f"geometry does not predict {what}: {who} does no better there than the training mean, {reached}"
     elif lower > 0:
@@ -81,7 +81,7 @@ def verdict(evidence: Evidence) -> str:
     else:
         why = "which includes 0" if math.isfinite(lower) else f"and {row['units']} units are too few for an interval"
         text = f"it is not shown that geometry predicts {what}: {who} reaches {reached}, {why}"
-    return f"{scope}, {text}{against(rival, r2, level)}{limit(evidence)}."
+    return f"{scope}, {text}{against(rival, r2, level)}{limit(evidence, row)}."
 
 
 def why_unknown(evidence: Evidence) -> str:
@@ -124,9 +124,17 @@ def against(rival: Row | None, r2: float, level: float) -> str:
     )
 
 
-def limit(evidence: Evidence) -> str:
-    """What the validation cannot speak of."""
-    return "; of other families it says nothing" if evidence.families == 1 else ""
+def limit(evidence: Evidence, row: Row) -> str:
+    """What the validation cannot speak of: other families than one, and what any smooth curve along a ladder does."""
+    if evidence.families > 1:
+        return ""
+    text = "; of other families it says nothing"
+    measure = row["chosen"] or row["measure"]
+    chances = [one["p_smooth_pearson"] for one in evidence.lines["ladders"] if one["measure"] == measure]
+    if row["r2_vs_training_mean"] > 0 and len(chances) == 1 and chances[0] > ALPHA:
+        text += f", and along this ladder a smooth curve that knows nothing follows the {evidence.label} as closely as "
+        text += f"{measure} with probability {number(chances[0], '.2g')}"
+    return text
 
 
 def said(row: Row) -> str:

@@ -137,6 +137,9 @@ def test_the_verdict_opens_with_the_families_and_comes_from_what_was_left_out():
     assert text.count(". ") == 0 and text.endswith(".") and "0.60" not in text  # the best in hindsight is no evidence
     assert "On 24 models of 1 independent family, " in said(LEVELS, models().drop(columns="family"))
     assert said(LEVELS, models(family="wide")).endswith("; of other families it says nothing.")
+    ladder = {"measure": "eee", "pearson": -0.9, "p_smooth_pearson": 0.4}
+    text = verdict.verdict(evidence(models(family="wide"), LEVELS, ladders=[ladder]))
+    assert "a smooth curve that knows nothing follows the GLUE average as closely as eee with probability 0.4." in text
 
 
 def test_a_baseline_that_does_better_is_in_the_verdict_and_one_with_labels_is_not():
