@@ -13,6 +13,7 @@ from experiments.report.words import NAMES, UNITS, count, number
 from geojax import plots
 
 MOST_ROWS = 24  # of a figure of intervals, baselines aside
+PROMISES = ("known family", "new family")
 KINDS = dict(zip(BLOCKS, ("measure", "baseline", "baseline, label-free", "baseline, label-based"), strict=True))
 
 
@@ -125,7 +126,7 @@ def new_models(evidence: Evidence) -> list[Figure]:
         )
         if len(drawn) > 2 * MOST_ROWS:
             caption += f" The first {2 * MOST_ROWS} of {len(drawn)}."
-        image = plots.intervals(drawn[: 2 * MOST_ROWS], f"predicted {label}")
+        image = plots.intervals(drawn[: 2 * MOST_ROWS], f"predicted {label}", kinds=PROMISES)
         found.append(Figure.of(image, f"Dots with intervals: the {label} of each new model by {side}.", caption))
         if np.isfinite(actual).any():
             frame = pd.DataFrame({"model": [row["model"] for row in own], table.target: actual})

@@ -29,10 +29,12 @@ UNITS = {
 
 
 def number(value: Any, digits: str = "g") -> str:
-    """A value as it is printed: a minus sign, a dash for what is missing; texts as they are."""
+    """A value as it is printed: a minus sign, a dash for what is missing, yes or no; texts as they are."""
     if value is None or value != value:
         return "–"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float)):
         return str(value)
     if math.isinf(value):
         return "−∞" if value < 0 else "∞"

@@ -8,6 +8,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from geojax.plots import style
 from geojax.tables import ScoreTable
 
+MOST_NUMBERS = 30  # measures of a correlation matrix whose cells have their numbers in them
+
 
 def measure_against_score(
     table: ScoreTable, measure: str, label: str, *, line: tuple[float, float] | None = None, format: str = "svg"
@@ -93,7 +95,7 @@ def _names(axes: Axes, x: np.ndarray | None, y: np.ndarray, names: np.ndarray) -
     places = (y[order] - low) / (high - low or 1.0)
     for index in range(1, len(places)):
         places[index] = max(places[index], places[index - 1] + gap)
-    places -= max(places[-1] - 1, 0) if len(places) else 0
+    places = np.minimum(places, 1 - gap * np.arange(len(places))[::-1])  # those that went over the top come down again
     for place, row in zip(places, order, strict=True):
         at = (1.0, axes.get_yaxis_transform()) if x is None else (x[row], axes.transData)
         offset = (low + place * (high - low) - y[row]) / (high - low or 1.0) * axes.bbox.height * 72 / axes.figure.dpi
@@ -104,7 +106,7 @@ def _names(axes: Axes, x: np.ndarray | None, y: np.ndarray, names: np.ndarray) -
 
 
 def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:
-    """Spearman's correlations between the measures, each over the rows that have both."""
+    """Spearman's correlations between the measures, each over the rows that have both; numbers where there is room."""
     values = table.frame[list(table.measures)].corr(method="spearman").to_numpy()
     size = 2.2 + 0.3 * len(values)
     figure, axes = style.figure_and_axes(size + 0.8, size)
@@ -112,7 +114,7 @@ def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:
     labels = [style.measure_name(measure) for measure in table.measures]
     axes.set_xticks(range(len(values)), labels, rotation=90)
     axes.set_yticks(range(len(values)), labels)
-    for (row, column), value in np.ndenumerate(values):
+    for (row, column), value in np.ndenumerate(values if len(values) <= MOST_NUMBERS else np.empty((0, 0))):
         text = "–" if np.isnan(value) else f"{round(value, 1) + 0.0:.1f}".replace("0.", ".").replace("-", "−")
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="black" if value > 0.2 else "white")
     figure.colorbar(image, label="Spearman correlation", shrink=0.7)

@@ -229,7 +229,7 @@ def test_layers_are_shown_where_the_folder_has_them(tmp_path):
 def test_numbers_are_said_as_they_are_printed():
     assert words.number(-0.25, ".2f") == "−0.25" and words.number(-0.0001, ".2f") == "0.00"
     assert words.number(float("nan")) == "–" and words.number(None) == "–" and words.number(-np.inf) == "−∞"
-    assert words.number(True) == "True" and words.number("a-b") == "a-b" and words.number(0.71, ".0%") == "71%"
+    assert words.number(True) == "yes" and words.number("a-b") == "a-b" and words.number(0.71, ".0%") == "71%"
     assert words.with_interval(0.5, -1.0, np.inf, ".1f") == "0.5 (−1.0 to ∞)"
     assert words.with_interval(0.5, np.nan, np.nan, ".1f") == "0.5"
     assert words.some("family", list("abcdefg")) == "7 families (a, b, c, d, e, …)"
