@@ -60,7 +60,7 @@ def plain(name: str, heading: str = "", digits: str = "g") -> Column:
 
     def cell(row: Row) -> Cell:
         value = row.get(name)
-        known = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         return Cell(number(value, digits), float(value) if known else None)
 
     return Column(heading or name.replace("_", " "), cell)

@@ -47,9 +47,9 @@ class Evidence:
     def answer(self, scheme: str) -> Row | None:
         """How well one measure does: the choice among all made inside the validation, where there is a choice."""
         rows = self.validated(scheme, BLOCKS[0])
-        chosen = [row for row in rows if row["measure"] == "selected"]
         single = [row for row in rows if row["terms"] != "nested"]
-        return next(iter(chosen or single), None)
+        hindsight = [{**row, "candidates": len(single)} for row in single[:1]]
+        return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
 
     def rival(self, scheme: str) -> Row | None:
         """The best baseline that needs no labels, the training mean aside."""
@@ -98,30 +98,27 @@ def naming(row: Row) -> str:
     """The predictor of a row, and what it was chosen from."""
     if row["measure"] == "selected":
         return f"the best of {row['candidates']} measures (chosen without what is left out)"
-    return row["measure"] if row["terms"] == MEASURE else f"{row['measure']} with {row['terms']}"
+    name = row["measure"] if row["terms"] == MEASURE else f"{row['measure']} with {row['terms']}"
+    return name if row["candidates"] == 1 else f"{name} (the best of {row['candidates']} fits in hindsight)"
 
 
 def skill(row: Row, level: float) -> str:
     """R² against the training mean, with its interval."""
     r2, lower, upper = (row[name] for name in ("r2_vs_training_mean", "r2_lower", "r2_upper"))
-    text = f"R² {number(r2, '.2f')}"
-    return (
-        text if math.isnan(lower) else f"{text}, {level:.0%} interval {number(lower, '.2f')} to {number(upper, '.2f')}"
-    )
+    between = "" if math.isnan(lower) else f", {level:.0%} interval {number(lower, '.2f')} to {number(upper, '.2f')}"
+    return f"R² {number(r2, '.2f')}{between}"
 
 
 def against(rival: Row | None, r2: float, level: float) -> str:
     """How the best baseline did on the same models."""
     if rival is None:
         return ""
-    better = rival["r2_vs_training_mean"] >= r2
-    if rival["r2_vs_training_mean"] <= 0:
-        return "" if better else "; no baseline does better"
-    return (
-        f", while {said(rival)} reaches {skill(rival, level)}"
-        if better
-        else (f", above the best baseline, {said(rival)}, {skill(rival, level)}")
-    )
+    better, positive = rival["r2_vs_training_mean"] >= r2, rival["r2_vs_training_mean"] > 0
+    if better and positive:
+        return f", while {said(rival)} reaches {skill(rival, level)}"
+    if positive:
+        return f", above the best baseline, {said(rival)}, {skill(rival, level)}"
+    return "" if better else "; no baseline does better"
 
 
 def limit(evidence: Evidence, row: Row) -> str:
@@ -242,9 +239,8 @@ def partial(evidence: Evidence) -> list[str]:
         hits, least = sum(row["p_cr2"] <= ALPHA for row in own), min(own, key=lambda row: row["p_cr2"])
         sentences.append(
             f"Given the dose {form(given)} ({kind}, {given}: R² {number(least['r2_given'], '.3f')}), "
-            f"{hits or 'none'} of {len(own)} measures "
-            f"add{'s' if hits == 1 else ''} something at 5 %; the least cluster-robust p is "
-            f"{number(least['p_cr2'], '.2g')} ({least['measure']})."
+            f"{hits or 'none'} of {len(own)} measures add{'s' if hits == 1 else ''} something at 5 %; the least "
+            f"cluster-robust p is {number(least['p_cr2'], '.2g')} ({least['measure']})."
         )
     return sentences
 

@@ -156,6 +156,8 @@ def test_where_validation_fails_the_verdict_says_so():
     text = said([*LEVELS, *family])
     assert "geometry does not predict the GLUE average of model families that the fit has not seen" in text
     assert "eee does no better there than the training mean, R² −0.40" in text
+    two = [*family, validated("leave_one_family_out", "vrm", -0.6)]
+    assert "eee (the best of 2 fits in hindsight) does no better" in said(two)
     unsure = [validated("leave_one_level_out", "eee", 0.2, -0.3, 0.5)]
     assert "it is not shown that geometry predicts" in said(unsure) and "which includes 0" in said(unsure)
     few = [validated("leave_one_family_out", "eee", 0.2, units=3)]
