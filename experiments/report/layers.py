@@ -14,9 +14,9 @@ def found(workdir: Path) -> dict[str, dict[str, Profile]]:
     profiles: dict[str, dict[str, Profile]] = {}
     for path in sorted((*workdir.glob("measures.json"), *workdir.glob("*/measures.json"))):
         record = records.read_json(path)
-        if len(record["layers"]) < 2:
+        if len(record.get("layers", ())) < 2:
             continue
-        name = record["model"] if path.parent == workdir else path.parent.name
+        name = (record.get("model") if path.parent == workdir else None) or path.parent.name
         for layer in record["layers"]:
             for result in layer["results"]:
                 value, ends = result["value"], (math.nan, math.nan)
