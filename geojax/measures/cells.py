@@ -1,25 +1,18 @@
 """Statistics of a quantized cloud: each reads a `Cells` pytree, whichever quantizer made it."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from geojax.measures.conventions import check_convention, need_key
 from geojax.measures.spread import early_enrichment
 from geojax.ops import order
 from geojax.ops.kmeans import cell_counts
+from geojax.ops.label_spectra import label_eigenvalues
 from geojax.ops.moments import masked_mean
-from geojax.ops.safe import matmul, ratio
-from geojax.ops.spectrum import descending_eigenvalues
+from geojax.ops.safe import ratio
 from geojax.quantizers.cells import Cells
-from geojax.typing import Key, Points, Scalar
-
-# Cells of at most so many points get their eigenvalues from a Gram matrix of that size, the others from a d x d one.
-GRAM_SIZES = (16, 64, 128, 256, 512)
-# Rows of a large cell whose products are added up at once.
-ROWS = 256
+from geojax.typing import Key, Scalar
 
 
 def reconstruction_error(cells: Cells, *, convention: str = "standard", key: Key | None = None) -> Scalar:
@@ -217,24 +210,18 @@ def cell_eee(cells: Cells, *, convention: str = "standard", key: Key | None = No
       A value in [0, 1). It depends on the number of points in the cells: two points give 1/4, and N(0, I) in 768
       dimensions about .285, .154 and .214 for 3, 10 and 100. NaN where no cell holds two distinct points.
 
-    Cost: O(M n d min(n, d) + M K q^3), q the smaller of d and the size of a cell; memory O(n d + d^2). Under vmap
-    every cell pays for the largest.
+    Cost: O(M n d min(n, d) + M K q^3), q the smaller of d and the size of a cell; memory O(n d + M K d).
 
     Reference: arXiv 2406.12159.
     """
     check_convention(convention)
-    size = cells.counts.shape[1]
-
-    def codebook(codes: Int[Array, "n"]) -> tuple[Float[Array, "K"], Bool[Array, "K"]]:
-        labels = jnp.where(cells.distinct, codes, size)
-        counts = cell_counts(labels, size)
-        starts = jnp.cumsum(counts) - counts
-        _, rows = jax.lax.sort((labels, jnp.arange(labels.shape[0], dtype=jnp.int32)), num_keys=1)
-        values = jax.lax.map(lambda cell: _enrichment(cells.points, rows, *cell), (starts, counts))
-        # Distinct points whose differences vanish beside the cloud's extent have no value.
-        return values, (counts > 1) & ~jnp.isnan(values)
-
-    values, valid = jax.lax.map(codebook, cells.codes.T)
+    k = cells.counts.shape[1]
+    labels = jnp.where(cells.distinct, cells.codes.T, k)
+    counts = jax.vmap(lambda labels: cell_counts(labels, k))(labels)
+    eigenvalues = label_eigenvalues(cells.points, labels, k)
+    values = jax.vmap(jax.vmap(early_enrichment))(eigenvalues, jnp.minimum(counts, cells.points.shape[1]))
+    # Distinct points whose differences vanish beside the cloud's extent have no value.
+    valid = (counts > 1) & ~jnp.isnan(values)
     if convention == "paper":
         values = jnp.round(values, 4)
     return ratio(jnp.sum(jnp.where(valid, values, 0)), jnp.sum(valid).astype(jnp.float32))
@@ -244,33 +231,3 @@ def _shares(cells: Cells) -> Float[Array, "M K"]:
     """Share of the points in every cell; NaN where there are no points."""
     counts = cells.counts.astype(jnp.float32)
     return ratio(counts, jnp.sum(counts, 1, keepdims=True))
-
-
-def _enrichment(points: Points, rows: Int[Array, "n"], start: Int[Array, ""], count: Int[Array, ""]) -> Scalar:
-    """EEE of the points at `rows[start : start + count]`, by the smaller of their two Gram matrices."""
-    n, d = points.shape
-    q = jnp.minimum(count, d)
-    divisor = jnp.maximum(count, 1)
-
-    def members(first: Int[Array, ""] | int, length: int) -> Float[Array, "length d"]:
-        """So many of the points, relative to the first of all; zero beyond the last."""
-        place = first + jnp.arange(length)
-        found = points[rows[jnp.minimum(start + place, n - 1)]] - points[rows[jnp.minimum(start, n - 1)]]
-        return jnp.where((place < count)[:, None], found, 0)
-
-    def by_rows(length: int) -> Scalar:
-        found = members(0, length)
-        found = jnp.where((jnp.arange(length) < count)[:, None], found - jnp.sum(found, 0) / divisor, 0)
-        return early_enrichment(descending_eigenvalues(matmul(found, found.T), q), q)
-
-    def by_columns() -> Scalar:
-        def add(block, sums):
-            found = members(block * ROWS, ROWS)
-            return sums[0] + jnp.sum(found, 0), sums[1] + matmul(found.T, found)
-
-        total, products = jax.lax.fori_loop(0, -(-count // ROWS), add, (jnp.zeros(d), jnp.zeros((d, d))))
-        return early_enrichment(descending_eigenvalues(products - jnp.outer(total, total) / divisor, q), q)
-
-    sizes = [size for size in GRAM_SIZES if size < d]
-    branch = jnp.sum(count > jnp.array(sizes, jnp.int32))
-    return jax.lax.switch(branch, [*(partial(by_rows, size) for size in sizes), by_columns])

@@ -1,13 +1,11 @@
 """Order statistics: sorting, quantiles of masked values."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from geojax.ops.threads import over_cores
 from geojax.typing import Mask, Scalar
 
 
@@ -42,9 +40,7 @@ def _sort_rows(values: jax.Array) -> np.ndarray:
         row[:] = source
         row.sort()
 
-    # A pool that lives on would be inherited, without its threads, by a process that forks.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(sort_row, rows, np.asarray(values).reshape(rows.shape)))
+    over_cores(sort_row, rows, np.asarray(values).reshape(rows.shape))
     return ordered
 
 

@@ -1,0 +1,125 @@
+"""Eigenvalues of many parts of a cloud at once."""
+
+from functools import partial
+from threading import Lock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from geojax.ops.kmeans import cell_counts
+from geojax.ops.lapack import host_eigenvalues
+from geojax.ops.safe import matmul
+from geojax.ops.spectrum import descending_eigenvalues
+from geojax.ops.threads import one_blas_thread, over_cores
+from geojax.typing import Points
+
+# Parts of at most so many points get their eigenvalues from a Gram matrix of that size, the others from a d x d one.
+GRAM_SIZES = (16, 64, 128, 256, 512)
+# Rows of a large part whose products are added up at once.
+ROWS = 256
+_ALONE = Lock()
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def label_eigenvalues(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
+    """Eigenvalues, descending, of the scatter X'X of the points with each label, X about their mean, for M labellings.
+
+    Entries beyond the smaller of d and the number of points are zero.
+
+    On a CPU by SciPy, a part to each core: 1024 parts of 116 667 x 384 points take it 1.1 s on two cores, XLA, which
+    has one core for eigenvalues and needs sizes that it knows beforehand, 4.7 s. Not where devices work together: one
+    that waits for the others holds the thread that would call SciPy.
+
+    Args:
+      points: Float[n, d], near unit size.
+      labels: Int[M, n], from 0 to k - 1; rows with other labels are left out.
+      k: number of labels.
+
+    Cost: O(M n d min(n, d) + M k q^3), q the smaller of d and the size of a part. Memory: that of the result and of
+    one part, on a CPU a second cloud. XLA's under vmap: every part pays for the largest.
+    """
+    if jax.device_count() > 1:
+        return _traced(points, labels, k)
+    on_host = partial(_label_eigenvalues_on_host, k=k)
+    return jax.lax.platform_dependent(points, labels, cpu=on_host, default=partial(_traced, k=k))
+
+
+@label_eigenvalues.defjvp
+def _label_eigenvalues_jvp(k, primals, tangents):
+    return jax.jvp(lambda points: _traced(points, primals[1], k), primals[:1], tangents[:1])
+
+
+def _traced(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
+    def labelling(labels: Int[Array, "n"]) -> Float[Array, "k d"]:
+        labels = jnp.where((labels >= 0) & (labels < k), labels, k)
+        counts = cell_counts(labels, k)
+        _, rows = jax.lax.sort((labels, jnp.arange(labels.shape[0], dtype=jnp.int32)), num_keys=1)
+        return jax.lax.map(lambda part: _part_eigenvalues(points, rows, *part), (jnp.cumsum(counts) - counts, counts))
+
+    return jax.lax.map(labelling, labels)
+
+
+def _part_eigenvalues(
+    points: Points, rows: Int[Array, "n"], start: Int[Array, ""], count: Int[Array, ""]
+) -> Float[Array, "d"]:
+    """Of the points at `rows[start : start + count]`, by the smaller of their two Gram matrices."""
+    n, d = points.shape
+    divisor = jnp.maximum(count, 1)
+
+    def members(first: Int[Array, ""] | int, length: int) -> Float[Array, "length d"]:
+        """So many of the points, relative to the first of all; zero beyond the last."""
+        place = first + jnp.arange(length)
+        found = points[rows[jnp.minimum(start + place, n - 1)]] - points[rows[jnp.minimum(start, n - 1)]]
+        return jnp.where((place < count)[:, None], found, 0)
+
+    def by_rows(length: int) -> Float[Array, "d"]:
+        found = members(0, length)
+        found = jnp.where((jnp.arange(length) < count)[:, None], found - jnp.sum(found, 0) / divisor, 0)
+        return jnp.pad(descending_eigenvalues(matmul(found, found.T), count), (0, d - length))
+
+    def by_columns() -> Float[Array, "d"]:
+        def add(block, sums):
+            found = members(block * ROWS, ROWS)
+            return sums[0] + jnp.sum(found, 0), sums[1] + matmul(found.T, found)
+
+        total, products = jax.lax.fori_loop(0, -(-count // ROWS), add, (jnp.zeros(d), jnp.zeros((d, d))))
+        return descending_eigenvalues(products - jnp.outer(total, total) / divisor, count)
+
+    sizes = [size for size in GRAM_SIZES if size < d]
+    branch = jnp.sum(count > jnp.array(sizes, jnp.int32))
+    return jax.lax.switch(branch, [*(partial(by_rows, size) for size in sizes), by_columns])
+
+
+def _label_eigenvalues_on_host(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
+    result = jax.ShapeDtypeStruct((labels.shape[0], k, points.shape[1]), points.dtype)
+    return jax.pure_callback(partial(_all_eigenvalues, k=k), result, points, labels, vmap_method="sequential")
+
+
+def _all_eigenvalues(points: jax.Array, labels: jax.Array, k: int) -> np.ndarray:
+    points, labels = np.asarray(points), np.asarray(labels)
+    values = np.zeros((len(labels), k, points.shape[1]), points.dtype)
+    parts = []
+    for one, own in zip(values, labels, strict=True):
+        order = np.argsort(own, kind="stable")
+        ends = np.searchsorted(own[order], np.arange(k + 1))
+        parts += [(order[first:last], part) for part, first, last in zip(one, ends[:-1], ends[1:], strict=True)]
+    # The largest first, so that no core is left with one at the end.
+    parts.sort(key=lambda part: -len(part[0]))
+    # One call at a time: BLAS is limited for the whole process, and by one thread of it alone.
+    with _ALONE, one_blas_thread():
+        over_cores(lambda part: _eigenvalues_of_rows(points, *part), parts)
+    return values
+
+
+def _eigenvalues_of_rows(points: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    """Writes the eigenvalues of those rows, by the smaller of their two Gram matrices."""
+    count, d = len(rows), points.shape[1]
+    if count < 2:
+        return
+    members = points[rows]
+    members -= members[0]
+    members -= np.full(count, 1 / count, members.dtype) @ members
+    gram = members @ members.T if count <= d else members.T @ members
+    values[: len(gram)] = np.maximum(host_eigenvalues(gram)[::-1], 0)
