@@ -13,7 +13,9 @@ from geojax.typing import Key, Labels, Mask, Points
 BLOCK = 2048
 
 
-def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> Float[Array, "k d"]:
+def lloyd(
+    points: Points, mask: Mask, key: Key, *, k: int, iterations: int, start: Float[Array, "k d"] | None = None
+) -> Float[Array, "k d"]:
     """Centroids of k-means by Lloyd's algorithm.
 
     Starts from the k unmasked rows with the largest draws of `uniform(key, (n,))`, so that masked rows appended to
@@ -31,8 +33,12 @@ def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> F
     Cost: O(iterations n k d) time, O(n d) memory.
     """
 
+    n = points.shape[0]
+    blocks, lengths = jax.vmap(_in_columns)(row_blocks(points, BLOCK)), jnp.sum(points**2, 1)
+
     def step(_, centroids: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        codes, squared = nearest(points, centroids)
+        codes, best = (found.reshape(-1)[:n] for found in jax.lax.map(lambda own: _best(own, centroids), blocks))
+        squared = jnp.maximum(lengths - 2 * best, 0)
         sums, counts = label_sums(points, jnp.where(mask, codes, k), k)
         means = sums / jnp.maximum(counts, 1)[:, None]
         _, farthest = jax.lax.top_k(jnp.where(mask, squared, -1), k)
@@ -40,9 +46,10 @@ def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> F
         spare = farthest[jnp.cumsum(empty) - 1]
         return jnp.where(empty[:, None], jnp.where(mask[spare][:, None], points[spare], centroids), means)
 
-    _, first = jax.lax.top_k(jnp.where(mask, jax.random.uniform(key, mask.shape), -1), k)
-    first = jnp.where(mask[first], first, first[0])
-    return jax.lax.fori_loop(0, iterations, step, points[first])
+    if start is None:
+        _, first = jax.lax.top_k(jnp.where(mask, jax.random.uniform(key, mask.shape), -1), k)
+        start = points[jnp.where(mask[first], first, first[0])]
+    return jax.lax.fori_loop(0, iterations, step, start)
 
 
 def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Float[Array, "n"]]:
@@ -50,20 +57,29 @@ def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Flo
 
     A row with NaN gets the label k. Memory: O(block k) beside the result; n x k never exists.
     """
-    k = centroids.shape[0]
-    half = jnp.sum(centroids**2, 1) / 2
-    index = jnp.arange(k, dtype=jnp.int32)
-
-    def block(rows: Float[Array, "b d"]) -> tuple[Int[Array, "b"], Float[Array, "b"]]:
-        scores = half - matmul(rows, centroids.T)
-        least = jnp.min(scores, 1)
-        # Two vectorised minima: on a CPU they take a sixth of the time of XLA's argmin.
-        labels = jnp.min(jnp.where(scores == least[:, None], index, k), 1)
-        return labels, jnp.maximum(2 * least + jnp.sum(rows**2, 1), 0)
-
-    labels, squared = jax.lax.map(block, row_blocks(points, BLOCK))
+    labels, best = jax.lax.map(lambda rows: _best(_in_columns(rows), centroids), row_blocks(points, BLOCK))
     n = points.shape[0]
-    return labels.reshape(-1)[:n], squared.reshape(-1)[:n]
+    return labels.reshape(-1)[:n], jnp.maximum(jnp.sum(points**2, 1) - 2 * best.reshape(-1)[:n], 0)
+
+
+def _in_columns(rows: Float[Array, "b d"]) -> Float[Array, "e b"]:
+    """Points in columns with a one below each, which is multiplied with a centroid's own part of a score.
+
+    In this layout the best of k scores is found by operations on whole vectors of points: with its products it takes
+    70 ms of CPU time for 116 667 x 96 points and 256 centroids, of which 53 ms are the products; by rows 90 ms.
+    """
+    return jnp.concatenate([rows.T, jnp.ones_like(rows[:, :1]).T])
+
+
+def _best(columns: Float[Array, "e b"], centroids: Float[Array, "k d"]) -> tuple[Int[Array, "b"], Float[Array, "b"]]:
+    """The label of the largest x.c - |c|^2 / 2 of every point, the first of equals, and that score."""
+    k = centroids.shape[0]
+    weights = jnp.concatenate([centroids, -jnp.sum(centroids**2, 1, keepdims=True) / 2], 1)
+    scores = matmul(weights, columns)
+    best = jnp.max(scores, 0)
+    # A maximum and a minimum, both vectorised: on a CPU they take a sixth of the time of XLA's argmax.
+    index = jnp.arange(k, dtype=jnp.int32)[:, None]
+    return jnp.min(jnp.where(scores == best, index, k), 0), best
 
 
 def cell_counts(labels: Labels, k: int) -> Int[Array, "k"]:
