@@ -62,10 +62,14 @@ class Regression:
     def occupy(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> Float[Array, "M K d"]:
         """The codebooks, entries without points moved to where they reconstruct the worst fitted rows, one each."""
         count, size, _ = self.entries.shape
-        residuals = rows - sum_entries(self.entries, codes)
-        _, worst = jax.lax.top_k(jnp.where(weight > 0, jnp.sum(residuals**2, 1), -1), min(size, len(rows)))
         empty = jnp.diag(self.gram) < 0.5
-        spare = worst[jnp.minimum(jnp.cumsum(empty) - 1, len(worst) - 1)].reshape(count, size)
-        moved = jnp.stack([take(self.entries[m], codes[spare[m], m]) + residuals[spare[m]] for m in range(count)])
-        usable = empty.reshape(count, size) & (weight[spare] > 0)
-        return jnp.where(usable[:, :, None], moved, self.entries)
+
+        def fill() -> Float[Array, "M K d"]:
+            residuals = rows - sum_entries(self.entries, codes)
+            _, worst = jax.lax.top_k(jnp.where(weight > 0, jnp.sum(residuals**2, 1), -1), min(size, len(rows)))
+            spare = worst[jnp.minimum(jnp.cumsum(empty) - 1, len(worst) - 1)].reshape(count, size)
+            moved = jnp.stack([take(self.entries[m], codes[spare[m], m]) + residuals[spare[m]] for m in range(count)])
+            usable = empty.reshape(count, size) & (weight[spare] > 0)
+            return jnp.where(usable[:, :, None], moved, self.entries)
+
+        return jax.lax.cond(jnp.any(empty), fill, lambda: self.entries)
