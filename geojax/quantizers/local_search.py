@@ -20,11 +20,11 @@ from geojax.typing import Key, Mask, Points
 # leave the draws of those before them as they are.
 BLOCK = 2048
 # Passes over the cloud in training, where their number is not given.
-PASSES = 20
-# Of the first noise on the codebooks: more leaves more error after 20 passes, less leaves less even cells.
+PASSES = 14
+# Of the first noise on the codebooks: more leaves more error after so few passes, less leaves less even cells.
 HEAT = 0.7
-# Blocks between two updates of the codebooks.
-CHUNK = 4
+# Blocks between two updates of the codebooks: fewer let them follow sooner, and 14 passes then do for about 16.
+CHUNK = 2
 # Local searches when encoding, from random codes; while training each pass adds one to those of the passes before.
 SEARCHES = 16
 # Updates of every code in one local search.
@@ -78,7 +78,8 @@ def fit(
       key: draws the first codes, the noise and the searches.
       codebooks: M.
       codebook_size: K, entries of one codebook; at most n.
-      iterations: passes over the cloud, 20 by default; half as many take half the time and leave 2 % more error.
+      iterations: passes over the cloud, 14 by default; 20 leave .4 % less error on 116 667 points, 1 to 2 % less on
+        10 000 to 20 000, for which there is more to gain by each.
       mask: Bool[n], rows that count.
 
     Cost: O(iterations n M K (d + M)) time; memory O(n (d + M) + (M K)^2 + M K d).
