@@ -66,7 +66,7 @@ def _in_columns(rows: Float[Array, "b d"]) -> Float[Array, "e b"]:
     """Points in columns with a one below each, which is multiplied with a centroid's own part of a score.
 
     In this layout the best of k scores is found by operations on whole vectors of points: with its products it takes
-    70 ms of CPU time for 116 667 x 96 points and 256 centroids, of which 53 ms are the products; by rows 90 ms.
+    35 ms of CPU time for 116 667 x 96 points and 256 centroids, of which 26 ms are the products; by rows 45 ms.
     """
     return jnp.concatenate([rows.T, jnp.ones_like(rows[:, :1]).T])
 

@@ -28,7 +28,7 @@ def label_eigenvalues(points: Points, labels: Int[Array, "M n"], k: int) -> Floa
 
     Entries beyond the smaller of d and the number of points are zero.
 
-    On a CPU by SciPy, a part to each core: 1024 parts of 116 667 x 384 points take it 1.1 s on two cores, XLA, which
+    On a CPU by SciPy, a part to each core: 1024 parts of 116 667 x 384 points take it 1.2 s on two cores, XLA, which
     has one core for eigenvalues and needs sizes that it knows beforehand, 4.7 s. Not where devices work together: one
     that waits for the others holds the thread that would call SciPy.
 
