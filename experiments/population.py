@@ -34,8 +34,9 @@ def members(config: Finetune) -> dict[str, Finetune]:
     """
     if config.population < 0:
         raise InputError(f"population is {config.population}: give how many train at once, or 0 for as many as fit")
+    one_model = "," not in config.model or Path(config.model).is_dir()
     lists = {
-        "model": names(config.model) or (config.model,),
+        "model": (config.model,) if one_model else names(config.model),
         "alpha": numbers(config.alphas) or (config.alpha,),
         "noise_seed": tuple(map(int, numbers(config.noise_seeds))) or (config.noise_seed,),
         "seed": tuple(map(int, numbers(config.seeds))) or (config.seed,),

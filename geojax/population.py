@@ -23,7 +23,7 @@ from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.finetune import Settings, dropout_key, pace, prepared, rows_of_steps, scored
 from geojax.glue.data import TaskData, digest
-from geojax.glue.encode import Batch, Encoded, EncodedTask
+from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.sharding import member_shardings
@@ -71,12 +71,11 @@ def finetune_population(
     Raises:
       InputError: as `finetune`, and members that do not fit each other.
     """
-    first = members[0]
-    encoded = [prepared(member.model, member.data, member.settings, member.encoded) for member in members]
-    _check(members, [len(task.train) for task in encoded])
+    _check(members)
+    encoded = _encoded(members)
     start = time.monotonic()
     train = partial(_train, members, [task.train for task in encoded], checkpoint_seconds, progress)
-    with enough_memory(first.settings.micro_batch, first.settings.max_length):
+    with enough_memory(members[0].settings.micro_batch, members[0].settings.max_length):
         if workdir is None:
             state, begun = train(None)
         else:
@@ -86,7 +85,7 @@ def finetune_population(
         steps, params = jax.device_get((state.step, state.params))
     seconds = (time.monotonic() - start) / len(members)
     del state  # frees the moments
-    total = first.settings.steps(len(encoded[0].train))
+    total = members[0].settings.steps(len(encoded[0].train))
     found = []
     for place, (member, task) in enumerate(zip(members, encoded, strict=True)):
         own = jax.tree.map(lambda leaf, place=place: leaf[place], params)
@@ -102,14 +101,29 @@ def finetune_population(
     return found
 
 
-def _check(members: Sequence[Member], examples: Sequence[int]) -> None:
+def _encoded(members: Sequence[Member]) -> list[EncodedTask]:
+    """The tokenised splits of every member; of one tokenizer and the same data they are made once."""
+    first, made = members[0], {}
+    for member in members:
+        key = (id(member.model.tokenizer), id(member.data))
+        if member.encoded is not None or key not in made:
+            made[key] = member.encoded or encode_task(member.model.tokenizer, member.data, first.settings.max_length)
+    found = [made[id(member.model.tokenizer), id(member.data)] for member in members]
+    prepared(first.model, first.data, first.settings, found[0])  # as one fits, all do
+    return found
+
+
+def _check(members: Sequence[Member]) -> None:
     """Refuses members that cannot share a step."""
+    if not members:
+        raise InputError("a population needs a member")
     first = members[0]
     if len({member.name for member in members}) < len(members):
         raise InputError(f"members of a population need names of their own: {', '.join(m.name for m in members)}")
-    for member, count in zip(members, examples, strict=True):
+    for member in members:
         facts = {"architecture": (member.model.apply, first.model.apply)}
-        facts |= {"task": (member.data.task.name, first.data.task.name), "training examples": (count, examples[0])}
+        facts |= {"task": (member.data.task.name, first.data.task.name)}
+        facts |= {"training examples": (len(member.data.train), len(first.data.train))}
         shared = [name for name in asdict(first.settings) if name not in OWN]
         facts |= {name: (getattr(member.settings, name), getattr(first.settings, name)) for name in shared}
         for name, (own, theirs) in facts.items():
@@ -160,8 +174,11 @@ def _train(
             sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same)
         return update(state, sums, rates, number, method, along)
 
-    stacked = jax.tree.map(lambda *leaves: jax.device_put(jnp.stack(leaves), along), *(m.model.params for m in members))
-    return loop(take, batches, *start(stacked, method, along), total, checkpoint_seconds, progress, folder)
+    def stack(*leaves: Array) -> Array:
+        return jax.device_put(jnp.stack(leaves), along)
+
+    stacked = partial(jax.tree.map, stack, *(member.model.params for member in members))
+    return loop(take, batches, *start(stacked(), method, along), total, checkpoint_seconds, progress, folder)
 
 
 def micro_batches(
@@ -182,7 +199,7 @@ def micro_batches(
     return found
 
 
-@partial(jax.jit, static_argnames=("method", "along"))
+@partial(jax.jit, static_argnames=("method", "along"), donate_argnames="params")
 def start(params: Params, method: str, along: NamedSharding) -> tuple[State, Sums]:
     """State and sums of all members before the first step."""
     found = jax.vmap(partial(step.init_state, method=method))(params), jax.vmap(step.no_sums)(params)

@@ -148,8 +148,11 @@ def test_members_that_do_not_fit(changed, message):
     members = bags(2)
     with pytest.raises(InputError, match=message):
         finetune_population([members[0], dataclasses.replace(members[1], **changed)])
+    with pytest.raises(InputError, match="a population needs a member"):
+        finetune_population([])
 
 
+@pytest.mark.slow
 def test_members_lie_over_as_many_devices_as_divide_them():
     """Eight fake devices, in a process of their own: the losses are those of single runs on one of them."""
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
