@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from test_finetune import SETTINGS, Letters, Stopped, same, stand_in, stop_at, task_data
+from test_finetune import SETTINGS, Letters, Stopped, kill_and_return, same, stand_in, stop_at, task_data
 
 from geojax import finetune, memory, perturb, population
 from geojax.errors import InputError
@@ -129,6 +130,27 @@ def test_an_interrupted_population_ends_with_the_same_bits(tmp_path, last):
         finetune_population([members[0], dataclasses.replace(members[1], settings=changed), members[2]], **options)
 
 
+RUN = """
+import pickle, sys
+sys.path.insert(0, sys.argv[2])
+import jax
+from pathlib import Path
+import test_population as t
+found = t.finetune_population(
+    t.bags(epochs=int(sys.argv[3])), workdir=sys.argv[1], checkpoint_seconds=0.05,
+    progress=lambda step, total, loss: print(step, flush=True),
+)
+leaves = [[leaf.tobytes() for leaf in jax.tree.leaves(params)] for params, _ in found]
+(Path(sys.argv[1]) / "final.pickle").write_bytes(pickle.dumps((leaves, [result["score"] for _, result in found])))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_population_ends_with_the_same_bits(tmp_path):
+    undisturbed = kill_and_return(tmp_path / "a", 60, 0, random.Random(0), RUN)
+    assert kill_and_return(tmp_path / "b", 60, 4, random.Random(1), RUN) == undisturbed
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -183,6 +205,7 @@ def test_how_many_train_at_once(count, fitting, devices, expected):
     assert memory.share(count, fitting, devices) == expected
 
 
+@pytest.mark.slow
 def test_the_estimate_grows_with_the_model_and_the_micro_batch():
     data = finetune.encode_task(Letters(), task_data(n=20), 24).train
     settings = Settings(max_length=24, micro_batch=2)
