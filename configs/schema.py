@@ -31,7 +31,7 @@ class Measure:
     noise_seed: int = 0  # seed of that noise
     codebooks: int = 4  # M, codebooks of the quantizer; the width d must be divisible by it
     codebook_size: int = 256  # K, entries of one codebook
-    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 14 passes for lsq
+    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
     quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean, their spread gives se_quantizer
     max_points: int = 0  # of a model: hold a uniform sample of so many points a layer, in one pass; 0: hold all points
     groups: int = 24  # groups of sequences that are left out in turn for standard errors; 0: no errors
@@ -58,7 +58,7 @@ class Plan:
     noise_seed: int = 0  # seed of that noise
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
-    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 14 passes for lsq
+    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
     quantizer_seeds: int = 3  # refits of the quantizer
     groups: int = 24  # groups of sequences that are left out in turn for standard errors
     seed: int = 0  # seed of the sub-samples and of the measures' own randomness
@@ -90,7 +90,7 @@ class Compare:
     convention: str = "standard"  # "standard" or "paper"
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
-    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 14 passes for lsq
+    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
     quantizer_seeds: int = 3  # refits of the quantizer; with 1 the quantized measures cannot be told apart
     groups: int = 24  # groups of sequences that are left out in turn for standard errors
     seed: int = 0  # seed of the measures' own randomness
@@ -188,7 +188,7 @@ class Study:
     convention: str = "standard"  # "standard" or "paper"
     codebooks: int = 4  # M, codebooks of the quantizer
     codebook_size: int = 256  # K, entries of one codebook
-    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 14 passes for lsq
+    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
     quantizer_seeds: int = 1  # refits of the quantizer
     seed: int = 42  # seed of fine-tuning and of the measures' own randomness
     epochs: int = 3  # passes over the training set

@@ -61,7 +61,10 @@ def test_help_tells_what_can_be_run():
         (["--config=configs/measure.py", "--wrkdir=x"], "Did you mean: workdir"),
         (["--config=configs/measure.py", "--config.codebooks=four"], "codebooks=four"),
         (["--config=configs/measure.py", "eee"], "'eee' is not a flag"),
-        (["--config=configs/measure.py", "--sweep"], "no work units; there are configs/demo.py, configs/study.py"),
+        (
+            ["--config=configs/measure.py", "--sweep"],
+            "no work units; there are configs/demo.py, configs/side_by_side.py, configs/study.py",
+        ),
         (["--config=configs/measure.py", "--dry_run"], "cannot tell what it would take; there are configs/demo.py, "),
         (["--config=configs/demo.py", "--workers=2"], "--workers needs --sweep"),
         (["--config=configs/demo.py", "--sweep", "--workers=2"], "for --executor=local and slurm, not for inline"),

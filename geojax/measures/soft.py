@@ -69,13 +69,13 @@ def _soft_counts(
     # Distances go by the Gram form: none is known better than this.
     error = jnp.maximum(error, ROUNDING * jnp.sum(still**2) / n)
     unit = temperature * jnp.where(error == 0, 1, error)
-    half = jnp.where(first_occurrences(entries, jnp.ones(len(entries), bool)), jnp.sum(codebook**2, 1) / 2, jnp.inf)
+    twin = ~first_occurrences(entries, jnp.ones(len(entries), bool))[:, None]
 
     @jax.checkpoint  # in reverse mode too, no more than one block of shares exists
     def add(counts: Float[Array, "K"], block: tuple[Float[Array, "b s"], Float[Array, "b"]]):
         rows, weights = block
-        shares = jax.nn.softmax((matmul(rows, codebook.T) - half) * (2 / unit), axis=1)
-        return counts + matmul(weights, shares), None
+        scores = jnp.where(twin, -jnp.inf, kmeans.scores(kmeans.in_columns(rows), codebook))
+        return counts + matmul(jax.nn.softmax(scores * (2 / unit), axis=0), weights), None
 
     blocks = row_blocks(rows, kmeans.BLOCK), row_blocks(mask.astype(jnp.float32), kmeans.BLOCK)
     return jax.lax.scan(add, jnp.zeros(codebook.shape[0]), blocks)[0]

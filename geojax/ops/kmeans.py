@@ -32,9 +32,8 @@ def lloyd(
 
     Cost: O(iterations n k d) time, O(n d) memory.
     """
-
     n = points.shape[0]
-    blocks, lengths = jax.vmap(_in_columns)(row_blocks(points, BLOCK)), jnp.sum(points**2, 1)
+    blocks, lengths = jax.vmap(in_columns)(row_blocks(points, BLOCK)), jnp.sum(points**2, 1)
 
     def step(_, centroids: Float[Array, "k d"]) -> Float[Array, "k d"]:
         codes, best = (found.reshape(-1)[:n] for found in jax.lax.map(lambda own: _best(own, centroids), blocks))
@@ -57,12 +56,12 @@ def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Flo
 
     A row with NaN gets the label k. Memory: O(block k) beside the result; n x k never exists.
     """
-    labels, best = jax.lax.map(lambda rows: _best(_in_columns(rows), centroids), row_blocks(points, BLOCK))
+    labels, best = jax.lax.map(lambda rows: _best(in_columns(rows), centroids), row_blocks(points, BLOCK))
     n = points.shape[0]
     return labels.reshape(-1)[:n], jnp.maximum(jnp.sum(points**2, 1) - 2 * best.reshape(-1)[:n], 0)
 
 
-def _in_columns(rows: Float[Array, "b d"]) -> Float[Array, "e b"]:
+def in_columns(rows: Float[Array, "b d"]) -> Float[Array, "e b"]:
     """Points in columns with a one below each, which is multiplied with a centroid's own part of a score.
 
     In this layout the best of k scores is found by operations on whole vectors of points: with its products it takes
@@ -71,15 +70,19 @@ def _in_columns(rows: Float[Array, "b d"]) -> Float[Array, "e b"]:
     return jnp.concatenate([rows.T, jnp.ones_like(rows[:, :1]).T])
 
 
+def scores(columns: Float[Array, "e b"], centroids: Float[Array, "k d"]) -> Float[Array, "k b"]:
+    """x.c - |c|^2 / 2 of every centroid and point of `in_columns`: larger where they are nearer."""
+    return matmul(jnp.concatenate([centroids, -jnp.sum(centroids**2, 1, keepdims=True) / 2], 1), columns)
+
+
 def _best(columns: Float[Array, "e b"], centroids: Float[Array, "k d"]) -> tuple[Int[Array, "b"], Float[Array, "b"]]:
-    """The label of the largest x.c - |c|^2 / 2 of every point, the first of equals, and that score."""
+    """The label of the largest score of every point, the first of equals, and that score."""
     k = centroids.shape[0]
-    weights = jnp.concatenate([centroids, -jnp.sum(centroids**2, 1, keepdims=True) / 2], 1)
-    scores = matmul(weights, columns)
-    best = jnp.max(scores, 0)
+    found = scores(columns, centroids)
+    best = jnp.max(found, 0)
     # A maximum and a minimum, both vectorised: on a CPU they take a sixth of the time of XLA's argmax.
     index = jnp.arange(k, dtype=jnp.int32)[:, None]
-    return jnp.min(jnp.where(scores == best, index, k), 0), best
+    return jnp.min(jnp.where(found == best, index, k), 0), best
 
 
 def cell_counts(labels: Labels, k: int) -> Int[Array, "k"]:
