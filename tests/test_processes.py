@@ -55,14 +55,14 @@ def start_two(data, workdir, **settings):
 def ends(running):
     """The exit status and the log of each process."""
     try:
-        logs = [process.communicate(timeout=200)[1] for process in running]
+        logs = [process.communicate(timeout=500)[1] for process in running]
     finally:
         for process in running:
             process.kill()
     return [process.returncode for process in running], logs
 
 
-def wait_for(condition, running, seconds=200):
+def wait_for(condition, running, seconds=500):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end and all(process.poll() is None for process in running), ends(running)
