@@ -1,12 +1,12 @@
 """Fine-tune one model on one task: `result.json` is written last, `model/` is what was scored."""
 
+import contextlib
 import dataclasses
 import logging
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import PurePath
 from typing import Any
 
@@ -60,17 +60,19 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
         with processes.together(InputError):
             data = load_data(config)
             source = models.resolve(config.model, config.revision or None)
-            with layout.on_host() if config.shard_parameters else nullcontext():
+            with layout.on_host() if config.shard_parameters else contextlib.nullcontext():
                 model = starting(models.load(source.folder), config, task)
-        params, result = finetune.finetune(
-            model,
-            data,
-            settings,
-            layout=devices,
-            workdir=workdir,
-            checkpoint_seconds=config.checkpoint_seconds,
-            progress=Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard),
-        )
+        reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)
+        with contextlib.closing(reporter):
+            params, result = finetune.finetune(
+                model,
+                data,
+                settings,
+                layout=devices,
+                workdir=workdir,
+                checkpoint_seconds=config.checkpoint_seconds,
+                progress=reporter,
+            )
         if processes.leads():
             folders.remove(workdir / "model")  # a kill may have left half of one
             models.save(workdir / "model", model.apply, params, model.tokenizer)
@@ -172,7 +174,10 @@ class Reporter:
                 self.board.add_scalar(name, value, line["step"])
         self.bar.update(self.rows)
         self.previous = loss
-        if step == total:
+
+    def close(self) -> None:
+        """Leaves the bar as it is, on a line of its own."""
+        if self.bar is not None:
             self.bar.close()
             if self.board:
                 self.board.close()

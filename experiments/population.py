@@ -4,6 +4,7 @@ A member is a config of a single run. Members train some at a time; each has the
 `result.json` is written last, and a row of `results.csv`.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -105,12 +106,14 @@ def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:
     """Trains some members as one step and writes what becomes of them."""
     logging.info("%d members train as one step: %s", len(group), ", ".join(group))
     members = [loader.member(name) for name in group]
-    found = finetune_population(
-        members,
-        workdir=workdir / "groups" / group[0],
-        checkpoint_seconds=loader.configs[group[0]].checkpoint_seconds,
-        progress=Reporter(workdir / "metrics.jsonl", members, loader.configs[group[0]].tensorboard),
-    )
+    reporter = Reporter(workdir / "metrics.jsonl", members, loader.configs[group[0]].tensorboard)
+    with contextlib.closing(reporter):
+        found = finetune_population(
+            members,
+            workdir=workdir / "groups" / group[0],
+            checkpoint_seconds=loader.configs[group[0]].checkpoint_seconds,
+            progress=reporter,
+        )
     for member, (params, result) in zip(members, found, strict=True):
         folder = folder_of(workdir, member.name)
         if "diverged_at" not in result:

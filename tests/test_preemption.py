@@ -93,8 +93,8 @@ def test_the_command_goes_on_after_sigterm(tmp_path):
     running[0].send_signal(signal.SIGTERM)
     (code,), (log,) = ends(running)
     assert code == 75, log
-    assert re.search(r"launch.py: stopped and saved at step \d+ of 48; the same command goes on from there\n$", log), (
-        log
-    )
+    assert re.search(
+        r"\nlaunch.py: stopped and saved at step \d+ of 48; the same command goes on from there\n$", log
+    ), log
     assert ends([start(line)])[0] == [0]
     assert records.read_json(Path(tmp_path / "run" / "result.json"))["resumed_at"] > 3
