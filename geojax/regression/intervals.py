@@ -19,7 +19,7 @@ from geojax.regression.robust import sums_by
 from geojax.regression.validation import leave_out, unit_sums
 from geojax.typing import Mask, Scalar
 
-ROUNDING = 1e-9  # 0.9 · 10 may exceed 9 by so much
+ROUNDING = 1e-9  # a sum of weights may miss the level by so much
 
 
 class Prediction(NamedTuple):
@@ -41,14 +41,19 @@ def lots_of(generator: np.random.Generator, ids: np.ndarray, draws: int = 100) -
 
 
 def order_statistic(values: Float[Array, "u q"], level: Scalar, units: Scalar) -> Float[Array, "q"]:
-    """The value of rank ⌈level·(units + 1)⌉ among the first `units`; infinite where that rank is beyond the last.
+    """The value whose rank among the first `units` is level·(units + 1), between two of them; infinite beyond the last.
 
-    A new value drawn like these lies below it with probability `level` at least on average, and at most
-    1/(units + 1) more. Values that do not count are infinite.
+    A new value drawn like these lies below it with probability `level` on average. Values that do not count are
+    infinite.
     """
-    rank = jnp.ceil(level * (units + 1) - ROUNDING).astype(int)
-    found = jnp.sort(values, axis=0)[jnp.clip(rank, 1, len(values)) - 1]
-    return jnp.where(rank > units, jnp.inf, found)
+    ordered = jnp.sort(values, axis=0)
+    rank = level * (units + 1)
+    low = jnp.clip(jnp.floor(rank + ROUNDING).astype(int), 1, len(values))
+    high = jnp.clip(low + 1, 1, len(values))
+    part = jnp.where(rank - low > ROUNDING, rank - low, 0.0)
+    at, beyond = ordered[low - 1], ordered[high - 1]
+    between = jnp.where(part > 0, at + part * (jnp.where(part > 0, beyond, at) - at), at)
+    return jnp.where(rank > units + ROUNDING, jnp.inf, between)
 
 
 def predict(
@@ -65,7 +70,7 @@ def predict(
     """Least-squares predictions with jackknife+ intervals that leave out units.
 
     With μ_u the fit without unit u and R_i = |y_i − μ_u(i)(x_i)|, one row of each unit is drawn; the upper end is the
-    value of rank ⌈level·(U + 1)⌉ among the U values μ_u(i)(x) + R_i, the lower end that among the negatives. Units of
+    value of rank level·(U + 1) among the U values μ_u(i)(x) + R_i, the lower end that among the negatives. Units of
     one row give the jackknife+; with families as units each family counts once, and the ends are means over the draws.
     If units are exchangeable with that of the new row it covers with probability `level` on average where leaving one
     unit out hardly moves the fit, and about 2·level − 1 at least whatever the truth. Finite for U ≥ level/(1 − level).
