@@ -151,7 +151,7 @@ def test_a_fine_tuning_in_a_store(tmp_path):
     line = [sys.executable, str(ROOT / "tests" / "in_store.py"), str(data), str(tmp_path / "local")]
     done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr[-3000:]
-    record = json.loads(done.stdout)
+    record = json.loads(done.stdout.splitlines()[-1])  # behind the tables of the runs
     assert "training" in record["interrupted"] and "result.json" not in record["interrupted"]
     assert record["resumed_at"] == 5 and record["same"]
     assert {1, 5, 15} <= set(record["steps"])

@@ -52,7 +52,10 @@ def test_micro_batches_have_the_losses_of_whole_ones(family, labels):
     whole, last = losses(apply, params, [[data.batch(index, 16)] for index in rows])
     cut, same = losses(apply, params, [data.micro_batches(index, 4) for index in rows])
     np.testing.assert_allclose(cut, whole, rtol=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-3), same, last)
+    # Not parameters: where a gradient is zero in theory, as of the keys' bias, Adam makes steps of its rounding.
+    every = data.batch(np.arange(100), 100)
+    logits, expected = (jax.jit(apply)(params, every)["logits"] for params in (same, last))
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
 def test_micro_batches_hold_every_row_once_and_as_short_as_they_can():
