@@ -17,9 +17,7 @@ class Measure:
     sequences: str = ""  # text file, one sequence a line; empty: the set that ships with geojax
     cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
     sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
-    task: str = (
-        ""  # measure a GLUE or miniature task's training examples, one point each; "transfer" needs their labels
-    )
+    task: str = ""  # measure a task's training examples instead, one point each; "transfer" needs their labels
     data_dir: str = ""  # of the task: folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
     hub: str = "nyu-mll/glue"  # of the task: data set on the HuggingFace hub, or a local folder in its layout
     train_examples: int = 1000  # of the task: random subset of the training set; 0: all of it
@@ -121,9 +119,7 @@ class Finetune:
     weight_decay: float = 0.0  # on dense kernels and embeddings only
     dtype: str = "float32"  # of the layers' activations in training: "float32", or "bfloat16" on accelerators
     remat: bool = False  # compute each layer again in the backward pass: less memory, more time
-    population: int = (
-        1  # members that train as one step, of these lists or of seeds seed, seed + 1, ...; 0: all that fit
-    )
+    population: int = 1  # members that train as one step, of these lists or of seeds from `seed` on; 0: all that fit
     alphas: str = ""  # of a population: noise levels; empty: alpha
     noise_seeds: str = ""  # of a population: seeds of the noise, at every level above 0; empty: noise_seed
     seeds: str = ""  # of a population: seeds of fine-tuning; empty: seed
@@ -278,9 +274,7 @@ class Benchmark:
     sequences: str = ""  # to sample: text file, one sequence a line; empty: the set that ships with geojax
     task: str = "mini_paraphrase"  # to fine-tune on
     data_dir: str = ""  # folder of that task's data, as in Finetune
-    parts: str = (
-        "pq,lsq,cell_eee,vrm,all,eight,sampling,sampling_batched,bootstrap,finetune_padded,finetune_longest,population"
-    )
+    parts: str = ""  # some of them, as "pq,lsq,cell_eee,vrm,sampling,finetune_padded"; empty: all
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud
 

@@ -73,7 +73,7 @@ class Inputs:
 
 def run(config: Benchmark, workdir: Path) -> None:
     """Writes `benchmark.csv`, a row a part, as the parts are done."""
-    wanted = names(config.parts)
+    wanted = names(config.parts) or tuple(PARTS)
     if unknown := [name for name in wanted if name not in PARTS]:
         raise InputError(f"part {unknown[0]!r} is unknown: choose some of {', '.join(PARTS)}")
     if config.repeats < 1:
