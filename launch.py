@@ -145,13 +145,9 @@ def part(text: str | None, flag: str) -> tuple[int, int]:
 
 def again(config: Any, path: Path, workdir: Path) -> list[str]:
     """The command line of this run behind `python`, without what says which units."""
-    standard = defaults(path)
-    changed = [
-        f"--config.{field.name}={value}"
-        for field in dataclasses.fields(config)
-        if (value := getattr(config, field.name)) != getattr(standard, field.name)
-    ]
-    return [sys.argv[0], f"--config={path}", *changed, f"--workdir={workdir}"]
+    from experiments.launching import changed
+
+    return [sys.argv[0], f"--config={path}", *changed(config, defaults(path)), f"--workdir={workdir}"]
 
 
 def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:

@@ -11,6 +11,7 @@ from experiments.progress import table
 from geojax import batches, glue
 from geojax.finetune import Settings, dropout_key
 from geojax.glue.encode import encode
+from geojax.memory import size
 from geojax.models import Apply, Model, make_apply, shapes
 
 SAMPLE = 1000  # random examples of a split whose lengths stand for all
@@ -78,12 +79,6 @@ def backward(apply: Apply, rows: int, length: int) -> int:
 def count(tree: Any) -> int:
     """Numbers in a tree of arrays or shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
-
-
-def size(tree: Any) -> int:
-    """Bytes of a tree of arrays or shapes; keys of random numbers are none."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)]
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
 
 def describe(costs: Mapping[str, Cost]) -> str:

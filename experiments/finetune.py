@@ -96,11 +96,10 @@ def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cos
     return {config.task: estimates.training(model, data, settings_of(config))}
 
 
-def settings_of(config: schema.Finetune) -> finetune.Settings:
-    """What the loop depends on."""
-    return finetune.Settings(
-        **{field.name: getattr(config, field.name) for field in dataclasses.fields(finetune.Settings)}
-    )
+def settings_of(config: Any, **own: Any) -> finetune.Settings:
+    """The settings of fine-tuning among those of a config, and some of the caller's own."""
+    shared = [field.name for field in dataclasses.fields(finetune.Settings) if hasattr(config, field.name)]
+    return finetune.Settings(**{name: getattr(config, name) for name in shared}, **own)
 
 
 def load_data(config: schema.Finetune) -> glue.TaskData:

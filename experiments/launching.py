@@ -5,11 +5,16 @@ import shlex
 from typing import Any
 
 
+def changed(config: Any, standard: Any) -> list[str]:
+    """The flags of the settings that are not those of `standard`, unquoted."""
+    return [
+        f"--config.{field.name}={value}"
+        for field in dataclasses.fields(config)
+        if (value := getattr(config, field.name)) != getattr(standard, field.name)
+    ]
+
+
 def command(name: str, config: Any) -> str:
     """The command of a config with the settings that are not its defaults."""
-    changed = [
-        shlex.quote(f"--config.{field.name}={getattr(config, field.name)}")
-        for field in dataclasses.fields(config)
-        if getattr(config, field.name) != field.default
-    ]
-    return " ".join([f"python launch.py --config=configs/{name}.py", *changed, "--workdir=DIR"])
+    flags = map(shlex.quote, changed(config, type(config)()))
+    return " ".join([f"python launch.py --config=configs/{name}.py", *flags, "--workdir=DIR"])

@@ -16,7 +16,7 @@ from scipy import stats
 from configs.lists import names
 from configs.schema import SideBySide
 from experiments import peers, progress, sweeps
-from experiments.finetune import environment
+from experiments.finetune import environment, settings_of
 from experiments.sweeps import Sweep, Unit
 from geojax import finetune, glue, models, records
 from geojax.errors import InputError
@@ -67,8 +67,7 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
 
 def work(config: SideBySide, tasks: Mapping[str, glue.TaskData], unit: Unit) -> dict[str, Any]:
     """One fine-tuning by one side."""
-    shared = [field.name for field in dataclasses.fields(finetune.Settings) if hasattr(config, field.name)]
-    settings = finetune.Settings(**{name: getattr(config, name) for name in shared}, seed=unit.settings["seed"])
+    settings = settings_of(config, seed=unit.settings["seed"])
     side, data = (ours if unit.settings["side"] == SIDES[0] else theirs), tasks[unit.settings["task"]]
     result = side(models.resolve(config.model).folder, data, settings)
     return result | {"train_examples": len(data.train.labels)} | environment()

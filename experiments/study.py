@@ -15,7 +15,7 @@ from typing import Any
 from configs.schema import Study
 from experiments import costs as estimates
 from experiments import spaces, summary, sweeps
-from experiments.finetune import environment, warn_of_other_machine
+from experiments.finetune import environment, settings_of, warn_of_other_machine
 from experiments.pool import MEASURE, Member, Pool, identity
 from experiments.sweeps import Sweep, Unit
 from geojax import finetune, glue, layout, population
@@ -35,7 +35,7 @@ def sweep(config: Study, workdir: Path) -> Sweep:
     """The study as work units: of each model its measurement, then its fine-tunings."""
     pool = Pool.of(config, workdir)
     spaces.chosen(config.measures)
-    tuning(config)
+    settings_of(config)
     return Sweep(
         workdir=workdir,
         units=tuple(job.unit for job in pool.jobs),
@@ -54,12 +54,6 @@ def headline(result: Mapping[str, Any]) -> str:
     return f"score {result['score']:.4f}" if "score" in result else f"{result['n']} points"
 
 
-def tuning(config: Study) -> finetune.Settings:
-    """The settings of every fine-tuning."""
-    shared = {field.name for field in dataclasses.fields(finetune.Settings)} & set(dataclasses.asdict(config))
-    return finetune.Settings(**{name: getattr(config, name) for name in shared})
-
-
 def load_texts(config: Study) -> list[str]:
     """The sequences of a study."""
     return spaces.sequences(config.sequences)[: config.max_sequences or None]
@@ -75,7 +69,7 @@ class Worker:
     """Does units one after another; keeps the data, and of the last base model its weights and its encoded tasks."""
 
     def __init__(self, config: Study, pool: Pool, units: Sequence[Unit]):
-        self.config, self.settings, self.measures = config, tuning(config), spaces.chosen(config.measures)
+        self.config, self.settings, self.measures = config, settings_of(config), spaces.chosen(config.measures)
         jobs = {job.unit.name: job for job in pool.jobs}
         self.jobs = {unit.name: jobs[unit.name] for unit in units}
         needed = dict.fromkeys(job.task for job in self.jobs.values())
@@ -147,7 +141,7 @@ class Worker:
 
 def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:
     """What each unit that is missing takes, by its name."""
-    pool, settings = Pool.of(config, workdir), tuning(config)
+    pool, settings = Pool.of(config, workdir), settings_of(config)
     missing = [job for job in pool.jobs if job.unit.result() is None]
     tasks = {task: load_task(config, task) for task in pool.tasks if any(task == job.task for job in missing)}
     texts, found = load_texts(config), {}

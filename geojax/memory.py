@@ -54,7 +54,7 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
         step.update.lower(state, sums, settings.rates(1), settings.optimizer),
     )
     busy = max(part.compile().memory_analysis().temp_size_in_bytes for part in parts)
-    each = _size(model.params) + _size(state) + _size(sums) + busy
+    each = size(model.params) + size(state) + size(sums) + busy
     free = free_bytes(devices)
     return Estimate(each, free, share(count, int(SHARE * free) // each, len(devices)))
 
@@ -86,6 +86,7 @@ def host_bytes() -> int:
     return max(0, min(found))
 
 
-def _size(tree: Any) -> int:
-    """Bytes of all leaves."""
-    return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(tree))
+def size(tree: Any) -> int:
+    """Bytes of a tree of arrays or shapes; keys of random numbers are none."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.extended)]
+    return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in leaves)

@@ -1,25 +1,13 @@
 """Training over 8 devices has the losses of one; the devices are fake, in one process of their own."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import eight_devices
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, str(ROOT / "tests" / "trained.py"), str(tmp_path_factory.mktemp("moved"))]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    return eight_devices.run("trained.py", tmp_path_factory.mktemp("moved"))
 
 
 @pytest.mark.parametrize("layout", ["two", "eight", "cut"])

@@ -1,14 +1,10 @@
 """Populations: every member is its single run, whatever becomes of the others."""
 
 import dataclasses
-import json
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
+import eight_devices
 import jax
 import numpy as np
 import pytest
@@ -20,7 +16,6 @@ from geojax.finetune import Settings
 from geojax.models import EncoderConfig, init, make_apply
 from geojax.population import Member, finetune_population
 
-ROOT = Path(__file__).parents[1]
 TINY = EncoderConfig(
     vocab_size=12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
     max_position_embeddings=32, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2,
@@ -177,12 +172,7 @@ def test_members_that_do_not_fit(changed, message):
 @pytest.mark.slow
 def test_members_lie_over_as_many_devices_as_divide_them():
     """Eight fake devices, in a process of their own: the losses are those of single runs on one of them."""
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, str(ROOT / "tests" / "sharded_population.py")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-3000:]
-    record = json.loads(done.stdout)
+    record = eight_devices.run("sharded_population.py")
     assert record["devices"] == {"8": 8, "6": 6, "9": 3, "11": 1} and record["laid over"] == 8
     assert record["exchanged"] == [] and record["whole on one device"] == []
     np.testing.assert_allclose(record["together"], record["alone"], atol=1e-4, rtol=0)

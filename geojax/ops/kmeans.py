@@ -13,9 +13,7 @@ from geojax.typing import Key, Labels, Mask, Points
 BLOCK = 2048
 
 
-def lloyd(
-    points: Points, mask: Mask, key: Key, *, k: int, iterations: int, start: Float[Array, "k d"] | None = None
-) -> Float[Array, "k d"]:
+def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> Float[Array, "k d"]:
     """Centroids of k-means by Lloyd's algorithm.
 
     Starts from the k unmasked rows with the largest draws of `uniform(key, (n,))`, so that masked rows appended to
@@ -45,10 +43,9 @@ def lloyd(
         spare = farthest[jnp.cumsum(empty) - 1]
         return jnp.where(empty[:, None], jnp.where(mask[spare][:, None], points[spare], centroids), means)
 
-    if start is None:
-        _, first = jax.lax.top_k(jnp.where(mask, jax.random.uniform(key, mask.shape), -1), k)
-        start = points[jnp.where(mask[first], first, first[0])]
-    return jax.lax.fori_loop(0, iterations, step, start)
+    _, first = jax.lax.top_k(jnp.where(mask, jax.random.uniform(key, mask.shape), -1), k)
+    first = jnp.where(mask[first], first, first[0])
+    return jax.lax.fori_loop(0, iterations, step, points[first])
 
 
 def nearest(points: Points, centroids: Float[Array, "k d"]) -> tuple[Labels, Float[Array, "n"]]:
