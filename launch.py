@@ -13,6 +13,7 @@ see DIR; whatever is stopped goes on when it is started again, and no unit is do
   --sweep --shard=i/n                      only part i of n, from 1/n to n/n: for machines that share no folder, too
   --unit=NAME                              only this unit; may be repeated
   --collect                                only the tables, from the results that are there
+  --ledger=FILE                            beside these: FILE has a line a result, to go on from on other machines
 
 Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 75 stopped by SIGTERM, behind a
 checkpoint where it trained: the same command goes on · 130 interrupted.
@@ -51,6 +52,7 @@ SLURM = flags.DEFINE_string("slurm", "", "options of sbatch, as submitit calls t
 WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of the processes")
 UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
 COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
+LEDGER = flags.DEFINE_string("ledger", None, "file with a line a unit: results are taken from it, and added to it")
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -147,14 +149,18 @@ def again(config: Any, path: Path, workdir: Path) -> list[str]:
     """The command line of this run behind `python`, without what says which units."""
     from experiments.launching import changed
 
-    return [sys.argv[0], f"--config={path}", *changed(config, defaults(path)), f"--workdir={workdir}"]
+    ledger = [f"--ledger={LEDGER.value}"] if LEDGER.value else []
+    return [sys.argv[0], f"--config={path}", *changed(config, defaults(path)), f"--workdir={workdir}", *ledger]
 
 
 def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
     """Runs the units that the flags choose, where the flags say."""
     from experiments import executors, sweeps
+    from geojax import folders
 
     sweep, command = experiment.sweep(config, workdir), again(config, path, workdir)
+    if LEDGER.value:
+        sweep = dataclasses.replace(sweep, ledger=folders.path(LEDGER.value))
     units, workers = sweeps.shard(sweep.units, *part(SHARD.value, "shard")), WORKERS.value
     if COLLECT.value:
         sweeps.collect(sweep)
@@ -181,6 +187,8 @@ def refuse_flags(config: Any, path: Path) -> None:
     lone = [f"--{flag.name}" for flag in (EXECUTOR, WORKERS, SHARD, SLURM, WORKER) if flags.FLAGS[flag.name].present]
     if lone and not SWEEP.value:
         fail(f"{lone[0]} needs --sweep")
+    if LEDGER.value and not (SWEEP.value or UNIT.value or COLLECT.value):
+        fail("--ledger needs --sweep, --unit or --collect")
     for flag, of in ((WORKERS, ("local", "slurm")), (SLURM, ("slurm",))):
         if flags.FLAGS[flag.name].present and EXECUTOR.value not in of:
             fail(f"--{flag.name} is for --executor={' and '.join(of)}, not for {EXECUTOR.value}")

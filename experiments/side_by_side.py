@@ -62,6 +62,7 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
         worker=lambda _: partial(work, config, tasks),
         collect=partial(collect, workdir, units),
         headline=lambda result: f"score {result['score']:.4f}",
+        places=("data_dir", "hub"),
     )
 
 

@@ -17,9 +17,10 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from experiments import ledger
 from experiments.progress import Clock
 from geojax import folders, records
 from geojax.claim import InUse, claim
@@ -78,6 +79,8 @@ class Sweep:
         with all of them is refused here. What it returns may keep what one unit has loaded for the next.
       collect: writes the tables from the results, and is given a sentence for every unit that failed.
       headline: a result in a few words, for the log.
+      places: the settings that say where files lie.
+      ledger: a file with a line a unit: results are taken from it, and added to it (`experiments.ledger`).
     """
 
     workdir: Path
@@ -86,6 +89,8 @@ class Sweep:
     worker: Callable[[Sequence[Unit]], Worker]
     collect: Callable[[Sequence[str]], None]
     headline: Callable[[Mapping[str, Any]], str]
+    places: tuple[str, ...] = ()
+    ledger: PurePath | None = None
 
     def __post_init__(self):
         twice = [name for name, count in Counter(unit.name for unit in self.units).items() if count > 1]
@@ -139,9 +144,11 @@ def run_alone(sweep: Sweep, units: Sequence[Unit]) -> None:
 
 
 def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
-    """Ties the work folder to its settings, and lets units that failed be tried again."""
+    """Ties the work folder to its settings, reads the ledger, and lets units that failed be tried again."""
     with claim(sweep.workdir, sweep.settings, wait=True):
         pass
+    if sweep.ledger:
+        ledger.exchange(sweep)
     for unit in units:
         (unit.folder / FAILURE).unlink(missing_ok=True)
     rest = f"; the sweep has {len(sweep.units)}" if len(units) < len(sweep.units) else ""
@@ -166,6 +173,8 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
                         continue
                     worker = worker or sweep.worker(missing)
                     attempt(worker, unit)
+                    if sweep.ledger and (result := unit.result()):
+                        ledger.enter(sweep, unit, result)
             except InUse:
                 held += 1
                 continue
@@ -218,6 +227,8 @@ def conclude(sweep: Sweep, units: Sequence[Unit]) -> None:
 
 def collect(sweep: Sweep) -> None:
     """Builds the tables from the results that are there; one process at a time, so that the last one saw the most."""
+    if sweep.ledger:
+        ledger.exchange(sweep)
     with claim(sweep.workdir, sweep.settings, wait=True):
         sweep.collect(sweep.failures())
 

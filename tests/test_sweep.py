@@ -220,3 +220,38 @@ def test_a_log_has_a_line_now_and_then(monkeypatch, caplog):
         monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
         moved(2, 9)
     assert re.search(r"cola, steps: 2/9, about \d+ s left", caplog.text)
+
+
+def test_a_sweep_goes_on_elsewhere_from_its_ledger(tmp_path):
+    file = tmp_path / "results.jsonl"
+
+    def at(place, **changes):
+        sweep, loaded = fake(tmp_path / place, lambda unit: {"value": unit.name, "nothing": float("nan")})
+        return Sweep(
+            **vars(sweep) | {"ledger": file, "places": ("data",), "settings": {"rate": 1, "data": place}} | changes
+        ), loaded
+
+    here, _ = at("here")
+    sweeps.run_alone(here, here.units[:5])
+    there, loaded = at("there")
+    sweeps.run(there)
+    assert loaded == [list(NAMES[5:])]
+    assert table(tmp_path / "there")["done"] == sorted(NAMES)
+    sweeps.collect(here)
+    assert table(tmp_path / "here")["done"] == sorted(NAMES)
+    assert len(file.read_text().splitlines()) == 1 + len(NAMES)
+    with pytest.raises(InputError, match="other settings: rate differ"):
+        sweeps.run(at("third", settings={"rate": 2, "data": "third"})[0])
+
+
+def test_a_ledger_gets_what_was_done_before_it_and_survives_a_half_written_line(tmp_path):
+    file = tmp_path / "results.jsonl"
+    sweep, _ = fake(tmp_path / "here")
+    sweeps.run_alone(sweep, sweep.units[:2])
+    sweeps.collect(Sweep(**vars(sweep) | {"ledger": file}))
+    with open(file, "a") as stream:
+        stream.write('{"unit": "m1/u')
+    sweeps.run(Sweep(**vars(sweep) | {"ledger": file}))
+    other, loaded = fake(tmp_path / "there")
+    sweeps.run(Sweep(**vars(other) | {"ledger": file}))
+    assert loaded == []
