@@ -4,8 +4,8 @@
     ... --config.measure=isoscore    (soft_patchiness, the default, eee, isoscore or vrm)
 
 Writes `DIR/regularize.csv`, a row a run and evaluation with the masked-LM loss on held-out text and the measure itself,
-and the figure `DIR/regularize.svg`. It needs nothing but what ships with geojax. Some two minutes on two cores; stopped
-at any moment, the same command goes on from the last evaluation.
+the figure `DIR/regularize.svg`, and the three models, as `DIR/down/model`. It needs nothing but what ships with geojax.
+Some two minutes on two cores; stopped at any moment, the same command goes on from the last evaluation.
 """
 
 from configs.schema import Regularize

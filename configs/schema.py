@@ -239,6 +239,7 @@ class Pretrain:
     learning_rate: float = 1e-3  # peak
     warmup: int = 500  # steps of linear warm-up
     seed: int = 0  # seed of the initialisation, the order of the windows and the masks
+    snapshots: str = ""  # steps after which the model is kept as well, in `model_STEP/`: "0,100,1000"
     checkpoint_seconds: float = 60.0  # time between checkpoints
 
 
@@ -295,3 +296,41 @@ class SideBySide:
     learning_rate: float = 2e-5  # peak learning rate
     batch_size: int = 32  # examples a step
     max_length: int = 128  # tokens
+
+
+@dataclass
+class Replication:
+    """Pre-train, perturb, measure and fine-tune a pool of small encoders; docs/results/replication.md says why."""
+
+    experiment: str = "replication"
+    text: str = ""  # text files to pre-train on, one paragraph a line: "a.txt,b.txt"
+    eval_text: str = ""  # held-out text for the masked-LM loss
+    model: str = ""  # a larger encoder that gets a ladder too: name or folder; empty: none
+    sequences: str = ""  # text file to sample latent spaces on, one sequence a line; empty: the set that ships
+    max_sequences: int = 5000  # use only the first so many; 0: all
+    points: int = 20000  # of every layer that are measured
+    tasks: str = "sst2,qnli,mrpc,stsb,cola,rte"  # tasks to fine-tune on
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
+    train_examples: int = 4000  # random subset of each training set; 0: all of it
+    epochs: int = 3  # passes over the training set
+    learning_rate: float = 5e-4  # of fine-tuning
+    batch_size: int = 32  # examples a step
+    max_length: int = 64  # tokens of an example
+    seeds: str = "42,43"  # of fine-tuning: the first for every model, the others for every third
+    population: int = 1  # models of one base that are fine-tuned as one compiled step
+    vocabulary_size: int = 5000  # WordPiece entries, trained on `text`
+    layers: int = 2  # transformer layers of most bases
+    hidden_size: int = 128  # their width
+    heads: int = 2  # their attention heads
+    length: int = 128  # tokens of a window in pre-training
+    steps: int = 4000  # of every pre-training
+    pretrain_batch_size: int = 16  # windows a step
+    pretrain_learning_rate: float = 1.5e-3  # peak
+    codebook_size: int = 256  # K, entries of one codebook
+    quantizer_seeds: int = 5  # refits of the quantizers in the last layer
+    groups: int = 24  # groups of sequences that are left out in turn for standard errors, in the last layer
+    intervention: str = "eee"  # the measure that three arms of further pre-training push, as in Regularize
+    intervention_factor: float = 1.25  # by so much, down and up
+    intervention_steps: int = 500  # of each arm
+    outcome: str = "sst2,qnli"  # tasks whose normalised mean is the outcome: those that passed the pilot's gate

@@ -1,9 +1,13 @@
-"""Pre-trains an encoder on plain text by predicting masked tokens: `model/`, `metrics.jsonl`, `result.json`."""
+"""Pre-trains an encoder on plain text by predicting masked tokens.
+
+Writes `model/`, `metrics.jsonl` and `result.json`, and `model_STEP/` for every snapshot.
+"""
 
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
     workdir = folders.local(workdir)
     objectives.check(config.objective, config.word_order)
+    snapshots(config)
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
     with claim(workdir, settings):
         if (workdir / "DONE").exists():
@@ -46,27 +51,47 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
         classes = objectives.token_classes(config.objective, vocabulary, config.seed)
         head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
         apply = models.make_apply(architecture(config, len(tokenizer)), *head)
-        params = train(config, workdir, apply, windows, classes)
+        save = partial(save_model, apply, tokenizer)
+        params = train(config, workdir, apply, windows, classes, save)
         result = evaluate(apply, params, held_out, classes, config)
         loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
         result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
         result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
         result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
         result |= {"seconds": seconds(workdir)}
-        models.save(workdir / "model", apply, params, tokenizer, dtype="float16")
+        save(workdir / "model", params)
         records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
         records.write_json(workdir / "result.json", settings | result)
         log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
         records.write_atomic(workdir / "DONE", b"")
 
 
+def snapshots(config: schema.Pretrain) -> frozenset[int]:
+    """The steps after which the model is kept."""
+    steps = [int(step) for step in lists.numbers(config.snapshots)]
+    if wrong := [step for step in steps if not 0 <= step < config.steps]:
+        raise InputError(f"there is no snapshot after step {wrong[0]}: choose from 0 to {config.steps - 1}")
+    return frozenset(steps)
+
+
+def save_model(apply: models.Apply, tokenizer: Any, folder: Path, params: Any) -> None:
+    """Writes a model folder."""
+    models.save(folder, apply, params, tokenizer, dtype="float16")
+
+
 def paragraphs(files: str) -> Iterator[str]:
     """The lines of text files, in order, without the blank ones."""
+    check_files(files)
     for name in lists.names(files):
-        if not Path(name).is_file():
-            raise InputError(f"no text at {name}: give files with --config.text=FILE,FILE")
         with open(name, encoding="utf-8") as file:
             yield from (line.strip() for line in file if line.strip())
+
+
+def check_files(files: str) -> None:
+    """Raises an InputError where there is no such text, or none is named."""
+    missing = [name for name in lists.names(files) if not Path(name).is_file()]
+    if missing or not lists.names(files):
+        raise InputError(f"no text at {missing[0] if missing else repr('')}: give files with --config.text=FILE,FILE")
 
 
 def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:
@@ -115,21 +140,31 @@ def architecture(config: schema.Pretrain, vocabulary_size: int) -> models.Encode
 
 
 def train(
-    config: schema.Pretrain, workdir: Path, apply: models.Apply, windows: np.ndarray, classes: np.ndarray | None
+    config: schema.Pretrain,
+    workdir: Path,
+    apply: models.Apply,
+    windows: np.ndarray,
+    classes: np.ndarray | None,
+    save: Callable[[Path, Any], None],
 ) -> Any:
-    """All steps from the newest checkpoint on; returns the parameters."""
+    """All steps from the newest checkpoint on; returns the parameters. `save` is given those of the snapshots."""
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
     key_init, key_masks = jax.random.split(jax.random.key(config.seed))
     state = pretrain.start(apply, schedule, key_init)
     found = checkpoint.restore(workdir / "checkpoints", state)
     step, state = found if found else (0, state)
     rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
+    kept = snapshots(config)
+    if step == 0 and 0 in kept:
+        save(workdir / "model_0", state.params)
     sums, logged, saved = [], time.monotonic(), time.monotonic()
     while step < config.steps:
         batch = windows[pretrain.batch_rows(step, **rows)]
         state, totals = pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
         step += 1
         sums.append(totals)
+        if step in kept:
+            save(workdir / f"model_{step}", state.params)
         if step % LOG_STEPS == 0 or step == config.steps:
             # Checkpoints fall on logged steps only, so that a resumed run writes the same steps again, whole.
             record = {"step": step} | ratios(sums) | {"seconds": time.monotonic() - logged}

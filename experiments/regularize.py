@@ -1,4 +1,4 @@
-"""Pre-training with a measure in the loss: `regularize.csv`, `regularize.svg`, and checkpoints of the three runs."""
+"""Pre-training with a measure in the loss: `regularize.csv`, `regularize.svg`; of each run its folder `model/`."""
 
 import dataclasses
 import logging
@@ -173,6 +173,7 @@ def train(
             records.append(folder / "metrics.jsonl", record)
             checkpoint.save(folder / "checkpoints", step, state)
             log.info("%s, step %d: loss %.3f, measure %.4f", folder.name, step, record["loss"], record["measure"])
+    models.save(folder / "model", model.apply, state.params, model.tokenizer)
     # Of steps that a resumed run did again, the last record counts.
     return list({record["step"]: record for record in records.read_lines(folder / "metrics.jsonl")}.values())
 

@@ -15,11 +15,12 @@ from typing import Any
 from configs.schema import Study
 from experiments import costs as estimates
 from experiments import spaces, summary, sweeps
-from experiments.finetune import environment, settings_of, warn_of_other_machine
+from experiments.finetune import environment, settings_of
 from experiments.pool import MEASURE, Member, Pool, identity
 from experiments.sweeps import Sweep, Unit
-from geojax import finetune, glue, layout, population
-from geojax.models import Model, load, make_apply, with_head
+from experiments.tuning import Tuner
+from geojax import glue
+from geojax.models import load
 
 
 def run(config: Study, workdir: Path) -> None:
@@ -66,32 +67,27 @@ def load_task(config: Study, name: str) -> glue.TaskData:
 
 
 class Worker:
-    """Does units one after another; keeps the data, and of the last base model its weights and its encoded tasks."""
+    """Does units one after another."""
 
     def __init__(self, config: Study, pool: Pool, units: Sequence[Unit]):
-        self.config, self.settings, self.measures = config, settings_of(config), spaces.chosen(config.measures)
+        self.config, self.measures = config, spaces.chosen(config.measures)
         jobs = {job.unit.name: job for job in pool.jobs}
         self.jobs = {unit.name: jobs[unit.name] for unit in units}
         needed = dict.fromkeys(job.task for job in self.jobs.values())
         self.texts = load_texts(config) if MEASURE in needed else []
-        self.tasks = {task: load_task(config, task) for task in needed if task != MEASURE}
-        self.base: tuple[str, Model, dict[str, Any]] | None = None
-        self.encoded: dict[str, finetune.EncodedTask] = {}
+        tasks = {task: load_task(config, task) for task in needed if task != MEASURE}
+        self.tuner = Tuner(tasks, settings_of(config))
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """Measures a model, or fine-tunes one or more."""
         _, members, task = self.jobs[unit.name]
-        base = members[0].base
-        if self.base is None or self.base[0] != base:
-            self.base, self.encoded = None, {}  # gives their memory back before the next ones take theirs
-            self.base = (base, *spaces.load_perturbed(base, "", 0.0, 0))
-        result = self.measure(members[0]) if task == MEASURE else self.tune(members, task, unit.folder)
+        result = self.measure(members[0]) if task == MEASURE else self.tuner.tune(members, task, unit.folder)
         return result | environment()
 
     def measure(self, member: Member) -> dict[str, Any]:
         """Samples and measures the last layer of a model."""
         start = time.monotonic()
-        _, base, facts = self.base
+        base, facts = self.tuner.load(member.base)
         model = spaces.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
         (cloud,) = spaces.sample(model, self.texts, "last", self.config.tokens, about)
@@ -105,38 +101,6 @@ class Worker:
             "provenance": cloud.provenance,
             "seconds": time.monotonic() - start,
         }
-
-    def tune(self, members: Sequence[Member], task: str, folder: Path) -> dict[str, Any]:
-        """Puts new heads on models and fine-tunes them, as one step where they are several.
-
-        Checkpoints go to the unit's folder. Of several models each has its result under `members`.
-        """
-        base, settings = self.base[1], self.settings
-        if task not in self.encoded:
-            self.encoded[task] = finetune.encode_task(base.tokenizer, self.tasks[task], settings.max_length)
-        warn_of_other_machine(folder)
-        ready = [self.headed(member, task) for member in members]
-        with spaces.bar(task, "steps") as progress:
-            options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
-            if len(ready) == 1:
-                (one,) = ready
-                devices = layout.over_all()
-                _, result = finetune.finetune(
-                    one.model, one.data, settings, encoded=one.encoded, layout=devices, **options
-                )
-            else:
-                found = [result for _, result in population.finetune_population(ready, **options)]
-                result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
-        return result | {"data": self.tasks[task].source}
-
-    def headed(self, member: Member, task: str) -> population.Member:
-        """A model under its noise with a new head, its data and settings."""
-        base, data = self.base[1], self.tasks[task]
-        apply = make_apply(base.config, "classification", data.task.num_labels)
-        noised = spaces.perturbed(base, member.alpha, member.noise_seed)
-        params = with_head(apply, noised.params, finetune.head_key(self.settings.seed))
-        model = noised._replace(apply=apply, params=params)
-        return population.Member(member.name, model, data, self.settings, self.encoded[task])
 
 
 def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:

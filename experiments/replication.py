@@ -1,0 +1,227 @@
+"""The replication: encoders made in many ways, their geometry and their GLUE scores, as one sweep.
+
+A work unit makes a base, measures a model, or fine-tunes one (or a group of one base's) on a task with a seed. What a
+unit gives is small and goes into the ledger; the bases stay in the work folder, and are made again where they lack.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from configs.lists import names, numbers
+from configs.schema import Replication
+from experiments import pretrain, recipes, replication_tables, spaces, sweeps
+from experiments.finetune import environment, settings_of
+from experiments.making import Maker
+from experiments.pool import Member
+from experiments.recipes import Base, Model
+from experiments.sweeps import Sweep, Unit
+from experiments.tuning import Tuner
+from geojax import glue, models, stream
+from geojax import pretrain as objective
+from geojax.errors import InputError
+from geojax.evaluate import evaluate
+from geojax.glue import points
+from geojax.glue.metrics import score
+from geojax.measures import select
+
+EVERY_THIRD = 3  # models that are fine-tuned with all seeds
+LABELLED_EXAMPLES = 1000  # of each training set, that transfer measures read
+LM_WINDOWS, WINDOWS_AT_ONCE = 256, 32  # of the held-out text, that give the masked-LM loss
+FREE = ("population", "outcome")  # settings on which no result depends
+PLACES = ("text", "eval_text", "model", "sequences", "data_dir", "hub")
+
+
+def run(config: Replication, workdir: Path) -> None:
+    """Does the units that are missing, then writes `results.csv` and `layers.csv`."""
+    sweeps.run(sweep(config, workdir))
+
+
+def sweep(config: Replication, workdir: Path) -> Sweep:
+    """Of each base its making, then of each of its models the measurement and the fine-tunings."""
+    plan = Plan(config, workdir)
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE}
+    return Sweep(
+        workdir=workdir,
+        units=tuple(job.unit for job in plan.jobs.values()),
+        settings=settings,
+        worker=partial(Worker, config, plan),
+        collect=partial(replication_tables.write, plan),
+        headline=headline,
+        places=PLACES,
+    )
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """What a unit gave, in a few words."""
+    if "scores" in result:
+        found = [f"{task} {np.mean(list(scores.values())):.3f}" for task, scores in result["scores"].items()]
+        return ", ".join(found)
+    if "rows" in result:
+        return f"{result['n']} points"
+    return f"loss {result['loss']:.3f}" if "loss" in result else "made"
+
+
+class Job(NamedTuple):
+    """What a unit is: the making of a base, the measurement of a model, or the fine-tuning of some with a seed."""
+
+    unit: Unit
+    base: Base
+    models: tuple[Model, ...] = ()
+    seed: int | None = None
+
+
+class Plan:
+    """All bases, models and units of a replication."""
+
+    def __init__(self, config: Replication, workdir: Path):
+        self.config, self.workdir = config, workdir
+        self.tasks = tuple(glue.find(task).name for task in names(config.tasks))
+        self.seeds = tuple(int(seed) for seed in numbers(config.seeds))
+        if missing := [task for task in names(config.outcome) if task not in self.tasks]:
+            raise InputError(f"the outcome is of {missing[0]}, which is not among the tasks {config.tasks}")
+        if not self.seeds or config.population < 1:
+            raise InputError("a replication needs a seed of fine-tuning, and a population of 1 or more")
+        self.bases = recipes.bases(config.steps, larger=bool(config.model))
+        self.models = recipes.models(self.bases)
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """By the names of their units, a base's behind its making."""
+        return {job.unit.name: job for base in self.bases for job in self._jobs(base)}
+
+    def _jobs(self, base: Base) -> Iterator[Job]:
+        yield Job(self._unit(f"make/{base.name}", {"base": base.name}), base)
+        own = [model for model in self.models if model.base is base]
+        for model in own:
+            yield Job(self._unit(f"measure/{model.name}", {"model": model.name}), base, (model,))
+        for place, seed in enumerate(self.seeds):
+            some = [model for model in own if not place or self.models.index(model) % EVERY_THIRD == 0]
+            groups = [some[i : i + self.config.population] for i in range(0, len(some), self.config.population)]
+            for group in map(tuple, groups):
+                more = f"+{len(group) - 1}" if len(group) > 1 else ""
+                about = {"models": [model.name for model in group], "seed": seed}
+                yield Job(self._unit(f"tune/{group[0].name}{more}/{seed}", about), base, group, seed)
+
+    def _unit(self, name: str, about: Mapping[str, Any]) -> Unit:
+        return Unit(name, self.workdir / "units" / name, about)
+
+
+class Worker:
+    """Does units one after another; what several need is read when the first one does."""
+
+    def __init__(self, config: Replication, plan: Plan, units: Sequence[Unit]):
+        self.config, self.plan = config, plan
+        for files in (config.text, config.eval_text):
+            pretrain.check_files(files)
+        self.maker = Maker(config, plan.workdir)
+        self.tuner = Tuner({task: self.load_task(task) for task in plan.tasks}, settings_of(config, seed=plan.seeds[0]))
+
+    def __call__(self, unit: Unit) -> dict[str, Any]:
+        """Makes, measures or fine-tunes."""
+        _, base, chosen, seed = self.plan.jobs[unit.name]
+        folder = self.maker.folder(base.name)
+        if not chosen:
+            result = self.maker.facts(base.name)
+        elif seed is None:
+            result = self.measure(folder, chosen[0])
+        else:
+            result = self.tune(folder, chosen, seed, unit.folder / sweeps.SCRATCH)
+        return result | environment()
+
+    def load_task(self, name: str) -> glue.TaskData:
+        """The data of a task, its training set cut: the same rows for every model."""
+        data = glue.load(name, self.config.data_dir, self.config.hub)
+        rows = glue.subset(data.train, self.config.train_examples, self.plan.seeds[0])
+        return dataclasses.replace(data, train=rows)
+
+    def tune(self, folder: Path, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
+        """Scores of models of one base on every task; None where one diverged beside others."""
+        members = [Member(str(folder), model.alpha, model.noise_seed) for model in chosen]
+        found: dict[str, Any] = {"scores": {}, "collapsed": {}, "floors": {}, "train_examples": {}}
+        for task, data in self.tuner.tasks.items():
+            result = self.tuner.tune(members, task, scratch / task, seed)
+            each = result["members"] if len(members) > 1 else {members[0].name: result}
+            found["scores"][task] = {name: own.get("score") for name, own in each.items()}
+            found["collapsed"][task] = {name: own.get("collapsed", True) for name, own in each.items()}
+            found["floors"][task], found["train_examples"][task] = floor(data), len(data.train)
+        return found
+
+    def measure(self, folder: Path, model: Model) -> dict[str, Any]:
+        """The geometry of a model: the last layer with errors, all layers without, and what labels say of it."""
+        config = self.config
+        base, _ = self.tuner.load(str(folder))
+        noised = spaces.perturbed(base, model.alpha, model.noise_seed)
+        layers = tuple(range(noised.config.num_hidden_layers + 1))
+        key, size = jax.random.key(0), {"codebook_size": config.codebook_size}
+        streams = stream.sample(*noised[:3], self.texts, layers=layers, points=config.points, key=key)
+        clouds = [each.sample for each in streams]
+        cheap = [row for row in select(("study",)) if row.quantizer != "lsq"]
+        many = {"quantizer_seeds": config.quantizer_seeds, "groups": config.groups}
+        found = [(layers[-1], evaluate(clouds[-1], "study", key, **size, **many))]
+        found.append((layers[-1], evaluate(clouds[-1], "study", key, convention="paper", groups=0, **size)))
+        found += [(layer, evaluate(clouds[layer], cheap, key, groups=0, **size)) for layer in layers[:-1]]
+        rows = [
+            [layer, one.convention, one.measure, one.value, one.se_sampling, one.se_quantizer]
+            for layer, evaluation in found
+            for one in evaluation.results
+        ]
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(base.params))
+        return {
+            "n": len(clouds[-1].points),
+            "n_sequences": len(self.texts),
+            "rows": rows,
+            "transfer": {task: self.transfer(noised, data) for task, data in self.tuner.tasks.items()},
+            "mlm_loss": self.mlm_loss(folder, model),
+            "parameters": parameters,
+        }
+
+    def transfer(self, model: models.Model, data: glue.TaskData) -> dict[str, float]:
+        """Transfer measures of the last layer's mean vectors."""
+        examples = glue.subset(data.train, LABELLED_EXAMPLES, self.plan.seeds[0])
+        last = (model.config.num_hidden_layers,)
+        (cloud,) = points.clouds(model, examples, layers=last)
+        rows = [row for row in select(("transfer",)) if row.regression or not data.task.regression]
+        found = evaluate(cloud, rows, jax.random.key(0), labels=examples.labels, groups=0)
+        return {one.measure: one.value for one in found.results}
+
+    def mlm_loss(self, folder: Path, model: Model) -> float | None:
+        """Loss on held-out text, in nats a masked token; None for a model that predicts no tokens."""
+        if not recipes.predicts_tokens(model.base):
+            return None
+        own = spaces.perturbed(models.load(folder, head="masked_lm"), model.alpha, model.noise_seed)
+        windows = self.held_out(own.tokenizer)
+        totals = [
+            objective.eval_step(own.params, part, jax.random.fold_in(jax.random.key(0), place), apply=own.apply)
+            for place, part in enumerate(np.split(windows, len(windows) // WINDOWS_AT_ONCE))
+        ]
+        return pretrain.ratios(totals)["loss"]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The sequences that latent spaces are sampled on."""
+        return spaces.sequences(self.config.sequences)[: self.config.max_sequences or None]
+
+    def held_out(self, tokenizer: Any) -> np.ndarray:
+        """Windows of the held-out text, the same for all: every pre-training has the same tokenizer."""
+        if self._held_out is None:
+            ids = pretrain.tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
+            windows = objective.pack(ids, self.config.length)[:LM_WINDOWS]
+            self._held_out = windows[: len(windows) - len(windows) % WINDOWS_AT_ONCE]
+        return self._held_out
+
+    _held_out: np.ndarray | None = None
+
+
+def floor(data: glue.TaskData) -> float:
+    """The best score of a constant prediction on the development set."""
+    labels = next(iter(data.dev.values())).labels
+    if data.task.regression:
+        return 0.0
+    constant = np.eye(data.task.num_labels)
+    return max(score(data.task, np.tile(row, (len(labels), 1)), labels).score for row in constant)

@@ -1,0 +1,113 @@
+"""The replication in miniature: every way of making a base, killed and gone on with, elsewhere, from its ledger."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from configs.schema import Replication
+from experiments import recipes, replication, sweeps
+from geojax.errors import InputError
+
+WORDS = "flat round wide narrow cone sphere point line curve plane".split()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Text to pre-train on, sequences, and CoLA and STS-B in the official layout, a few made-up rows each."""
+    import numpy as np
+
+    folder, rng = tmp_path_factory.mktemp("files"), np.random.default_rng(0)
+    text = lambda count: " ".join(rng.choice(WORDS, count))  # noqa: E731
+    for name, rows in (("text", 300), ("held_out", 300), ("sequences", 60)):
+        (folder / f"{name}.txt").write_text("\n".join(text(6) + "." for _ in range(rows)) + "\n")
+    for split, rows in (("train", 40), ("dev", 12)):
+        (folder / "CoLA").mkdir(exist_ok=True)
+        (folder / "STS-B").mkdir(exist_ok=True)
+        lines = [f"src\t{i % 2}\t\t{text(4)}" for i in range(rows)]
+        (folder / "CoLA" / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+        head = "index genre filename year old_index source1 source2 sentence1 sentence2 score".replace(" ", "\t")
+        lines = [f"{i}\tg\tf\ty\to\ts\ts\t{text(4)}\t{text(4)}\t{rng.uniform(0, 5):.3f}" for i in range(rows)]
+        (folder / "STS-B" / f"{split}.tsv").write_text("\n".join([head, *lines]) + "\n")
+    return folder
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few bases, of every way of making one, and short ladders."""
+    monkeypatch.setattr(recipes, "KINDS", {"mlm": (2, {}), "ascii_sum": (1, {"objective": "ascii_sum"})})
+    monkeypatch.setattr(recipes, "TRAJECTORY", (0.0, 0.5))
+    monkeypatch.setattr(recipes, "SURGERIES", 1)
+    monkeypatch.setattr(recipes, "SHALLOW", (0.0, 8.0))
+    monkeypatch.setattr(recipes, "DEEP", (0.0, 4.0))
+
+
+def settings(files, **changed):
+    base = {
+        "text": str(files / "text.txt"), "eval_text": str(files / "held_out.txt"),
+        "sequences": str(files / "sequences.txt"), "data_dir": str(files), "tasks": "cola,stsb", "outcome": "stsb",
+        "points": 200, "epochs": 1, "batch_size": 8, "max_length": 16, "learning_rate": 1e-3, "vocabulary_size": 60,
+        "layers": 1, "hidden_size": 16, "length": 16, "steps": 12, "pretrain_batch_size": 4, "codebook_size": 8,
+        "quantizer_seeds": 2, "groups": 5, "intervention_steps": 12, "seeds": "42,43",
+    }  # fmt: skip
+    return Replication(**base | changed)
+
+
+@pytest.mark.slow
+def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+
+    def at(place):
+        return replace(replication.sweep(settings(files), tmp_path / place), ledger=ledger)
+
+    first = at("here")
+    sweeps.run_alone(first, first.units[: len(first.units) // 2])  # as if it had been stopped
+    sweeps.run(at("there"))
+    table = pd.read_csv(tmp_path / "there" / "results.csv", dtype={"dose_kind": str})
+    kinds = dict(table["kind"].value_counts())
+    assert kinds == {
+        "mlm": 5, "trajectory": 2, "ascii_sum": 2, "shuffled": 1, "transplanted": 1, "untrained": 1,
+        "untrained_embedded": 1, "plain": 2, "down": 2, "up": 2,
+    }  # fmt: skip
+    assert (
+        table[["eee", "lsq_patchiness", "paper_lsq_patchiness", "lsq_patchiness_se_sampling", "stsb"]]
+        .notna()
+        .all(axis=None)
+    )
+    assert (table["mlm_loss"].notna() == table["kind"].isin(["mlm", "trajectory", "plain", "down", "up"])).all()
+    assert table["outcome"][(table["kind"] == "mlm") & (table["alpha"] == 0)].mean() == pytest.approx(1)
+    assert table["glue_average_seed_43"].notna().sum() == -(-len(table) // 3)
+    assert table["eee"].nunique() == len(table)
+    assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
+    again = at("elsewhere")  # the tables need the ledger alone
+    sweeps.collect(again)
+    assert (tmp_path / "elsewhere" / "results.csv").read_text() == (tmp_path / "there" / "results.csv").read_text()
+
+
+def test_the_pool_has_the_families_that_were_asked_for():
+    bases = recipes.bases(4000, larger=True)
+    models = recipes.models(bases)
+    assert len({model.name for model in models}) == len(models) == 187
+    assert len({base.family for base in bases}) >= 10
+    known = set()
+    for base in bases:
+        assert known.issuperset(base.needs)
+        known.add(base.name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"outcome": "sst2"}, "sst2, which is not among the tasks"),
+        ({"seeds": ""}, "needs a seed"),
+        ({"population": 0}, "population of 1 or more"),
+    ],
+)
+def test_bad_settings_get_a_sentence(files, tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        replication.sweep(settings(files, **changed), tmp_path)
+
+
+def test_text_that_is_absent_is_named_before_anything_slow(files, tmp_path):
+    with pytest.raises(InputError, match="no text at gone.txt"):
+        replication.run(settings(files, text="gone.txt"), tmp_path)
