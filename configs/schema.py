@@ -229,7 +229,8 @@ class Pretrain:
     eval_text: str = ""  # held-out text for the reported loss
     objective: str = "masked_lm"  # of masked tokens: masked_lm, first_character, ascii_sum, random_label
     word_order: str = "text"  # "text" as it is; words shuffled within the "sentence", or over the "corpus"
-    vocabulary_size: int = 4096  # WordPiece entries, trained on `text`
+    tokenizer: str = ""  # model whose tokenizer is taken; empty: one is trained on `text`
+    vocabulary_size: int = 4096  # WordPiece entries of one that is trained
     layers: int = 4  # transformer layers
     hidden_size: int = 128  # width d
     heads: int = 4  # attention heads
@@ -239,6 +240,30 @@ class Pretrain:
     learning_rate: float = 1e-3  # peak
     warmup: int = 500  # steps of linear warm-up
     seed: int = 0  # seed of the initialisation, the order of the windows and the masks
+    snapshots: str = ""  # steps after which the model is kept as well, in `model_STEP/`: "0,100,1000"
+    checkpoint_seconds: float = 60.0  # time between checkpoints
+
+
+@dataclass
+class Distill:
+    """Train a small encoder from scratch on the sentence vectors of a trained one."""
+
+    experiment: str = "distill"
+    sentences: str = ""  # text file, one sentence a line
+    vectors: str = ""  # file of `sample` with --config.tokens=mean (or cls) on the same sentences
+    word_order: str = "text"  # "text" as it is; "sentence": the student reads the words of each sentence shuffled
+    tokenizer: str = "geojax-bert-tiny"  # model whose tokenizer is taken; empty: one is trained on the sentences
+    vocabulary_size: int = 5000  # WordPiece entries of one that is trained
+    layers: int = 2  # transformer layers
+    hidden_size: int = 128  # width d
+    heads: int = 2  # attention heads
+    positions: int = 128  # tokens that the encoder can read
+    length: int = 32  # tokens of a sentence in training; longer ones are cut
+    batch_size: int = 64  # sentences a step, among which each is to be told
+    steps: int = 4000  # optimizer steps
+    learning_rate: float = 2e-3  # peak
+    warmup: int = 200  # steps of linear warm-up
+    seed: int = 0  # seed of the initialisation, the order of the sentences and of their words
     snapshots: str = ""  # steps after which the model is kept as well, in `model_STEP/`: "0,100,1000"
     checkpoint_seconds: float = 60.0  # time between checkpoints
 
@@ -305,7 +330,7 @@ class Replication:
     experiment: str = "replication"
     text: str = ""  # text files to pre-train on, one paragraph a line: "a.txt,b.txt"
     eval_text: str = ""  # held-out text for the masked-LM loss
-    model: str = ""  # a larger encoder that gets a ladder too: name or folder; empty: none
+    model: str = ""  # a larger encoder, the teacher of some bases, that gets a ladder too: name or folder
     sequences: str = ""  # text file to sample latent spaces on, one sequence a line; empty: the set that ships
     max_sequences: int = 5000  # use only the first so many; 0: all
     points: int = 20000  # of every layer that are measured
@@ -319,14 +344,13 @@ class Replication:
     max_length: int = 64  # tokens of an example
     seeds: str = "42,43"  # of fine-tuning: the first for every model, the others for every third
     population: int = 1  # models of one base that are fine-tuned as one compiled step
-    vocabulary_size: int = 5000  # WordPiece entries, trained on `text`
+    tokenizer: str = "geojax-bert-tiny"  # model whose tokenizer all bases take
     layers: int = 2  # transformer layers of most bases
     hidden_size: int = 128  # their width
     heads: int = 2  # their attention heads
     length: int = 128  # tokens of a window in pre-training
     steps: int = 4000  # of every pre-training
-    pretrain_batch_size: int = 16  # windows a step
-    pretrain_learning_rate: float = 1.5e-3  # peak
+    sentences: int = 60000  # of the text, whose vectors by the larger encoder are learned in distillation
     codebook_size: int = 256  # K, entries of one codebook
     quantizer_seeds: int = 5  # refits of the quantizers in the last layer
     groups: int = 24  # groups of sequences that are left out in turn for standard errors, in the last layer

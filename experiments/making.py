@@ -1,15 +1,29 @@
 """Makes the bases of the replication: folders of models, each made when it is first asked for."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from configs import schema
-from experiments import pretrain, recipes, regularize, surgery
+from experiments import distill, pretrain, recipes, regularize, sample, surgery
 from experiments.recipes import Base
-from geojax import records
+from geojax import objectives, records
 from geojax.claim import claim
+
+PRETRAINING = {"batch_size": 16, "learning_rate": 1.5e-3}  # as of geojax-bert-tiny
+WARMUP = 200
+WORDS = range(4, 25)  # of a sentence that is taught
+
+
+def sentences_of(paragraphs: Iterable[str]) -> Iterator[str]:
+    """The sentences of a text that are neither short nor long."""
+    for paragraph in paragraphs:
+        for sentence in objectives.SENTENCE_END.split(paragraph):
+            if len(sentence.split()) in WORDS:
+                yield sentence
 
 
 class Maker:
@@ -17,7 +31,7 @@ class Maker:
 
     def __init__(self, config: schema.Replication, workdir: Path):
         self.config, self.workdir = config, workdir
-        self.bases = {base.name: base for base in recipes.bases(config.steps, larger=bool(config.model))}
+        self.bases = {base.name: base for base in recipes.bases(config.steps)}
 
     def folder(self, name: str) -> Path:
         """The model folder of a base, which is made with all that it needs, unless it is there."""
@@ -46,22 +60,39 @@ class Maker:
         temporary.rename(folder)
 
     def _pretrain(self, base: Base) -> Path:
-        kept = [other.settings["step"] for other in self.bases.values() if other.how == "snapshot"]
-        snapshots = ",".join(map(str, kept)) if base.name == recipes.FIRST else ""
-        settings = self._pretraining() | base.settings | {"snapshots": snapshots}
         folder = self.workdir / "making" / base.making
-        pretrain.run(schema.Pretrain(**settings), folder)
+        own = {"text": self.config.text, "eval_text": self.config.eval_text, "length": self.config.length}
+        pretrain.run(schema.Pretrain(**PRETRAINING | self._training(base) | own | base.settings), folder)
         return folder / "model"
 
-    def _pretraining(self) -> Mapping[str, Any]:
-        config = self.config
-        own = ("text", "eval_text", "steps", "vocabulary_size", "layers", "hidden_size", "heads", "length")
-        given = {name: getattr(config, name) for name in own}
-        return given | {
-            "batch_size": config.pretrain_batch_size,
-            "learning_rate": config.pretrain_learning_rate,
-            "warmup": min(200, config.steps // 10),
-        }
+    def _distill(self, base: Base) -> Path:
+        folder = self.workdir / "making" / base.making
+        sentences, vectors = self._teaching()
+        own = {"sentences": str(sentences), "vectors": str(vectors), "positions": self.config.length}
+        own["length"] = min(schema.Distill.length, self.config.length)
+        distill.run(schema.Distill(**self._training(base) | own | base.settings), folder)
+        return folder / "model"
+
+    def _training(self, base: Base) -> dict[str, Any]:
+        """What all trainings from scratch share, and the snapshots of the first."""
+        shared = ("steps", "tokenizer", "layers", "hidden_size", "heads")
+        given = {name: getattr(self.config, name) for name in shared} | {"warmup": min(WARMUP, self.config.steps // 10)}
+        kept = [other.settings["step"] for other in self.bases.values() if other.how == "snapshot"]
+        return given | {"snapshots": ",".join(map(str, kept)) if base.name == recipes.FIRST else ""}
+
+    def _teaching(self) -> tuple[Path, Path]:
+        """Sentences of the text, the same everywhere, and their vectors by the larger encoder."""
+        folder = self.workdir / "making" / "teacher"
+        sentences = folder / "sentences.txt"
+        with claim(self.workdir / "locks" / "teacher", {}, wait=True):
+            if not sentences.exists():
+                found = sorted(set(sentences_of(pretrain.paragraphs(self.config.text))))
+                order = np.random.default_rng(0).permutation(len(found))[: self.config.sentences]
+                records.write_atomic(sentences, "".join(f"{found[place]}\n" for place in order).encode())
+            if not list(folder.glob("layer_*.safetensors")):
+                sample.run(schema.Sample(model=self.config.model, sequences=str(sentences), tokens="mean"), folder)
+        (vectors,) = folder.glob("layer_*.safetensors")
+        return sentences, vectors
 
     def _snapshot(self, base: Base, trained: Path) -> Path:
         return self.workdir / "making" / base.making / f"model_{base.settings['step']}"

@@ -52,7 +52,15 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
         head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
         apply = models.make_apply(architecture(config, len(tokenizer)), *head)
         save = partial(save_model, apply, tokenizer)
-        params = train(config, workdir, apply, windows, classes, save)
+        schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
+        key_init, key_masks = jax.random.split(jax.random.key(config.seed))
+        rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
+
+        def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
+            batch = windows[pretrain.batch_rows(step, **rows)]
+            return pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
+
+        params = train(config, workdir, pretrain.start(apply, schedule, key_init), take, save)
         result = evaluate(apply, params, held_out, classes, config)
         loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
         result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
@@ -66,7 +74,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
         records.write_atomic(workdir / "DONE", b"")
 
 
-def snapshots(config: schema.Pretrain) -> frozenset[int]:
+def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
     """The steps after which the model is kept."""
     steps = [int(step) for step in lists.numbers(config.snapshots)]
     if wrong := [step for step in steps if not 0 <= step < config.steps]:
@@ -95,7 +103,19 @@ def check_files(files: str) -> None:
 
 
 def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:
-    """The lower-cased WordPiece tokenizer of the run: read from `folder`, or trained on the text and written there."""
+    """The lower-cased WordPiece tokenizer of the run: that of a model, or one that is trained on the text.
+
+    A trained one is written to `folder`, and read from there afterwards: trained again it can differ, because pairs of
+    pieces that are equally frequent are merged in no fixed order.
+
+    Raises:
+      InputError: a model with other special tokens.
+    """
+    if config.tokenizer:
+        tokenizer = models.load(config.tokenizer).tokenizer
+        check_special_tokens(tokenizer)
+        tokenizer.model_max_length = config.length
+        return tokenizer
     from tokenizers import Tokenizer, normalizers, pre_tokenizers, trainers
     from tokenizers import models as tokenizer_models
     from transformers import BertTokenizer
@@ -116,6 +136,15 @@ def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:
         )
         records.write_atomic(folder / "DONE", b"")
     return BertTokenizer.from_pretrained(folder)
+
+
+def check_special_tokens(tokenizer: Any) -> None:
+    """Raises an InputError where a tokenizer's special tokens are not those of `SPECIAL_TOKENS`, in their order."""
+    special = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    if (*special, tokenizer.mask_token_id) != tuple(range(len(pretrain.SPECIAL_TOKENS))):
+        raise InputError(
+            "the model's special tokens are not those of configs/pretrain.py: choose an encoder made by it"
+        )
 
 
 def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:
@@ -140,31 +169,33 @@ def architecture(config: schema.Pretrain, vocabulary_size: int) -> models.Encode
 
 
 def train(
-    config: schema.Pretrain,
+    config: schema.Pretrain | schema.Distill,
     workdir: Path,
-    apply: models.Apply,
-    windows: np.ndarray,
-    classes: np.ndarray | None,
+    state: pretrain.State,
+    take: Callable[[pretrain.State, int], tuple[pretrain.State, pretrain.Totals]],
     save: Callable[[Path, Any], None],
 ) -> Any:
-    """All steps from the newest checkpoint on; returns the parameters. `save` is given those of the snapshots."""
-    schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
-    key_init, key_masks = jax.random.split(jax.random.key(config.seed))
-    state = pretrain.start(apply, schedule, key_init)
+    """All steps from the newest checkpoint on; returns the parameters.
+
+    Args:
+      config: its number of steps, the time between checkpoints and the snapshots are read.
+      workdir: of checkpoints, `metrics.jsonl` and snapshots.
+      state: before the first step.
+      take: does the step of a number, the first is 0.
+      save: writes the parameters of a snapshot to a folder.
+    """
+    kept = snapshots(config)
     found = checkpoint.restore(workdir / "checkpoints", state)
     step, state = found if found else (0, state)
-    rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
-    kept = snapshots(config)
     if step == 0 and 0 in kept:
         save(workdir / "model_0", state.params)
     sums, logged, saved = [], time.monotonic(), time.monotonic()
     while step < config.steps:
-        batch = windows[pretrain.batch_rows(step, **rows)]
-        state, totals = pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
+        state, totals = take(state, step)
         step += 1
-        sums.append(totals)
         if step in kept:
             save(workdir / f"model_{step}", state.params)
+        sums.append(totals)
         if step % LOG_STEPS == 0 or step == config.steps:
             # Checkpoints fall on logged steps only, so that a resumed run writes the same steps again, whole.
             record = {"step": step} | ratios(sums) | {"seconds": time.monotonic() - logged}

@@ -2,45 +2,50 @@
 
 | base | made by | seeds |
 |---|---|---|
+| distilled | the sentence vectors of a larger encoder (configs/distill.py) | 5 |
+| deep, narrow | the same, another size | 2 each |
+| distilled_shuffled | the same, the words of every sentence shuffled | 3 |
 | mlm | masked language modelling | 5 |
 | first_character, ascii_sum, random_label | another objective (arXiv 2203.10415) | 3 each |
 | sentence, corpus | masked language modelling on shuffled words (arXiv 2104.06644) | 3 each |
-| deep, narrow | masked language modelling, another size | 2 each |
-| shuffled, transplanted | an mlm base with its word embeddings shuffled, or with those of the next seed's | 3 each |
-| untrained, untrained_embedded | fresh parameters; the embeddings of an mlm base kept | 3 each |
+| shuffled, transplanted | a distilled base, its word embeddings shuffled, or those of the next seed's | 3 each |
+| untrained, untrained_embedded | fresh parameters; the embeddings of a distilled base kept | 3 each |
 | plain, down, up | mlm bases, pre-trained further with nothing, less or more asked of a measure | 5 each |
-| minilm | a larger encoder that is given, where one is | |
+| larger | the larger encoder itself | |
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-KINDS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
-    "mlm": (5, {}),
-    "first_character": (3, {"objective": "first_character"}),
-    "ascii_sum": (3, {"objective": "ascii_sum"}),
-    "random_label": (3, {"objective": "random_label"}),
-    "sentence": (3, {"word_order": "sentence"}),
-    "corpus": (3, {"word_order": "corpus"}),
-    "deep": (2, {"layers": 4}),
-    "narrow": (2, {"hidden_size": 96}),
+KINDS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
+    "distilled": ("distill", 5, {}),
+    "deep": ("distill", 2, {"layers": 4}),
+    "narrow": ("distill", 2, {"hidden_size": 96}),
+    "distilled_shuffled": ("distill", 3, {"word_order": "sentence"}),
+    "mlm": ("pretrain", 5, {}),
+    "first_character": ("pretrain", 3, {"objective": "first_character"}),
+    "ascii_sum": ("pretrain", 3, {"objective": "ascii_sum"}),
+    "random_label": ("pretrain", 3, {"objective": "random_label"}),
+    "sentence": ("pretrain", 3, {"word_order": "sentence"}),
+    "corpus": ("pretrain", 3, {"word_order": "corpus"}),
 }
-"""Of every kind that is pre-trained from scratch: seeds, and what differs from the settings of "mlm"."""
+"""Of every kind that is trained from scratch: how, with how many seeds, and what differs from the usual settings."""
 
-STANDARD = ("mlm", "deep", "narrow", "minilm")
+STANDARD = ("distilled", "deep", "narrow", "mlm", "larger", "trajectory")
 """The kinds that a fit may learn from before it predicts the others."""
 
 ARMS = ("plain", "down", "up")
 SURGERIES = 3  # seeds of each kind of surgery
 
+SHORT = (0.0, 2.0, 8.0)
 SHALLOW = (0.0, 1.0, 2.0, 4.0, 8.0)
 DEEP = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0)
 LARGE = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
-"""Noise levels in percent: of most bases, of the first mlm base, of the larger encoder."""
+"""Noise levels in percent: of bases that are pre-trained, distilled, of the first of these, of the larger encoder."""
 
-FIRST = "mlm_0"
+FIRST = "distilled_0"
 TRAJECTORY = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
-"""Shares of the first mlm base's pre-training after which it is a model too; its end is another."""
+"""Shares of the first base's training after which it is a model too; its end is another."""
 
 
 class Base(NamedTuple):
@@ -50,7 +55,7 @@ class Base(NamedTuple):
       name: its folder's, and that of its models.
       kind: as above; "trajectory" for snapshots.
       family: what is left out together: everything that descends from one pre-training.
-      how: "pretrain", "snapshot", "surgery", "regularize" or "given".
+      how: "pretrain", "distill", "snapshot", "surgery", "regularize" or "given".
       settings: of the experiment that makes it.
       needs: bases that it is made of.
       making: name of the folder in which it is made, which it may share.
@@ -78,45 +83,39 @@ class Model(NamedTuple):
         return f"{self.base.name}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.base.name
 
 
-def bases(steps: int, *, larger: bool) -> tuple[Base, ...]:
-    """All bases, each behind those that it needs, for a pre-training of so many steps.
-
-    Args:
-      steps: of every pre-training.
-      larger: whether a larger encoder is given.
-    """
-    found = []
-    for kind, (seeds, settings) in KINDS.items():
+def bases(steps: int) -> tuple[Base, ...]:
+    """All bases, each behind those that it needs, for trainings of so many steps."""
+    found: list[Base] = []
+    for kind, (how, seeds, settings) in KINDS.items():
         for seed in range(seeds):
             name = f"{kind}_{seed}"
-            found.append(Base(name, kind, name, "pretrain", {**settings, "seed": seed}, name))
+            found.append(Base(name, kind, name, how, {**settings, "seed": seed}, name))
             if name == FIRST:
                 for step in dict.fromkeys(int(share * steps) for share in TRAJECTORY):
                     own = f"{name}_step_{step}"
                     found.append(Base(own, "trajectory", name, "snapshot", {"step": step}, name, (name,)))
     for seed in range(SURGERIES):
-        own, other = f"mlm_{seed}", f"mlm_{(seed + 1) % KINDS['mlm'][0]}"
+        own, other = (f"distilled_{(seed + place) % KINDS['distilled'][1]}" for place in (0, 1))
         for kind, settings, needs in (
             ("shuffled", {"operation": "shuffle"}, (own,)),
             ("transplanted", {"operation": "transplant"}, (own, other)),
             ("untrained", {"operation": "untrained"}, (own,)),
             ("untrained_embedded", {"operation": "untrained", "keep_embeddings": True}, (own,)),
         ):
-            family = f"untrained_{seed}" if kind == "untrained" else own
             name = f"{kind}_{seed}"
+            family = name if kind == "untrained" else own
             found.append(Base(name, kind, family, "surgery", {**settings, "seed": seed}, name, needs))
-    for seed in range(KINDS["mlm"][0]):
+    for seed in range(KINDS["mlm"][1]):
         family, making = f"mlm_{seed}", f"regularized_{seed}"
         for arm in ARMS:
             settings = {"arm": arm, "seed": seed}
             found.append(Base(f"{arm}_{seed}", arm, family, "regularize", settings, making, (family,)))
-    if larger:
-        found.append(Base("minilm", "minilm", "minilm", "given", {}, "minilm"))
+    found.append(Base("larger", "larger", "larger", "given", {}, "larger"))
     return tuple(found)
 
 
 def models(found: tuple[Base, ...]) -> tuple[Model, ...]:
-    """All models: ladders of what was pre-trained from scratch and of what is given, one model of any other base."""
+    """All models: ladders of what was trained from scratch and of what is given, one model of any other base."""
     made = []
     for base in found:
         alphas, seeds = (0.0,), (0,)
@@ -124,14 +123,14 @@ def models(found: tuple[Base, ...]) -> tuple[Model, ...]:
             alphas, seeds = LARGE, (0, 1)
         elif base.name == FIRST:
             alphas, seeds = DEEP, (0, 1)
-        elif base.how == "pretrain":
-            alphas = SHALLOW
+        elif base.how in ("pretrain", "distill"):
+            alphas = SHORT if base.how == "pretrain" else SHALLOW
         made += [Model(base, alpha, seed) for alpha in alphas for seed in (seeds if alpha else (0,))]
     return tuple(made)
 
 
 def predicts_tokens(base: Base) -> bool:
     """Whether a base has a masked-LM head."""
-    return base.how in ("snapshot", "regularize") or (
+    return base.how == "regularize" or (
         base.how == "pretrain" and base.settings.get("objective", "masked_lm") == "masked_lm"
     )

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool
 
 from configs import schema
 from experiments import spaces
-from experiments.pretrain import ratios
+from experiments.pretrain import check_special_tokens, ratios
 from geojax import checkpoint, folders, models, plots, pretrain, records
 from geojax.claim import claim
 from geojax.errors import InputError
@@ -84,11 +84,7 @@ def check(config: schema.Regularize) -> None:
 
 def split(tokenizer: Any, texts: list[str], length: int) -> tuple[np.ndarray, np.ndarray]:
     """Windows to train on, and windows of the sequences that are held out."""
-    special = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    if (*special, tokenizer.mask_token_id) != tuple(range(len(pretrain.SPECIAL_TOKENS))):
-        raise InputError(
-            "the model's special tokens are not those of configs/pretrain.py: choose an encoder made by it"
-        )
+    check_special_tokens(tokenizer)
     ids = tokenizer(texts, add_special_tokens=False, truncation=False)["input_ids"]
     train = [sequence for index, sequence in enumerate(ids) if index % HELD_OUT]
     return pretrain.pack(train, length), pretrain.pack(ids[::HELD_OUT], length)[:PROBES]

@@ -87,7 +87,7 @@ class Plan:
             raise InputError(f"the outcome is of {missing[0]}, which is not among the tasks {config.tasks}")
         if not self.seeds or config.population < 1:
             raise InputError("a replication needs a seed of fine-tuning, and a population of 1 or more")
-        self.bases = recipes.bases(config.steps, larger=bool(config.model))
+        self.bases = recipes.bases(config.steps)
         self.models = recipes.models(self.bases)
 
     @cached_property
@@ -119,6 +119,7 @@ class Worker:
         self.config, self.plan = config, plan
         for files in (config.text, config.eval_text):
             pretrain.check_files(files)
+        models.resolve(config.model)
         self.maker = Maker(config, plan.workdir)
         self.tuner = Tuner({task: self.load_task(task) for task in plan.tasks}, settings_of(config, seed=plan.seeds[0]))
 

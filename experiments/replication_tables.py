@@ -20,7 +20,7 @@ def write(plan: "Plan", failures: Sequence[str]) -> None:
     """Writes `results.csv` with every model that has been measured and fine-tuned, and `layers.csv`; prints the means.
 
     `outcome` is the mean over `config.outcome` of (score - floor) / (reference - floor): the floor is the best constant
-    prediction's score, the reference the mean score of the mlm bases without noise. NaN before one of these is there.
+    prediction's score, the reference the mean score of the distilled bases without noise; empty before these are there.
     """
     measured, scores, extra = {}, {}, {}
     for job in plan.jobs.values():
@@ -72,14 +72,14 @@ def write(plan: "Plan", failures: Sequence[str]) -> None:
 def about(model: recipes.Model) -> dict[str, Any]:
     """What a model is: its columns before any number that was measured."""
     base = model.base
-    noisy = base.how in ("pretrain", "given")
+    noisy = base.how in ("pretrain", "distill", "given")
     step = base.settings.get("step")
     return {
         "model": model.name,
         "base": base.name,
         "family": base.family,
         "kind": base.kind,
-        "standard": int(base.kind in (*recipes.STANDARD, "trajectory")),
+        "standard": int(base.kind in recipes.STANDARD),
         "alpha": model.alpha if noisy else None,
         "noise_seed": model.noise_seed if model.alpha else None,
         "dose_kind": "noise percent" if noisy else "pre-training step" if step is not None else "",
@@ -88,8 +88,8 @@ def about(model: recipes.Model) -> dict[str, Any]:
 
 
 def reference(plan: "Plan", scores: Mapping[str, Mapping[int, Mapping[str, Any]]], task: str) -> float | None:
-    """The mean score of the mlm bases without noise; None before all of them have theirs."""
-    bases = [model.name for model in plan.models if model.base.kind == "mlm" and not model.alpha]
+    """The mean score of the distilled bases without noise; None before all of them have theirs."""
+    bases = [model.name for model in plan.models if model.base.kind == "distilled" and not model.alpha]
     found = [scores.get(name, {}).get(plan.seeds[0], {}).get(task) for name in bases]
     return mean(found)
 

@@ -255,8 +255,13 @@ def train_step(
         return loss if penalty is None else loss + penalty(hidden, jnp.ones(input_ids.shape, bool)), sums
 
     gradients, sums = jax.grad(objective, has_aux=True)(state.params)
+    return descend(state, gradients, schedule), sums
+
+
+def descend(state: State, gradients: Params, schedule: Schedule) -> State:
+    """The state behind one update."""
     updates, optimizer = _optimizer(schedule).update(gradients, state.optimizer, state.params)
-    return State(state.step + 1, optax.apply_updates(state.params, updates), optimizer), sums
+    return State(state.step + 1, optax.apply_updates(state.params, updates), optimizer)
 
 
 eval_step = jax.jit(totals, static_argnames="apply")

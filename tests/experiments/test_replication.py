@@ -1,14 +1,16 @@
 """The replication in miniature: every way of making a base, killed and gone on with, elsewhere, from its ledger."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from configs.schema import Replication
-from experiments import recipes, replication, sweeps
+from experiments import distill, recipes, replication, sweeps
 from geojax.errors import InputError
 
+BERT = Path(__file__).parents[1] / "data" / "random-bert"
 WORDS = "flat round wide narrow cone sphere point line curve plane".split()
 
 
@@ -19,7 +21,7 @@ def files(tmp_path_factory):
 
     folder, rng = tmp_path_factory.mktemp("files"), np.random.default_rng(0)
     text = lambda count: " ".join(rng.choice(WORDS, count))  # noqa: E731
-    for name, rows in (("text", 300), ("held_out", 300), ("sequences", 60)):
+    for name, rows in (("text", 300), ("held_out", 300), ("sequences", 160)):
         (folder / f"{name}.txt").write_text("\n".join(text(6) + "." for _ in range(rows)) + "\n")
     for split, rows in (("train", 40), ("dev", 12)):
         (folder / "CoLA").mkdir(exist_ok=True)
@@ -35,7 +37,15 @@ def files(tmp_path_factory):
 @pytest.fixture
 def few(monkeypatch):
     """Few bases, of every way of making one, and short ladders."""
-    monkeypatch.setattr(recipes, "KINDS", {"mlm": (2, {}), "ascii_sum": (1, {"objective": "ascii_sum"})})
+    kinds = {
+        "distilled": ("distill", 2, {}),
+        "mlm": ("pretrain", 2, {}),
+        "ascii_sum": ("pretrain", 1, {"objective": "ascii_sum"}),
+    }
+    monkeypatch.setattr(recipes, "KINDS", kinds)
+    monkeypatch.setattr(distill, "HELD_OUT", 3)
+    monkeypatch.setattr(recipes, "LARGE", (0.0,))
+    monkeypatch.setattr(recipes, "SHORT", (0.0, 8.0))
     monkeypatch.setattr(recipes, "TRAJECTORY", (0.0, 0.5))
     monkeypatch.setattr(recipes, "SURGERIES", 1)
     monkeypatch.setattr(recipes, "SHALLOW", (0.0, 8.0))
@@ -44,10 +54,10 @@ def few(monkeypatch):
 
 def settings(files, **changed):
     base = {
-        "text": str(files / "text.txt"), "eval_text": str(files / "held_out.txt"),
+        "model": str(BERT), "sentences": 250, "text": str(files / "text.txt"), "eval_text": str(files / "held_out.txt"),
         "sequences": str(files / "sequences.txt"), "data_dir": str(files), "tasks": "cola,stsb", "outcome": "stsb",
-        "points": 200, "epochs": 1, "batch_size": 8, "max_length": 16, "learning_rate": 1e-3, "vocabulary_size": 60,
-        "layers": 1, "hidden_size": 16, "length": 16, "steps": 12, "pretrain_batch_size": 4, "codebook_size": 8,
+        "points": 200, "epochs": 1, "batch_size": 8, "max_length": 16, "learning_rate": 1e-3,
+        "layers": 1, "hidden_size": 16, "length": 16, "steps": 12, "codebook_size": 8,
         "quantizer_seeds": 2, "groups": 5, "intervention_steps": 12, "seeds": "42,43",
     }  # fmt: skip
     return Replication(**base | changed)
@@ -66,16 +76,16 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     table = pd.read_csv(tmp_path / "there" / "results.csv", dtype={"dose_kind": str})
     kinds = dict(table["kind"].value_counts())
     assert kinds == {
-        "mlm": 5, "trajectory": 2, "ascii_sum": 2, "shuffled": 1, "transplanted": 1, "untrained": 1,
-        "untrained_embedded": 1, "plain": 2, "down": 2, "up": 2,
+        "distilled": 5, "trajectory": 2, "mlm": 4, "ascii_sum": 2, "shuffled": 1, "transplanted": 1, "untrained": 1,
+        "untrained_embedded": 1, "plain": 2, "down": 2, "up": 2, "larger": 1,
     }  # fmt: skip
     assert (
         table[["eee", "lsq_patchiness", "paper_lsq_patchiness", "lsq_patchiness_se_sampling", "stsb"]]
         .notna()
         .all(axis=None)
     )
-    assert (table["mlm_loss"].notna() == table["kind"].isin(["mlm", "trajectory", "plain", "down", "up"])).all()
-    assert table["outcome"][(table["kind"] == "mlm") & (table["alpha"] == 0)].mean() == pytest.approx(1)
+    assert (table["mlm_loss"].notna() == table["kind"].isin(["mlm", "plain", "down", "up"])).all()
+    assert table["outcome"][(table["kind"] == "distilled") & (table["alpha"] == 0)].mean() == pytest.approx(1)
     assert table["glue_average_seed_43"].notna().sum() == -(-len(table) // 3)
     assert table["eee"].nunique() == len(table)
     assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
@@ -85,7 +95,7 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
 
 
 def test_the_pool_has_the_families_that_were_asked_for():
-    bases = recipes.bases(4000, larger=True)
+    bases = recipes.bases(4000)
     models = recipes.models(bases)
     assert len({model.name for model in models}) == len(models) == 187
     assert len({base.family for base in bases}) >= 10

@@ -1,0 +1,120 @@
+"""Trains an encoder to tell the sentence vectors of another: `model/`, `metrics.jsonl`, `result.json`, snapshots."""
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from configs import schema
+from experiments import pretrain as experiment
+from geojax import distill, folders, models, objectives, pretrain, records
+from geojax.claim import claim
+from geojax.errors import InputError
+from geojax.latent import Cloud, read_sequences
+
+HELD_OUT = 50  # one sentence in so many
+
+log = logging.getLogger(__name__)
+
+
+def run(config: schema.Distill, workdir: Path) -> None:
+    """Trains a student on `config.vectors`, scores it on sentences that are held out; resumes where it stopped.
+
+    Raises:
+      InputError: files that are absent, or vectors of other sentences.
+    """
+    workdir = folders.local(workdir)
+    if config.word_order not in ("text", "sentence"):
+        raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
+    experiment.snapshots(config)
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
+    with claim(workdir, settings):
+        if (workdir / "DONE").exists():
+            log.info("%s is done", workdir)
+            return
+        sentences = read_sequences(config.sentences)
+        vectors = read_vectors(config.vectors, sentences)
+        held_out = np.arange(len(sentences)) % HELD_OUT == 0
+        if held_out.sum() < config.batch_size:
+            raise InputError(
+                f"{len(sentences)} sentences hold out {held_out.sum()}, fewer than a batch of {config.batch_size}: "
+                "give more sentences, or lower --config.batch_size"
+            )
+        source = as_pretraining(config)
+        tokenizer = experiment.tokenizer_of(source, workdir / "tokenizer")
+        words = objectives.reorder(sentences, config.word_order, config.seed)
+        encoded = encode(tokenizer, words, config.length)
+        architecture = experiment.architecture(source, len(tokenizer))
+        apply = models.make_apply(architecture, "classification", vectors.shape[1])
+        train = np.flatnonzero(~held_out)
+        schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
+        rows = {"windows": len(train), "batch_size": config.batch_size, "seed": config.seed}
+
+        def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
+            own = train[pretrain.batch_rows(step, **rows)]
+            batch = {name: values[own] for name, values in encoded.items()}
+            return distill.train_step(state, batch, vectors[own], apply=apply, schedule=schedule)
+
+        save = partial(experiment.save_model, apply, tokenizer)
+        start = pretrain.start(apply, schedule, jax.random.key(config.seed))
+        params = experiment.train(config, workdir, start, take, save)
+        score = partial(distill.eval_step, params, apply=apply)
+        result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
+        result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
+        result |= {"sentences": len(sentences), "seconds": experiment.seconds(workdir)}
+        save(workdir / "model", params)
+        records.write_json(workdir / "result.json", settings | result)
+        log.info("of %d held-out sentences at once, %.1f %% are told", config.batch_size, 100 * result["accuracy"])
+        records.write_atomic(workdir / "DONE", b"")
+
+
+def as_pretraining(config: schema.Distill) -> schema.Pretrain:
+    """The settings of tokenizer and architecture as pre-training knows them."""
+    names = ("tokenizer", "vocabulary_size", "layers", "hidden_size", "heads")
+    given = {name: getattr(config, name) for name in names}
+    return schema.Pretrain(**given, text=config.sentences, length=config.positions)
+
+
+def read_vectors(path: str, sentences: list[str]) -> np.ndarray:
+    """The vectors of these sentences.
+
+    Raises:
+      InputError: the file is no cloud, or one of other sentences, or has not one vector for each.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"no vectors at {path!r}: make them by configs/sample.py with --config.tokens=mean")
+    cloud = Cloud.load(path)
+    digest = hashlib.sha256("\n".join(sentences).encode()).hexdigest()
+    if len(cloud.points) != len(sentences) or cloud.provenance.get("sequences_sha256") != digest:
+        raise InputError(
+            f"{path} has {len(cloud.points)} vectors of other sentences than the {len(sentences)} given: make them by "
+            "configs/sample.py with --config.tokens=mean on the same file"
+        )
+    return cloud.points
+
+
+def encode(tokenizer: Any, sentences: list[str], length: int) -> dict[str, np.ndarray]:
+    """Token ids and masks, Int[n, length]."""
+    found = tokenizer(sentences, truncation=True, max_length=length, padding="max_length", return_token_type_ids=False)
+    return {name: np.array(found[name], np.int32) for name in ("input_ids", "attention_mask")}
+
+
+def evaluate(
+    score: Callable[[distill.Batch, np.ndarray], pretrain.Totals],
+    encoded: Mapping[str, np.ndarray],
+    vectors: np.ndarray,
+    rows: np.ndarray,
+    size: int,
+) -> dict[str, float]:
+    """Loss and accuracy on some sentences, among as many at once as in training; a last, smaller batch is left out."""
+    sums = []
+    for first in range(0, len(rows) - size + 1, size):
+        own = rows[first : first + size]
+        sums.append(score({name: values[own] for name, values in encoded.items()}, vectors[own]))
+    return experiment.ratios(sums)
