@@ -1,11 +1,10 @@
-"""Order statistics: sorting, spacings, quantiles of masked values."""
+"""Order statistics: sorting, quantiles of masked values."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from geojax.ops.safe import log
 from geojax.ops.threads import over_cores
 from geojax.typing import Mask, Scalar
 
@@ -43,69 +42,6 @@ def _sort_rows(values: jax.Array) -> np.ndarray:
 
     over_cores(sort_row, rows, np.asarray(values).reshape(rows.shape))
     return ordered
-
-
-@jax.custom_jvp
-def log_spacings(
-    values: Float[Array, "*batch n"], count: Int[Array, ""], window: Int[Array, ""]
-) -> Float[Array, "*batch"]:
-    """Sum over i = 1..count of log(x_min(i + m, count) - x_max(i - m, 1)), of every row's order statistics x.
-
-    Minus infinity where a spacing is zero; the derivative moves along with the order. On a CPU each row is sorted and
-    summed by NumPy while it is in a core's cache; as `sort`, not where devices work together.
-
-    Args:
-      values: in any order; those beyond the `count` smallest of a row are not read.
-      count: number of values.
-      window: m, from 1 to floor(sqrt(n) + 1/2).
-    """
-    if jax.device_count() > 1:
-        return _log_spacings(values, count, window)
-    return jax.lax.platform_dependent(values, count, window, cpu=_log_spacings_on_host, default=_log_spacings)
-
-
-@log_spacings.defjvp
-def _log_spacings_jvp(primals, tangents):
-    values, *others = primals
-    return jax.jvp(lambda values: _log_spacings(values, *others), (values,), (tangents[0],))
-
-
-def _log_spacings(values: jax.Array, count: jax.Array, window: jax.Array) -> jax.Array:
-    n = values.shape[-1]
-    widest, i = int(n**0.5 + 0.5), jnp.arange(n)
-    ordered = sort(values)
-    ordered = jnp.where(i < count, ordered, jnp.take(ordered, count - 1, axis=-1)[..., None])
-    padded = jnp.pad(ordered, [(0, 0)] * (values.ndim - 1) + [(widest, widest)], mode="edge")
-    above, below = (
-        jax.lax.dynamic_slice_in_dim(padded, widest + step, n, axis=values.ndim - 1) for step in (window, -window)
-    )
-    return jnp.sum(jnp.where(i < count, log(above - below), 0), -1)
-
-
-def _log_spacings_on_host(values: jax.Array, count: jax.Array, window: jax.Array) -> jax.Array:
-    result = jax.ShapeDtypeStruct(values.shape[:-1], values.dtype)
-    return jax.pure_callback(_log_spacings_of_rows, result, values, count, window, vmap_method="expand_dims")
-
-
-def _log_spacings_of_rows(values: jax.Array, count: jax.Array, window: jax.Array) -> np.ndarray:
-    values = np.asarray(values)
-    shape = values.shape[:-1]
-    # Under vmap these have the axes of the batch, of its size or of 1, but none for the rows within.
-    counts, windows = (
-        np.broadcast_to(np.asarray(one).reshape(one.shape + (1,) * (len(shape) - one.ndim)), shape).ravel().tolist()
-        for one in (count, window)
-    )
-
-    def of_row(row: np.ndarray, count: int, m: int) -> np.floating:
-        m = min(m, count)  # no value has no ends
-        ends = np.pad(np.sort(row)[:count], m, mode="edge")
-        spacings = ends[2 * m :] - ends[:count]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(spacings, out=spacings).sum()
-
-    return np.array(over_cores(of_row, values.reshape(-1, values.shape[-1]), counts, windows), values.dtype).reshape(
-        shape
-    )
 
 
 def quantiles(values: Float[Array, "n"], mask: Mask, levels: tuple[float, ...]) -> tuple[Scalar, ...]:

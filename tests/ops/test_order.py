@@ -24,38 +24,6 @@ def test_the_derivative_of_sort_moves_with_the_values():
     np.testing.assert_array_equal(gradient, [[100, 1, 10, 1000], [10, 1, 1000, 100]])
 
 
-eighths = st.integers(-8000, 8000).map(lambda whole: whole / 8)
-
-
-@given(arrays(np.float32, (2, 3, 17), elements=eighths), st.integers(0, 17), st.integers(1, 4))
-@settings(deadline=None, max_examples=30)
-def test_log_spacings_are_those_of_the_formula_on_the_host_and_by_xla(values, count, window):
-    i, x = np.arange(count), np.sort(values)[..., :count]
-    with np.errstate(divide="ignore"):
-        spacings = np.log(x[..., np.minimum(i + window, count - 1)] - x[..., np.maximum(i - window, 0)])
-    arguments = values, jnp.int32(count), jnp.int32(window)
-    for form in (order.log_spacings, order._log_spacings, jax.vmap(order.log_spacings, (0, None, None))):
-        np.testing.assert_allclose(jax.jit(form)(*arguments), spacings.sum(-1), rtol=1e-5, atol=1e-4)
-
-
-def test_log_spacings_of_clouds_of_different_counts_in_one_call():
-    values = jax.random.normal(jax.random.key(0), (3, 4, 30))
-    counts, windows = jnp.array([30, 20, 9]), jnp.array([5, 4, 3])
-    found = jax.jit(jax.vmap(order.log_spacings))(values, counts, windows)
-    expected = [order._log_spacings(*one) for one in zip(values, counts, windows, strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_the_derivative_of_log_spacings_is_that_of_differences():
-    values = jnp.array([0.3, -1.0, 2.0, 0.7, 4.0])
-    gradient = jax.jit(jax.grad(order.log_spacings))(values, jnp.int32(5), jnp.int32(2))
-    with jax.enable_x64(True):
-        steps = 1e-5 * jnp.eye(5, dtype=jnp.float64)
-        of = jax.vmap(lambda step: order.log_spacings(values.astype(jnp.float64) + step, jnp.int32(5), jnp.int32(2)))
-        differences = (of(steps) - of(-steps)) / 2e-5
-    np.testing.assert_allclose(gradient, differences, rtol=1e-4)
-
-
 @given(arrays(np.float32, 9, elements=st.floats(-1e3, 1e3, width=32)), arrays(bool, 9).filter(np.any))
 @settings(deadline=None, max_examples=30)
 def test_quantiles_are_those_of_numpy(values, mask):
