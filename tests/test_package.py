@@ -34,6 +34,7 @@ ORDER = [
     ("step",),
     ("memory",),
     ("finetune", "population", "pretrain", "objectives", "regression", "tables", "plots"),
+    ("distill",),
 ]
 
 
