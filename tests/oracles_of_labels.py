@@ -24,7 +24,10 @@ def logme(reading, convention="standard"):
 
     def best(target):
         def loss(logs):
-            factor = linalg.cho_factor(np.exp(logs[0]) * np.eye(len(points)) + np.exp(logs[1]) * kernel)
+            try:
+                factor = linalg.cho_factor(np.exp(logs[0]) * np.eye(len(points)) + np.exp(logs[1]) * kernel)
+            except linalg.LinAlgError:  # so little noise that rounding is more
+                return 1e6
             log_determinant = 2 * np.log(np.diag(factor[0])).sum()
             return (log_determinant + target @ linalg.cho_solve(factor, target)) / len(points) / 2
 

@@ -62,10 +62,11 @@ def test_equals_the_pytorch_original(family):
 
 
 def test_equals_the_pytorch_original_on_real_weights(minilm):
+    """At real tokens: in padding, PyTorch's float32 is itself 1.2e-4 from its float64 (test_parity_live.py)."""
     batch, expected = reference(DATA / "minilm.npz")
-    found = outputs(minilm, batch)
+    found, real = outputs(minilm, batch), batch["attention_mask"].astype(bool)
     for i, state in enumerate(found["hidden_states"]):
-        np.testing.assert_allclose(state, expected[f"hidden_{i}"], atol=1e-4, rtol=0)
+        np.testing.assert_allclose(np.asarray(state)[real], expected[f"hidden_{i}"][real], atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", pytest.param("gpt2", marks=pytest.mark.slow)])
