@@ -334,3 +334,18 @@ class Replication:
     intervention_factor: float = 1.25  # by so much, down and up
     intervention_steps: int = 500  # of each arm
     outcome: str = "sst2,qnli"  # tasks whose normalised mean is the outcome: those that passed the pilot's gate
+
+
+@dataclass
+class Findings:
+    """Answer the questions of a replication from its table; docs/results/replication.md fixed them beforehand."""
+
+    experiment: str = "findings"
+    table: str = ""  # results.csv of a replication; layers.csv beside it is read too, where it is
+    primary: str = "lsq_patchiness"  # the measure whose claim is tested; all others are exploratory
+    target: str = "outcome"  # the column to predict
+    intervention: str = "eee"  # the measure that the arms of further pre-training pushed
+    level: float = 0.9  # nominal coverage of every interval
+    resamples: int = 1000  # bootstrap samples and permutations; 0: no intervals, and no p of the search
+    seed: int = 0  # seed of these
+    permute: bool = False  # shuffle the scores first: what the analysis says where there is nothing to find
