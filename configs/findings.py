@@ -4,7 +4,8 @@
 
 Reads the table alone, and `layers.csv` beside it where there is one. Prints what counts; writes `DIR/findings.csv`, a
 row a number with its interval, and `DIR/report.html` with the tables of configs/regress.py beneath it, on all models
-but those of the intervention. `--config.permute=true` shuffles the scores first. About two minutes.
+but those of the intervention. `--config.permute=true` shuffles the scores first. The answers take half a
+minute, the report some more.
 """
 
 from configs.schema import Findings

@@ -3,8 +3,9 @@
 As in `answers`: pure functions of the table, with rows `answers.COLUMNS`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +19,15 @@ from geojax import tables
 from geojax.regression import correlation, units
 
 PLANNED, EXPLORED, BASELINE = "pre-registered", "exploratory", "baseline"
+
+
+class Transferred(NamedTuple):
+    """A fit to the standard models, and what it says of the others."""
+
+    name: str
+    block: str  # of `predictors.BLOCKS`
+    predicted: np.ndarray  # NaN where a model lacks a value
+    mean: float  # of the outcome, over the rows of the fit
 
 
 def primary(table: tables.ScoreTable, config: Findings) -> Rows:
@@ -61,59 +71,67 @@ def label(name: str, block: str, config: Findings) -> str:
 def non_standard(table: tables.ScoreTable, config: Findings) -> Rows:
     """How well fits to the standard models predict the others, beside the training mean.
 
+    All of them, and those of families that the fit has no model of: surgery starts from a standard model.
     `mse_over_mean` is the mean squared error over that of the mean of the fit's rows, on the same models; below 1 the
     fit does better. Its interval resamples the families of the non-standard models and keeps the fits. "any" counts the
-    predictors whose upper bound is below 1, corrected for having looked at all: the largest studentised deviation of
-    log(mse_over_mean) among them in each bootstrap sample.
+    measures and combinations of them whose upper bound is below 1, corrected for having looked at all: the largest
+    studentised deviation of log(mse_over_mean) among them in each bootstrap sample.
     """
     pool = pool_of(table)
     standard = pool.frame["standard"].to_numpy(float) == 1
     known, new = part(pool, standard), part(pool, ~standard)
     if len(known.frame) < 3 or not len(new.frame):
         return
-    unit = families(new, np.ones(len(new.frame), bool))
+    found = list(transferred(known, new, config))
+    unseen = ~new.frame["family"].isin(known.families).to_numpy()
+    for subset, inside in {"all": np.ones(len(unseen), bool), "unseen_families": unseen}.items():
+        if inside.any() and (subset == "all" or not inside.all()):
+            yield from transfer(new, subset, inside, found, config)
+
+
+def transfer(
+    new: tables.ScoreTable, subset: str, inside: np.ndarray, found: Sequence[Transferred], config: Findings
+) -> Rows:
+    """The rows of `non_standard` about some of the new models."""
+    unit = families(new, inside)
     counts, actual, logs = samples_of(unit, config), new.scores, {}
-    for name, block, predicted, mean in transferred(known, new, config):
-        rows = np.isfinite(predicted)
-        of, from_mean = (
-            counts @ np.bincount(unit.ids[rows], (actual - guess)[rows] ** 2, unit.count)
-            for guess in (predicted, np.full(len(actual), mean))
-        )
+    for name, block, predicted, mean in found:
+        rows = inside & np.isfinite(predicted)
         if not rows.any():
             continue
-        note = label(name, block, config)
-        size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": note}
+        own, from_mean = (
+            counts @ np.bincount(unit.ids[rows], (actual - guess)[rows] ** 2, unit.count) for guess in (predicted, mean)
+        )
+        size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": label(name, block, config)}
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = of / from_mean
-            yield line("non_standard", "", name, "mse", value=float(of[0] / rows.sum()), **size)
-            yield line("non_standard", "", name, "mse_over_mean", **estimate(ratio, config.level), **size)
+            ratio = own / from_mean
+            yield line("non_standard", subset, name, "mse", value=float(own[0] / rows.sum()), **size)
+            yield line("non_standard", subset, name, "mse_over_mean", **estimate(ratio, config.level), **size)
             logs |= {name: np.log(ratio)} if block == predictors.BLOCKS[0] else {}
-    better, note = [], "no interval: fewer than 5 families, or no samples"
+    value, note = np.nan, "no interval: fewer than 5 families, or no samples"
     if len(counts) > 1:
         better = surely_below(logs, config.level)
         note = f"{EXPLORED}, corrected for {len(logs)} measures and combinations: {', '.join(better) or 'none'}"
-    value = len(better) if len(counts) > 1 else np.nan
-    size = {"n": len(actual), "units": unit.count, "note": note}
-    yield line("non_standard", "", "any", "better_than_mean", value=value, **size)
+        value = len(better)
+    size = {"n": int(inside.sum()), "units": unit.count, "note": note}
+    yield line("non_standard", subset, "any", "better_than_mean", value=value, **size)
 
 
-def transferred(
-    known: tables.ScoreTable, new: tables.ScoreTable, config: Findings
-) -> Iterator[tuple[str, str, np.ndarray, float]]:
-    """Of every predictor its name, its block, what it predicts for new models, the mean of the rows it is fitted to."""
+def transferred(known: tables.ScoreTable, new: tables.ScoreTable, config: Findings) -> Iterator[Transferred]:
+    """What the training mean, every measure and their combinations, fitted to known models, predict for new ones."""
     target = known.scores
     found = predictors.of_table(known, [MEASURE])
     (mean,) = (one for one in predictors.baselines(known) if one.name == "training_mean")
     coefficients = fits.least_squares_of([mean, *found], target).coefficients
     for one, own in zip([mean, *found], coefficients, strict=True):
         side = forecast.new_rows(one, new)
-        yield one.name, one.block, side @ own[: side.shape[1]], mean_of(target, one.mask)
+        yield Transferred(one.name, one.block, side @ own[: side.shape[1]], mean_of(target, one.mask))
     made = validate.choices(known, units.by_family(known.frame), config.seed)
     if made is not None:
         points = new.frame[list(made.measures)].to_numpy(float)
         for name, (one, _) in made.found.items():
             own = np.asarray(one.coefficients)
-            yield name, predictors.BLOCKS[0], own[0] + points @ own[1:], mean_of(target, made.mask)
+            yield Transferred(name, predictors.BLOCKS[0], own[0] + points @ own[1:], mean_of(target, made.mask))
 
 
 def mean_of(values: np.ndarray, rows: np.ndarray) -> float:
@@ -177,10 +195,10 @@ def measures(table: tables.ScoreTable, config: Findings, columns: Mapping[str, n
             size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": EXPLORED}
             for quantity, samples in found.items():
                 yield line("measures", subset, name, quantity, **estimate(samples[:, index], config.level), **size)
-            tried = f"{EXPLORED}, corrected for {len(names)} candidates"
+            tried = f"{EXPLORED}, of the families' means, corrected for {len(names)} candidates"
             found_p = {"p_permutation": "raw", "p_max_t": "corrected"}
             for quantity, which in found_p.items():
-                size["note"] = tried if which == "corrected" else f"{EXPLORED}, not corrected"
+                size["note"] = tried if which == "corrected" else f"{EXPLORED}, of the families' means, not corrected"
                 yield line("measures", subset, name, quantity, value=float(chance[which][index]), **size)
 
 

@@ -5,7 +5,6 @@ models but those of the intervention.
 """
 
 import logging
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from configs.schema import Findings, Regress
-from experiments import answers, answers_by_fits, launching, progress, regress
+from experiments import answers, answers_by_fits, forecast, launching, progress, regress
 from experiments.report import page
 from geojax import folders, records, tables
 from geojax.errors import InputError
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: Findings, workdir: Path) -> None:
-    """Reads `config.table`, answers every question that it has rows for, writes the report, prints what counts."""
+    """Reads `config.table`, answers every question that it has rows for, prints what counts, writes the report."""
     settings = Regress(
         table=config.table, target=config.target, level=config.level, resamples=config.resamples, seed=config.seed
     )
@@ -45,6 +44,8 @@ def run(config: Findings, workdir: Path) -> None:
         raise InputError(f"{config.table} has no models with a score beside those of the intervention")
     rows = list(answered(table, config))
     records.write_table(workdir / "findings.csv", rows, answers.COLUMNS)
+    print(progress.table(printed(rows, config)), flush=True)
+    log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")
     lines = regress.write(pool, settings, workdir)
     label = config.target.replace("_", " ")
     left_out = f"{len(table.frame) - len(pool.frame)} models of the intervention, which findings.csv has alone"
@@ -60,9 +61,7 @@ def run(config: Findings, workdir: Path) -> None:
         label=label,
         level=config.level,
     )
-    log.info("findings: %s", workdir / "findings.csv")
-    log.info("report:   %s", path)
-    print(progress.table(printed(rows, config)))
+    log.info("report: %s", path)
 
 
 def answered(table: tables.ScoreTable, config: Findings) -> Iterator[dict[str, Any]]:
@@ -160,9 +159,8 @@ def printed(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[dict[st
     found += some("primary", predictor=config.primary, quantity=r2)
     found += [row for row in some("primary", subset="all", quantity=r2) if row["note"] == answers_by_fits.BASELINE]
     found += some("non_standard", predictor=config.primary)
-    others = [row for row in some("non_standard", quantity="mse_over_mean") if row["predictor"] != config.primary]
-    measures = [row for row in others if row["note"] == answers_by_fits.EXPLORED]
-    found += sorted(measures, key=lambda row: row["value"])[:1] + some("non_standard", predictor="any")
+    others = some("non_standard", subset="all", quantity="mse_over_mean", note=answers_by_fits.EXPLORED)
+    found += sorted(others, key=lambda row: row["value"])[:1] + some("non_standard", predictor="any")
     found += some("within_dose", quantity="partial_r")
     chance = {row["predictor"]: row["value"] for row in some("measures", subset="all", quantity="p_max_t")}
     closest = sorted(
@@ -170,11 +168,4 @@ def printed(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[dict[st
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
     found += some("intervention")
-    return [{name: _known(row[name]) for name in answers.COLUMNS} for row in found]
-
-
-def _known(value: Any) -> Any:
-    """A value to print; None for NaN, whole numbers as such."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return value
+    return [{name: forecast.none(row[name]) for name in answers.COLUMNS} for row in found]

@@ -116,7 +116,7 @@ def test_families_left_out_are_predicted_as_well_as_they_can_be(table, config):
 
 
 def test_models_of_other_kinds_are_predicted_by_a_fit_to_the_standard_ones(table, config):
-    found = indexed(answers_by_fits.non_standard(table, config)).loc[""]
+    found = indexed(answers_by_fits.non_standard(table, config)).loc["all"]
     law = (SLOPE**2 * (1 - 1 / (1 + MEASURED**2)) + FAMILY**2 + SEED**2) / (SLOPE**2 + FAMILY**2 + SEED**2)
     assert holds(found.loc["lsq_patchiness", "mse_over_mean"], law) == pytest.approx(law, abs=0.15)
     assert found.loc["training_mean", "mse_over_mean"]["value"] == pytest.approx(1)
@@ -129,6 +129,15 @@ def test_models_of_other_kinds_are_predicted_by_a_fit_to_the_standard_ones(table
     better = found.loc["any", "better_than_mean"]
     assert better["value"] >= 2 and "lsq_patchiness" in better["note"] and "eee" not in better["note"].split(": ")[1]
     assert {"selected", "best_subset", "ridge"} <= set(found.index.get_level_values("predictor"))
+
+
+def test_families_that_the_fit_has_seen_are_told_apart(table, config):
+    frame = table.frame.replace(
+        {"family": {"f1": "f0", "f3": "f2"}}
+    )  # two of the other kind descend from standard ones
+    found = indexed(answers_by_fits.non_standard(replace(table, frame=frame), config))["n"]
+    counts = found.xs(("lsq_patchiness", "mse"), level=("predictor", "quantity"))
+    assert counts["all"] == FAMILIES * RUNGS / 2 and counts["unseen_families"] == counts["all"] - 2 * RUNGS
 
 
 def test_the_noise_level_takes_nothing_from_a_measure_that_it_does_not_move(table, config):
@@ -200,7 +209,7 @@ def config_layers(config):
 
 
 def found_better(table, config):
-    return indexed(answers_by_fits.non_standard(table, config)).loc["", "any", "better_than_mean"]["value"] > 0
+    return indexed(answers_by_fits.non_standard(table, config)).loc["all", "any", "better_than_mean"]["value"] > 0
 
 
 def test_questions_without_rows_are_left_out_and_said(table, config, caplog):
