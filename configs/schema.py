@@ -334,15 +334,18 @@ class Replication:
     sequences: str = ""  # text file to sample latent spaces on, one sequence a line; empty: the set that ships
     max_sequences: int = 5000  # use only the first so many; 0: all
     points: int = 20000  # of every layer that are measured
-    tasks: str = "sst2,qnli,mrpc,stsb,cola,rte"  # tasks to fine-tune on
+    tasks: str = "sst2,stsb,qnli,mrpc,cola,rte"  # tasks to fine-tune on
+    outcome: str = "sst2,stsb"  # those whose normalised mean is the outcome: they passed the pilot's gate
     data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
     hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
-    train_examples: int = 4000  # random subset of each training set; 0: all of it
+    train_examples: int = 4000  # random subset of the training sets of the outcome's tasks; 0: all of it
+    other_examples: int = 1000  # of those of the other tasks
     epochs: int = 3  # passes over the training set
     learning_rate: float = 5e-4  # of fine-tuning
+    larger_learning_rate: float = 1e-4  # of the larger encoder's: the first seed, the outcome's tasks alone
     batch_size: int = 32  # examples a step
     max_length: int = 64  # tokens of an example
-    seeds: str = "42,43"  # of fine-tuning: the first for every model, the others for every third
+    seeds: str = "42,43"  # of fine-tuning: all of them on the outcome's tasks, the first on the others
     population: int = 1  # models of one base that are fine-tuned as one compiled step
     tokenizer: str = "geojax-bert-tiny"  # model whose tokenizer all bases take
     layers: int = 2  # transformer layers of most bases
@@ -357,4 +360,38 @@ class Replication:
     intervention: str = "eee"  # the measure that three arms of further pre-training push, as in Regularize
     intervention_factor: float = 1.25  # by so much, down and up
     intervention_steps: int = 500  # of each arm
-    outcome: str = "sst2,qnli"  # tasks whose normalised mean is the outcome: those that passed the pilot's gate
+
+
+@dataclass
+class Findings:
+    """Answer the questions of a replication from its table; docs/results/replication.md fixed them beforehand."""
+
+    experiment: str = "findings"
+    table: str = ""  # results.csv of a replication; layers.csv beside it is read too, where it is
+    primary: str = "lsq_patchiness"  # the measure whose claim is tested; all others are exploratory
+    target: str = "outcome"  # the column to predict
+    intervention: str = "eee"  # the measure that the arms of further pre-training pushed
+    level: float = 0.9  # nominal coverage of every interval
+    resamples: int = 1000  # bootstrap samples and permutations; 0: no intervals, and no p of the search
+    seed: int = 0  # seed of these
+    permute: bool = False  # shuffle the scores first: what the analysis says where there is nothing to find
+
+
+@dataclass
+class ScoreMeasure:
+    """Score a measure by its skill on families left out, beyond dose and masked-LM loss."""
+
+    experiment: str = "score_measure"
+    table: str = ""  # results.csv of a replication
+    measure: str = ""  # column of the table, or, with `models`, a name of the catalogue or "mypkg.mod:ROW"
+    models: str = ""  # folder with a model folder for each base of the table: takes the measure anew
+    sequences: str = ""  # text file to sample latent spaces on, one sequence a line; empty: the set that ships
+    max_sequences: int = 5000  # use only the first so many; 0: all
+    points: int = 20000  # of the last layer that are measured
+    convention: str = "standard"  # "standard" or "paper"
+    codebook_size: int = 256  # K, entries of one codebook, of a measure of cells
+    quantizer_seeds: int = 5  # refits of its quantizer
+    target: str = "outcome"  # the column to predict
+    level: float = 0.9  # nominal coverage of every interval
+    resamples: int = 1000  # bootstrap samples of the families; 0: no intervals
+    seed: int = 0  # seed of these

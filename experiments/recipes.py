@@ -31,16 +31,20 @@ KINDS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
 }
 """Of every kind that is trained from scratch: how, with how many seeds, and what differs from the usual settings."""
 
-STANDARD = ("distilled", "deep", "narrow", "mlm", "larger", "trajectory")
+STANDARD = ("distilled", "deep", "narrow", "mlm", "trajectory")
 """The kinds that a fit may learn from before it predicts the others."""
 
 ARMS = ("plain", "down", "up")
+LARGER = "larger"
+APART = (*ARMS, LARGER)
+"""Kinds that are no part of the pool: the intervention's arms, and what scores beyond the range of all others."""
+
 SURGERIES = 3  # seeds of each kind of surgery
 
-SHORT = (0.0, 2.0, 8.0)
-SHALLOW = (0.0, 1.0, 2.0, 4.0, 8.0)
-DEEP = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0)
-LARGE = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
+SHORT = (0.0, 8.0, 24.0)
+SHALLOW = (0.0, 4.0, 8.0, 16.0, 32.0)
+DEEP = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0, 25.0, 32.0, 45.0)
+LARGE = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 9.0)
 """Noise levels in percent: of bases that are pre-trained, distilled, of the first of these, of the larger encoder."""
 
 FIRST = "distilled_0"
@@ -110,7 +114,7 @@ def bases(steps: int) -> tuple[Base, ...]:
         for arm in ARMS:
             settings = {"arm": arm, "seed": seed}
             found.append(Base(f"{arm}_{seed}", arm, family, "regularize", settings, making, (family,)))
-    found.append(Base("larger", "larger", "larger", "given", {}, "larger"))
+    found.append(Base(LARGER, LARGER, LARGER, "given", {}, LARGER))
     return tuple(found)
 
 

@@ -30,10 +30,9 @@ from geojax.glue import points
 from geojax.glue.metrics import score
 from geojax.measures import select
 
-EVERY_THIRD = 3  # models that are fine-tuned with all seeds
 LABELLED_EXAMPLES = 1000  # of each training set, that transfer measures read
 LM_WINDOWS, WINDOWS_AT_ONCE = 256, 32  # of the held-out text, that give the masked-LM loss
-FREE = ("population", "outcome")  # settings on which no result depends
+FREE = ("population",)  # settings on which no result depends
 PLACES = ("text", "eval_text", "model", "sequences", "data_dir", "hub")
 
 
@@ -82,8 +81,9 @@ class Plan:
     def __init__(self, config: Replication, workdir: Path):
         self.config, self.workdir = config, workdir
         self.tasks = tuple(glue.find(task).name for task in names(config.tasks))
+        self.outcome = tuple(glue.find(task).name for task in names(config.outcome))
         self.seeds = tuple(int(seed) for seed in numbers(config.seeds))
-        if missing := [task for task in names(config.outcome) if task not in self.tasks]:
+        if missing := [task for task in self.outcome if task not in self.tasks]:
             raise InputError(f"the outcome is of {missing[0]}, which is not among the tasks {config.tasks}")
         if not self.seeds or config.population < 1:
             raise InputError("a replication needs a seed of fine-tuning, and a population of 1 or more")
@@ -100,13 +100,16 @@ class Plan:
         own = [model for model in self.models if model.base is base]
         for model in own:
             yield Job(self._unit(f"measure/{model.name}", {"model": model.name}), base, (model,))
-        for place, seed in enumerate(self.seeds):
-            some = [model for model in own if not place or self.models.index(model) % EVERY_THIRD == 0]
-            groups = [some[i : i + self.config.population] for i in range(0, len(some), self.config.population)]
+        for seed in self.seeds[:1] if base.kind == recipes.LARGER else self.seeds:
+            groups = [own[i : i + self.config.population] for i in range(0, len(own), self.config.population)]
             for group in map(tuple, groups):
                 more = f"+{len(group) - 1}" if len(group) > 1 else ""
                 about = {"models": [model.name for model in group], "seed": seed}
                 yield Job(self._unit(f"tune/{group[0].name}{more}/{seed}", about), base, group, seed)
+
+    def tasks_of(self, base: Base, seed: int) -> tuple[str, ...]:
+        """The tasks that models of a base are fine-tuned on with a seed."""
+        return self.tasks if seed == self.seeds[0] and base.kind != recipes.LARGER else self.outcome
 
     def _unit(self, name: str, about: Mapping[str, Any]) -> Unit:
         return Unit(name, self.workdir / "units" / name, about)
@@ -132,21 +135,23 @@ class Worker:
         elif seed is None:
             result = self.measure(folder, chosen[0])
         else:
-            result = self.tune(folder, chosen, seed, unit.folder / sweeps.SCRATCH)
+            result = self.tune(folder, base, chosen, seed, unit.folder / sweeps.SCRATCH)
         return result | environment()
 
     def load_task(self, name: str) -> glue.TaskData:
         """The data of a task, its training set cut: the same rows for every model."""
         data = glue.load(name, self.config.data_dir, self.config.hub)
-        rows = glue.subset(data.train, self.config.train_examples, self.plan.seeds[0])
-        return dataclasses.replace(data, train=rows)
+        count = self.config.train_examples if name in self.plan.outcome else self.config.other_examples
+        return dataclasses.replace(data, train=glue.subset(data.train, count, self.plan.seeds[0]))
 
-    def tune(self, folder: Path, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
-        """Scores of models of one base on every task; None where one diverged beside others."""
+    def tune(self, folder: Path, base: Base, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
+        """Scores of models of one base on its tasks; None where one diverged beside others."""
         members = [Member(str(folder), model.alpha, model.noise_seed) for model in chosen]
+        rate = self.config.larger_learning_rate if base.kind == recipes.LARGER else self.config.learning_rate
         found: dict[str, Any] = {"scores": {}, "collapsed": {}, "floors": {}, "train_examples": {}}
-        for task, data in self.tuner.tasks.items():
-            result = self.tuner.tune(members, task, scratch / task, seed)
+        for task in self.plan.tasks_of(base, seed):
+            data = self.tuner.tasks[task]
+            result = self.tuner.tune(members, task, scratch / task, seed=seed, learning_rate=rate)
             each = result["members"] if len(members) > 1 else {members[0].name: result}
             found["scores"][task] = {name: own.get("score") for name, own in each.items()}
             found["collapsed"][task] = {name: own.get("collapsed", True) for name, own in each.items()}

@@ -1,11 +1,10 @@
 """The tables of a replication: a row a model, and a row a layer and measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.lists import names
 from experiments import progress, recipes
 from geojax import records
 from geojax.errors import InputError
@@ -19,54 +18,72 @@ ROW = ("layer", "convention", "measure", "value", "se_sampling", "se_quantizer")
 def write(plan: "Plan", failures: Sequence[str]) -> None:
     """Writes `results.csv` with every model that has been measured and fine-tuned, and `layers.csv`; prints the means.
 
-    `outcome` is the mean over `config.outcome` of (score - floor) / (reference - floor): the floor is the best constant
-    prediction's score, the reference the mean score of the distilled bases without noise; empty before these are there.
+    A task's column is the mean score over the fine-tuning seeds. `outcome` is the mean over `config.outcome` of
+    (score - floor) / (reference - floor): the floor is the best constant prediction's score, the reference the mean
+    score of the distilled bases without noise; empty before these are there. Columns that end in `_seed_S` are of that
+    seed alone.
     """
-    measured, scores, extra = {}, {}, {}
+    measured, missing = {}, set()
+    runs: dict[str, dict[int, Mapping[str, Any]]] = {}
     for job in plan.jobs.values():
         result = job.unit.result()
-        if result is None or not job.models:
-            continue
-        if job.seed is None:
-            measured[job.models[0].name] = result
+        if result is None:
+            missing.update(model.name for model in job.models)
             continue
         for model in job.models:
-            own = {task: result["scores"][task][model.name] for task in plan.tasks}
-            scores.setdefault(model.name, {})[job.seed] = own
-            extra[model.name, job.seed] = {
-                "collapsed": sum(result["collapsed"][task][model.name] for task in plan.tasks),
-                "floors": result["floors"],
-                "seconds": result["seconds"] / len(job.models),
-            }
-    first = plan.seeds[0]
-    ready = [model for model in plan.models if model.name in measured and first in scores.get(model.name, {})]
+            if job.seed is None:
+                measured[model.name] = result
+            else:
+                runs.setdefault(model.name, {})[job.seed] = of_model(result, model.name) | {
+                    "seconds": result["seconds"] / len(job.models)
+                }
+    ready = [model for model in plan.models if model.name not in missing]
     if not ready:
         raise InputError(f"no model has all of its results: {'; '.join(failures) or 'run the units first'}")
-    floors = extra[ready[0].name, first]["floors"]
-    references = {task: reference(plan, scores, task) for task in names(plan.config.outcome)}
+    means = {model.name: means_of(runs[model.name].values()) for model in ready}
+    bases = [model.name for model in plan.models if model.base.kind == "distilled" and not model.alpha]
+    references = {task: mean([means.get(name, {}).get(task) for name in bases]) for task in plan.outcome}
     rows = []
     for model in ready:
-        row = about(model) | {"parameters": measured[model.name]["parameters"], "n": measured[model.name]["n"]}
-        row |= {"mlm_loss": measured[model.name]["mlm_loss"]} | last_layer(measured[model.name])
-        row |= labelled(measured[model.name], names(plan.config.outcome))
-        for seed in plan.seeds:
-            suffix = "" if seed == first else f"_seed_{seed}"
-            own = scores[model.name].get(seed)
-            if own:
-                row |= {f"{task}{suffix}": value for task, value in own.items()}
-                row[f"collapsed{suffix}"] = extra[model.name, seed]["collapsed"]
-                row[f"glue_average{suffix}"] = mean(list(own.values()))
-                row[f"outcome{suffix}"] = mean(
-                    [(own[task] - floors[task]) / (references[task] - floors[task]) for task in references]
-                    if None not in own.values() and None not in references.values()
-                    else [None]
-                )
-        row |= {"tasks": "+".join(plan.tasks), "tune_seconds": extra[model.name, first]["seconds"]}
-        rows.append(row | {"measure_seconds": measured[model.name]["seconds"]})
+        geometry, own, score = measured[model.name], runs[model.name], means[model.name]
+        floors = next(iter(own.values()))["floors"]
+        row = about(model) | {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
+        row |= last_layer(geometry) | labelled(geometry, plan.outcome) | score
+        row |= {"glue_average": mean([score.get(task) for task in plan.tasks])}
+        row |= {"outcome": outcome(score, floors, references)}
+        for seed, run in own.items() if len(own) > 1 else ():
+            row |= {f"{task}_seed_{seed}": run["scores"][task] for task in plan.outcome}
+            row |= {f"outcome_seed_{seed}": outcome(run["scores"], floors, references)}
+        row |= {"collapsed": sum(sum(run["collapsed"].values()) for run in own.values())}
+        row |= {"runs": sum(len(run["scores"]) for run in own.values()), "tasks": "+".join(score)}
+        row |= {"tune_seconds": sum(run["seconds"] for run in own.values()), "measure_seconds": geometry["seconds"]}
+        rows.append(row)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     records.write_table(plan.workdir / "results.csv", rows, columns)
     records.write_table(plan.workdir / "layers.csv", [line for model in ready for line in layers(model, measured)])
-    print(progress.table({name: row[name] for name in ("model", *plan.tasks, "outcome")} for row in rows))
+    print(progress.table({name: row.get(name) for name in ("model", *plan.tasks, "outcome")} for row in rows))
+
+
+def of_model(result: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A fine-tuning unit's part that is about one model: by task its score, whether it collapsed, the floor."""
+    found = {key: {task: own[name] for task, own in result[key].items()} for key in ("scores", "collapsed")}
+    return found | {"floors": result["floors"]}
+
+
+def means_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
+    """By task the mean score of the runs that were fine-tuned on it; None where one of them diverged."""
+    runs = list(runs)
+    tasks = dict.fromkeys(task for run in runs for task in run["scores"])
+    return {task: mean([run["scores"][task] for run in runs if task in run["scores"]]) for task in tasks}
+
+
+def outcome(
+    scores: Mapping[str, float | None], floors: Mapping[str, float], references: Mapping[str, float | None]
+) -> float | None:
+    """The mean over the tasks that have a reference of (score - floor) / (reference - floor); None where one lacks."""
+    if None in references.values() or any(scores[task] is None for task in references):
+        return None
+    return mean([(scores[task] - floors[task]) / (best - floors[task]) for task, best in references.items()])
 
 
 def about(model: recipes.Model) -> dict[str, Any]:
@@ -85,13 +102,6 @@ def about(model: recipes.Model) -> dict[str, Any]:
         "dose_kind": "noise percent" if noisy else "pre-training step" if step is not None else "",
         "dose": model.alpha if noisy else step,
     }
-
-
-def reference(plan: "Plan", scores: Mapping[str, Mapping[int, Mapping[str, Any]]], task: str) -> float | None:
-    """The mean score of the distilled bases without noise; None before all of them have theirs."""
-    bases = [model.name for model in plan.models if model.base.kind == "distilled" and not model.alpha]
-    found = [scores.get(name, {}).get(plan.seeds[0], {}).get(task) for name in bases]
-    return mean(found)
 
 
 def last_layer(result: Mapping[str, Any]) -> dict[str, float]:

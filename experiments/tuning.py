@@ -28,13 +28,14 @@ class Tuner:
             self.base = (base, *spaces.load_perturbed(base, "", 0.0, 0))
         return self.base[1:]
 
-    def tune(self, members: Sequence[Member], task: str, folder: Path, seed: int | None = None) -> dict[str, Any]:
+    def tune(self, members: Sequence[Member], task: str, folder: Path, **changed: Any) -> dict[str, Any]:
         """Puts new heads on models of one base and fine-tunes them, as one step where they are several.
 
-        Checkpoints go to `folder`. Of several models each has its result under `members`.
+        Checkpoints go to `folder`, and `changed` replaces settings. Of several models each has its result under
+        `members`.
         """
         model, _ = self.load(members[0].base)
-        settings = self.settings if seed is None else dataclasses.replace(self.settings, seed=seed)
+        settings = dataclasses.replace(self.settings, **changed)
         if task not in self.encoded:
             self.encoded[task] = finetune.encode_task(model.tokenizer, self.tasks[task], settings.max_length)
         warn_of_other_machine(folder)

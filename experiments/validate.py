@@ -1,7 +1,7 @@
 """Leaving models, levels and families out: how well every predictor and every baseline does on what it has not seen."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -83,31 +83,51 @@ def plain(
             yield row, np.where(masks[index], predicted[index], np.nan)
 
 
-def nested(
-    table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int
-) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """The best measure, the best few, ridge: chosen inside every fold among the measures that vary; the rows that have
-    all of them.
+class Choices(NamedTuple):
+    """What was chosen among several measures, with and without each fold."""
+
+    measures: Sequence[str]
+    mask: np.ndarray  # rows that have all of them
+    fold: Units
+    found: Mapping[str, tuple[selection.Nested, np.ndarray | None]]  # with the subsets to choose among; ridge has none
+
+
+def choices(table: tables.ScoreTable, unit: Units, seed: int) -> Choices | None:
+    """The best measure, the best few, ridge: chosen inside every fold among the measures that vary.
+
+    None where there are fewer than two of these, or fewer than three folds.
     """
-    measures, target = [name for name in table.measures if table.frame[name].nunique() > 1], table.scores
+    measures = [name for name in table.measures if table.frame[name].nunique() > 1]
     points = table.frame[measures].to_numpy(float)
     fold = units.folds(unit, MOST_FOLDS, np.random.default_rng(seed))
     mask = np.isfinite(points).all(1) & (fold.ids >= 0)
     if len(measures) < 2 or len(np.unique(fold.ids[mask])) < 3:
-        return
+        return None
     single, several = selection.subsets(len(measures), 1), selection.subsets(len(measures))
-    every = (points, target, mask, fold.ids, np.ones(MOST_FOLDS))
+    every = (points, table.scores, mask, fold.ids, np.ones(MOST_FOLDS))
     with jax.enable_x64(True):
         found = {
             "selected": (selection.best_subset(*every, single), single),
             "best_subset": (selection.best_subset(*every, several), several),
             "ridge": (selection.ridge(*every), None),
         }
+    return Choices(measures, mask, fold, found)
+
+
+def nested(
+    table: tables.ScoreTable, unit: Units, level: float, samples: int, seed: int
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Every one of `choices`, on the rows that have all measures."""
+    made = choices(table, unit, seed)
+    if made is None:
+        return
+    measures, mask, fold, found = made
+    with jax.enable_x64(True):
         drawn = validation.resamples(np.random.default_rng(seed), fold.count, samples)
         counts = padded(drawn, samples, MOST_FOLDS)
         scores = {}
         for name, (one, _) in found.items():
-            scores[name] = validation.score_each(target, one.predicted, one.training_mean, mask, fold.ids, counts)
+            scores[name] = validation.score_each(table.scores, one.predicted, one.training_mean, mask, fold.ids, counts)
     for name, (one, subsets) in found.items():
         final = int(one.final)
         if subsets is None:

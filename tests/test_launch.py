@@ -63,8 +63,8 @@ def test_help_tells_what_can_be_run():
         (["--config=configs/measure.py", "eee"], "'eee' is not a flag"),
         (
             ["--config=configs/measure.py", "--sweep"],
-            "no work units; there are configs/demo.py, configs/replication.py, configs/side_by_side.py, "
-            "configs/study.py",
+            "no work units; there are configs/demo.py, configs/replication.py, configs/score_measure.py, "
+            "configs/side_by_side.py, configs/study.py",
         ),
         (["--config=configs/measure.py", "--dry_run"], "cannot tell what it would take; there are configs/demo.py, "),
         (["--config=configs/demo.py", "--workers=2"], "--workers needs --sweep"),

@@ -86,7 +86,11 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     )
     assert (table["mlm_loss"].notna() == table["kind"].isin(["mlm", "plain", "down", "up"])).all()
     assert table["outcome"][(table["kind"] == "distilled") & (table["alpha"] == 0)].mean() == pytest.approx(1)
-    assert table["glue_average_seed_43"].notna().sum() == -(-len(table) // 3)
+    assert (table["outcome_seed_43"].notna() == (table["kind"] != "larger")).all()
+    assert (table["cola"].isna() == (table["kind"] == "larger")).all()
+    both = table[["outcome_seed_42", "outcome_seed_43"]].mean(axis=1)
+    assert both.dropna().to_numpy() == pytest.approx(table["outcome"][both.notna()].to_numpy())
+    assert set(table["runs"][table["kind"] != "larger"]) == {3}
     assert table["eee"].nunique() == len(table)
     assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
     again = at("elsewhere")  # the tables need the ledger alone
