@@ -47,7 +47,8 @@ def run(config: Findings, workdir: Path) -> None:
         raise InputError(f"{config.table} has no models with a score beside those of the kinds {', '.join(APART)}")
     rows = list(answered(table, config))
     records.write_table(workdir / "findings.csv", rows, answers.COLUMNS)
-    print(progress.table(printed(rows, config)), flush=True)
+    short = counting(rows, config)
+    print(progress.table({name: forecast.none(row[name]) for name in answers.COLUMNS} for row in short), flush=True)
     log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")
     lines = regress.write(pool, settings, workdir)
     label = config.target.replace("_", " ")
@@ -56,7 +57,7 @@ def run(config: Findings, workdir: Path) -> None:
         workdir,
         title=f"Replication: latent space geometry and {label}",
         table=pool,
-        lines=lines,
+        lines=lines | {"questions": short},
         facts=regress.facts(pool, settings) | {"Left out": apart},
         sources=regress.sources(settings),
         commands=[launching.command("findings", config)],
@@ -149,7 +150,7 @@ def before_last(path: Path, models: pd.Series) -> dict[str, np.ndarray]:
     return found
 
 
-def printed(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[dict[str, Any]]:
+def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mapping[str, Any]]:
     """The rows that answer the questions, in short."""
 
     def some(question: str, **wanted: Any) -> list[Mapping[str, Any]]:
@@ -171,4 +172,4 @@ def printed(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[dict[st
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
     found += some("intervention")
-    return [{name: forecast.none(row[name]) for name in answers.COLUMNS} for row in found]
+    return found

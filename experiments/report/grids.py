@@ -237,6 +237,18 @@ def new_models(evidence: Evidence) -> list[Grid]:
     return [one for one in found if one.rows]
 
 
+def questions(evidence: Evidence) -> list[Grid]:
+    """The answers of a replication, a table a question."""
+    columns = [
+        plain("subset", "of"), plain("predictor"), plain("quantity"),
+        spanned("value", f"value ({evidence.level:.0%} interval)", ".3f", "lower", "upper"), plain("n"),
+        plain("units", "families"), plain("note"),
+    ]  # fmt: skip
+    asked = dict.fromkeys(row["question"] for row in evidence.lines.get("questions", ()))
+    rows = {name: [row for row in evidence.lines["questions"] if row["question"] == name] for name in asked}
+    return [grid(f"question_{name}", name.replace("_", " "), "", columns, own) for name, own in rows.items()]
+
+
 def models(evidence: Evidence) -> list[Grid]:
     """The scores and the measures of each model."""
     table, label = evidence.table, evidence.label
