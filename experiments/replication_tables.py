@@ -40,28 +40,38 @@ def write(plan: "Plan", failures: Sequence[str]) -> None:
     ready = [model for model in plan.models if model.name not in missing]
     if not ready:
         raise InputError(f"no model has all of its results: {'; '.join(failures) or 'run the units first'}")
-    means = {model.name: means_of(runs[model.name].values()) for model in ready}
-    bases = [model.name for model in plan.models if model.base.kind == "distilled" and not model.alpha]
-    references = {task: mean([means.get(name, {}).get(task) for name in bases]) for task in plan.outcome}
-    rows = []
-    for model in ready:
-        geometry, own, score = measured[model.name], runs[model.name], means[model.name]
-        floors = next(iter(own.values()))["floors"]
-        row = about(model) | {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
-        row |= last_layer(geometry) | labelled(geometry, plan.outcome) | score
-        row |= {"glue_average": mean([score.get(task) for task in plan.tasks])}
-        row |= {"outcome": outcome(score, floors, references)}
-        for seed, run in own.items() if len(own) > 1 else ():
-            row |= {f"{task}_seed_{seed}": run["scores"][task] for task in plan.outcome}
-            row |= {f"outcome_seed_{seed}": outcome(run["scores"], floors, references)}
-        row |= {"collapsed": sum(sum(run["collapsed"].values()) for run in own.values())}
-        row |= {"runs": sum(len(run["scores"]) for run in own.values()), "tasks": "+".join(score)}
-        row |= {"tune_seconds": sum(run["seconds"] for run in own.values()), "measure_seconds": geometry["seconds"]}
-        rows.append(row)
+    bases = [model for model in plan.models if model.base.kind == "distilled" and not model.alpha]
+    best = [means_of(runs[model.name].values()) if model in ready else {} for model in bases]
+    references = {task: mean([scores.get(task) for scores in best]) for task in plan.outcome}
+    rows = [row_of(plan, model, measured[model.name], runs[model.name], references) for model in ready]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     records.write_table(plan.workdir / "results.csv", rows, columns)
     records.write_table(plan.workdir / "layers.csv", [line for model in ready for line in layers(model, measured)])
     print(progress.table({name: row.get(name) for name in ("model", *plan.tasks, "outcome")} for row in rows))
+
+
+def row_of(
+    plan: "Plan",
+    model: recipes.Model,
+    geometry: Mapping[str, Any],
+    runs: Mapping[int, Mapping[str, Any]],
+    references: Mapping[str, float | None],
+) -> dict[str, Any]:
+    """A model's row: what it is, its geometry, its scores."""
+    score, floors = means_of(runs.values()), next(iter(runs.values()))["floors"]
+    row = about(model) | {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
+    row |= last_layer(geometry) | labelled(geometry, plan.outcome) | score
+    row |= {"glue_average": mean([score.get(task) for task in plan.tasks])}
+    row |= {"outcome": outcome(score, floors, references)}
+    for seed, run in runs.items() if len(runs) > 1 else ():
+        row |= {f"{task}_seed_{seed}": run["scores"][task] for task in plan.outcome}
+        row |= {f"outcome_seed_{seed}": outcome(run["scores"], floors, references)}
+    row |= {"collapsed": sum(sum(run["collapsed"].values()) for run in runs.values())}
+    row |= {"runs": sum(len(run["scores"]) for run in runs.values()), "tasks": "+".join(score)}
+    return row | {
+        "tune_seconds": sum(run["seconds"] for run in runs.values()),
+        "measure_seconds": geometry["seconds"],
+    }
 
 
 def of_model(result: Mapping[str, Any], name: str) -> dict[str, Any]:
