@@ -1,8 +1,8 @@
 """Train a small encoder from scratch on the sentence vectors of a trained one: minutes on two cores, no labels.
 
-    python launch.py --config=configs/sample.py --config.model=TEACHER --config.sequences=sentences.txt \
+    python launch.py --config=configs/sample.py --config.model=TEACHER --config.sequences=sentences.txt \\
         --config.tokens=mean --workdir=runs/teacher
-    python launch.py --config=configs/distill.py --config.sentences=sentences.txt \
+    python launch.py --config=configs/distill.py --config.sentences=sentences.txt \\
         --config.vectors=runs/teacher/layer_06.safetensors --workdir=runs/student
 
 Writes `DIR/model/`, which every experiment takes as `--config.model`, `DIR/metrics.jsonl` and `DIR/result.json`.

@@ -1,6 +1,6 @@
 """Pre-trains a small encoder; these are the settings of `geojax-bert-tiny`, the encoder that ships with geojax.
 
-    python launch.py --config=configs/pretrain.py --config.text=train.txt --config.eval_text=held_out.txt \
+    python launch.py --config=configs/pretrain.py --config.text=train.txt --config.eval_text=held_out.txt \\
         --workdir=runs/pretrain
 
 The objective and the order of the words are settings: `--config.objective=first_character --config.word_order=corpus`.

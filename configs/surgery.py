@@ -1,8 +1,8 @@
 """Makes a non-standard model of the study: foreign, shuffled or untrained embeddings and layers. Seconds.
 
-    python launch.py --config=configs/surgery.py --config.model=bert-base-chinese --config.operation=transplant \
+    python launch.py --config=configs/surgery.py --config.model=bert-base-chinese --config.operation=transplant \\
         --config.donor=bert-base-uncased --workdir=runs/bert-base-chinese-english-words
-    python launch.py --config=configs/surgery.py --config.model=bert-base-uncased --config.operation=untrained \
+    python launch.py --config=configs/surgery.py --config.model=bert-base-uncased --config.operation=untrained \\
         --config.keep_embeddings=true --workdir=runs/bert-base-untrained-but-embeddings
 
 The work folder is a model folder: give it to any experiment as --config.model.

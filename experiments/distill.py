@@ -1,6 +1,5 @@
 """Trains an encoder to tell the sentence vectors of another: `model/`, `metrics.jsonl`, `result.json`, snapshots."""
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -13,8 +12,8 @@ import numpy as np
 
 from configs import schema
 from experiments import pretrain as experiment
+from experiments.once import once, settings_but
 from geojax import distill, folders, models, objectives, pretrain, records
-from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.latent import Cloud, read_sequences
 
@@ -33,45 +32,45 @@ def run(config: schema.Distill, workdir: Path) -> None:
     if config.word_order not in ("text", "sentence"):
         raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
     experiment.snapshots(config)
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
-    with claim(workdir, settings):
-        if (workdir / "DONE").exists():
-            log.info("%s is done", workdir)
-            return
-        sentences = read_sequences(config.sentences)
-        vectors = read_vectors(config.vectors, sentences)
-        held_out = np.arange(len(sentences)) % HELD_OUT == 0
-        if held_out.sum() < config.batch_size:
-            raise InputError(
-                f"{len(sentences)} sentences hold out {held_out.sum()}, fewer than a batch of {config.batch_size}: "
-                "give more sentences, or lower --config.batch_size"
-            )
-        source = as_pretraining(config)
-        tokenizer = experiment.tokenizer_of(source, workdir / "tokenizer")
-        words = objectives.reorder(sentences, config.word_order, config.seed)
-        encoded = encode(tokenizer, words, config.length)
-        architecture = experiment.architecture(source, len(tokenizer))
-        apply = models.make_apply(architecture, "classification", vectors.shape[1])
-        train = np.flatnonzero(~held_out)
-        schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
-        rows = {"windows": len(train), "batch_size": config.batch_size, "seed": config.seed}
+    own = settings_but(config, experiment.UNRELATED)
+    once(workdir, own, partial(make, config, workdir, own))
 
-        def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
-            own = train[pretrain.batch_rows(step, **rows)]
-            batch = {name: values[own] for name, values in encoded.items()}
-            return distill.train_step(state, batch, vectors[own], apply=apply, schedule=schedule)
 
-        save = partial(experiment.save_model, apply, tokenizer)
-        start = pretrain.start(apply, schedule, jax.random.key(config.seed))
-        params = experiment.train(config, workdir, start, take, save)
-        score = partial(distill.eval_step, params, apply=apply)
-        result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
-        result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
-        result |= {"sentences": len(sentences), "seconds": experiment.seconds(workdir)}
-        save(workdir / "model", params)
-        records.write_json(workdir / "result.json", settings | result)
-        log.info("of %d held-out sentences at once, %.1f %% are told", config.batch_size, 100 * result["accuracy"])
-        records.write_atomic(workdir / "DONE", b"")
+def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
+    """The work of a folder with these settings."""
+    sentences = read_sequences(config.sentences)
+    vectors = read_vectors(config.vectors, sentences)
+    held_out = np.arange(len(sentences)) % HELD_OUT == 0
+    if held_out.sum() < config.batch_size:
+        raise InputError(
+            f"{len(sentences)} sentences hold out {held_out.sum()}, fewer than a batch of {config.batch_size}: "
+            "give more sentences, or lower --config.batch_size"
+        )
+    source = as_pretraining(config)
+    tokenizer = experiment.tokenizer_of(source, workdir / "tokenizer")
+    words = objectives.reorder(sentences, config.word_order, config.seed)
+    encoded = encode(tokenizer, words, config.length)
+    architecture = experiment.architecture(source, len(tokenizer))
+    apply = models.make_apply(architecture, "classification", vectors.shape[1])
+    train = np.flatnonzero(~held_out)
+    schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
+    rows = {"windows": len(train), "batch_size": config.batch_size, "seed": config.seed}
+
+    def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
+        some = train[pretrain.batch_rows(step, **rows)]
+        batch = {name: values[some] for name, values in encoded.items()}
+        return distill.train_step(state, batch, vectors[some], apply=apply, schedule=schedule)
+
+    save = partial(experiment.save_model, apply, tokenizer)
+    start = pretrain.start(apply, schedule, jax.random.key(config.seed))
+    params = experiment.train(config, workdir, start, take, save)
+    score = partial(distill.eval_step, params, apply=apply)
+    result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
+    result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
+    result |= {"sentences": len(sentences), "seconds": experiment.seconds(workdir)}
+    save(workdir / "model", params)
+    records.write_json(workdir / "result.json", own | result)
+    log.info("of %d held-out sentences at once, %.1f %% are told", config.batch_size, 100 * result["accuracy"])
 
 
 def as_pretraining(config: schema.Distill) -> schema.Pretrain:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from configs import schema
 from experiments import costs as estimates
 from experiments import progress, spaces
+from experiments.once import settings_but
 from experiments.progress import Clock, duration, table
 from geojax import finetune, folders, glue, layout, models, perturb, processes, records
 from geojax.claim import claim
@@ -41,7 +42,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     for member in members.values():
         settings, task = settings_of(member), glue.find(member.task)
         check(member)
-    identity = {name: value for name, value in dataclasses.asdict(config).items() if name not in CHANGING_NOTHING}
+    identity = settings_but(config, CHANGING_NOTHING)
     devices = layout.over_all(config.shard_parameters)
     if devices is not None and len(members) == 1:
         devices.check(config.micro_batch)

@@ -1,7 +1,7 @@
 """The pool of a study: its models, their work units, and where the units' results lie."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from configs.lists import names, numbers
 from configs.schema import Study
+from experiments.once import settings_but
 from experiments.sweeps import Unit
 from geojax import perturb
 from geojax.errors import InputError
@@ -128,4 +129,4 @@ class Pool:
 
 def identity(config: Study) -> dict[str, Any]:
     """The settings that all units of a study share: with others, another work folder is needed."""
-    return {name: value for name, value in asdict(config).items() if name not in (*GRID, *MEASURING)}
+    return settings_but(config, (*GRID, *MEASURING))

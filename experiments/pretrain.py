@@ -3,10 +3,9 @@
 Writes `model/`, `metrics.jsonl` and `result.json`, and `model_STEP/` for every snapshot.
 """
 
-import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ import jax
 import numpy as np
 
 from configs import lists, schema
+from experiments.once import once, settings_but
 from geojax import checkpoint, folders, models, objectives, pretrain, records
-from geojax.claim import claim
 from geojax.errors import InputError
 
 LOG_STEPS = 100
+UNRELATED = ("checkpoint_seconds",)  # settings on which no result depends
 INITIALIZER_RANGE = 0.06  # BERT's 0.02 is for a width of 768; at 128 it starts attention too flat
 ALPHABET = 150  # characters with pieces of their own; rarer ones become [UNK]
 
@@ -31,47 +31,47 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     workdir = folders.local(workdir)
     objectives.check(config.objective, config.word_order)
     snapshots(config)
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "checkpoint_seconds"}
-    with claim(workdir, settings):
-        if (workdir / "DONE").exists():
-            log.info("%s is done", workdir)
-            return
-        if not config.eval_text:
-            raise InputError("no held-out text: give files with --config.eval_text=FILE")
-        tokenizer = tokenizer_of(config, workdir / "tokenizer")
-        windows, held_out = (
-            pretrain.pack(
-                tokenize(tokenizer, objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)),
-                config.length,
-            )
-            for files in (config.text, config.eval_text)
+    own = settings_but(config, UNRELATED)
+    once(workdir, own, partial(make, config, workdir, own))
+
+
+def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None:
+    """The work of a folder with these settings."""
+    if not config.eval_text:
+        raise InputError("no held-out text: give files with --config.eval_text=FILE")
+    tokenizer = tokenizer_of(config, workdir / "tokenizer")
+    windows, held_out = (
+        pretrain.pack(
+            tokenize(tokenizer, objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)),
+            config.length,
         )
-        log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
-        vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-        classes = objectives.token_classes(config.objective, vocabulary, config.seed)
-        head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
-        apply = models.make_apply(architecture(config, len(tokenizer)), *head)
-        save = partial(save_model, apply, tokenizer)
-        schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
-        key_init, key_masks = jax.random.split(jax.random.key(config.seed))
-        rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
+        for files in (config.text, config.eval_text)
+    )
+    log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
+    vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    classes = objectives.token_classes(config.objective, vocabulary, config.seed)
+    head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
+    apply = models.make_apply(architecture(config, len(tokenizer)), *head)
+    save = partial(save_model, apply, tokenizer)
+    schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
+    key_init, key_masks = jax.random.split(jax.random.key(config.seed))
+    rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
 
-        def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
-            batch = windows[pretrain.batch_rows(step, **rows)]
-            return pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
+    def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
+        batch = windows[pretrain.batch_rows(step, **rows)]
+        return pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
 
-        params = train(config, workdir, pretrain.start(apply, schedule, key_init), take, save)
-        result = evaluate(apply, params, held_out, classes, config)
-        loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
-        result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
-        result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
-        result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
-        result |= {"seconds": seconds(workdir)}
-        save(workdir / "model", params)
-        records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
-        records.write_json(workdir / "result.json", settings | result)
-        log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
-        records.write_atomic(workdir / "DONE", b"")
+    params = train(config, workdir, pretrain.start(apply, schedule, key_init), take, save)
+    result = evaluate(apply, params, held_out, classes, config)
+    loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
+    result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
+    result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
+    result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
+    result |= {"seconds": seconds(workdir)}
+    save(workdir / "model", params)
+    records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
+    records.write_json(workdir / "result.json", own | result)
+    log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
 
 
 def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
@@ -237,8 +237,8 @@ def seconds(workdir: Path) -> float:
 
 def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     """The facts of a run, in Markdown."""
-    settings = dataclasses.asdict(config)
-    options = " ".join(f"--config.{name}={value}" for name, value in settings.items() if name != "experiment")
+    given = settings_but(config, ("experiment",))
+    options = " ".join(f"--config.{name}={value}" for name, value in given.items())
     return f"""# An encoder of {result["parameters"]:,} parameters
 
 BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \

@@ -1,6 +1,5 @@
 """Pre-training with a measure in the loss: `regularize.csv`, `regularize.svg`; of each run its folder `model/`."""
 
-import dataclasses
 import logging
 import math
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from jaxtyping import Array, Bool
 
 from configs import schema
 from experiments import spaces
+from experiments.once import once, settings_but
 from experiments.pretrain import check_special_tokens, ratios
 from geojax import checkpoint, folders, models, plots, pretrain, records
-from geojax.claim import claim
 from geojax.errors import InputError
 from geojax.measures import cells, spread
 from geojax.measures.soft import soft_patchiness
@@ -42,33 +41,33 @@ def run(config: schema.Regularize, workdir: Path) -> None:
     """Trains `config.model` on plain, then with the measure pushed down and up; resumes at the last evaluation."""
     workdir = folders.local(workdir)
     check(config)
-    with claim(workdir, dataclasses.asdict(config)):
-        if (workdir / "DONE").exists():
-            log.info("%s is done", workdir)
-            return
-        model = models.load(config.model, head="masked_lm")
-        windows, probes = split(model.tokenizer, spaces.sequences(config.sequences), config.length)
-        first = encode(model.params, windows[: config.batch_size], apply=model.apply)
-        quantizer = fit(config, first)
-        value = jax.jit(partial(differentiable, config.measure, config.temperature))
-        asked = value(quantizer, first, jnp.ones(first.shape[:2], bool))
-        if not asked > 0:
-            raise InputError(f"{config.measure} is {asked} at the start: no factor changes it")
-        term = partial(penalty_of, value)
-        assess = partial(evaluate, config, model.apply, probes, quantizer)
-        start, rows = {"step": 0} | assess(model.params), []
-        for name, sign in RUNS.items():
-            target = asked * config.factor**sign
-            penalty = jax.tree_util.Partial(term, config.strength, target, quantizer) if sign else None
-            found = train(config, workdir / name, model, windows, penalty, assess)
-            rows += [{"run": name} | row for row in (start, *found)]
-        records.write_table(workdir / "regularize.csv", rows, COLUMNS)
-        records.write_atomic(workdir / "regularize.svg", figure(rows, config.measure))
-        for row in rows:
-            if row["step"] == config.steps:
-                change = row["measure"] / start["measure"]
-                log.info("%-5s held-out loss %.3f, %s x %.2f", row["run"], row["loss"], config.measure, change)
-        records.write_atomic(workdir / "DONE", b"")
+    once(workdir, settings_but(config), partial(make, config, workdir))
+
+
+def make(config: schema.Regularize, workdir: Path) -> None:
+    """The work of a folder with these settings."""
+    model = models.load(config.model, head="masked_lm")
+    windows, probes = split(model.tokenizer, spaces.sequences(config.sequences), config.length)
+    first = encode(model.params, windows[: config.batch_size], apply=model.apply)
+    quantizer = fit(config, first)
+    value = jax.jit(partial(differentiable, config.measure, config.temperature))
+    asked = value(quantizer, first, jnp.ones(first.shape[:2], bool))
+    if not asked > 0:
+        raise InputError(f"{config.measure} is {asked} at the start: no factor changes it")
+    term = partial(penalty_of, value)
+    assess = partial(evaluate, config, model.apply, probes, quantizer)
+    start, rows = {"step": 0} | assess(model.params), []
+    for name, sign in RUNS.items():
+        target = asked * config.factor**sign
+        penalty = jax.tree_util.Partial(term, config.strength, target, quantizer) if sign else None
+        found = train(config, workdir / name, model, windows, penalty, assess)
+        rows += [{"run": name} | row for row in (start, *found)]
+    records.write_table(workdir / "regularize.csv", rows, COLUMNS)
+    records.write_atomic(workdir / "regularize.svg", figure(rows, config.measure))
+    for row in rows:
+        if row["step"] == config.steps:
+            change = row["measure"] / start["measure"]
+            log.info("%-5s held-out loss %.3f, %s x %.2f", row["run"], row["loss"], config.measure, change)
 
 
 def check(config: schema.Regularize) -> None:

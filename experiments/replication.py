@@ -18,6 +18,7 @@ from configs.schema import Replication
 from experiments import pretrain, recipes, replication_tables, spaces, sweeps
 from experiments.finetune import environment, settings_of
 from experiments.making import Maker
+from experiments.once import settings_but
 from experiments.pool import Member
 from experiments.recipes import Base, Model
 from experiments.sweeps import Sweep, Unit
@@ -44,11 +45,10 @@ def run(config: Replication, workdir: Path) -> None:
 def sweep(config: Replication, workdir: Path) -> Sweep:
     """Of each base its making, then of each of its models the measurement and the fine-tunings."""
     plan = Plan(config, workdir)
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE}
     return Sweep(
         workdir=workdir,
         units=tuple(job.unit for job in plan.jobs.values()),
-        settings=settings,
+        settings=settings_but(config, FREE),
         worker=partial(Worker, config, plan),
         collect=partial(replication_tables.write, plan),
         headline=headline,

@@ -4,10 +4,9 @@ Files in the work folder: `values.csv`, the measure of every model, and `score.c
 """
 
 import dataclasses
-import logging
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,18 @@ import numpy as np
 from configs.schema import ScoreMeasure
 from experiments import answers, findings, forecast, progress, spaces, sweeps, validate
 from experiments.finetune import environment
+from experiments.once import settings_but
 from experiments.sweeps import Sweep, Unit
 from geojax import records, stream, tables
 from geojax.errors import InputError
 from geojax.evaluate import evaluate
 from geojax.measures import Measure
-from geojax.models import Model, load
+from geojax.models import load
 from geojax.regression import units, validation
 
 COLUMNS = ("subset", "given", "n", "families", "mse_without", "mse_with", "skill", "lower", "upper")
 ANALYSIS = ("table", "target", "level", "resamples", "seed")  # settings on which no value of a model depends
 PLACES = ("models", "sequences")
-
-log = logging.getLogger(__name__)
 
 
 def run(config: ScoreMeasure, workdir: Path) -> None:
@@ -58,9 +56,9 @@ def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
     return Sweep(
         workdir=workdir,
         units=found,
-        settings={name: value for name, value in dataclasses.asdict(config).items() if name not in ANALYSIS},
+        settings=settings_but(config, ANALYSIS),
         worker=lambda _: Worker(config, measure),
-        collect=partial(collect, config, table, found, workdir),
+        collect=functools.partial(collect, config, table, found, workdir),
         headline=lambda result: f"{result['value']:.4g}",
         places=PLACES,
     )
@@ -83,16 +81,14 @@ class Worker:
     def __init__(self, config: ScoreMeasure, measure: Measure):
         self.config, self.measure = config, measure
         self.texts = spaces.sequences(config.sequences)[: config.max_sequences or None]
-        self.base: tuple[str, Model] | None = None
+        self.load = functools.lru_cache(maxsize=1)(load)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """The value of one model's last layer."""
         start, config = time.monotonic(), self.config
         base, alpha, seed = (unit.settings[name] for name in ("base", "alpha", "noise_seed"))
-        if self.base is None or self.base[0] != base:
-            self.base = (base, load(str(Path(config.models) / base)))
-        model, key = spaces.perturbed(self.base[1], alpha, seed), jax.random.key(0)
-        layers = (model.config.num_hidden_layers,)
+        model = spaces.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
+        layers, key = (model.config.num_hidden_layers,), jax.random.key(0)
         (cloud,) = stream.sample(*model[:3], self.texts, layers=layers, points=config.points, key=key)
         options = {name: getattr(config, name) for name in ("convention", "codebook_size", "quantizer_seeds")}
         (result,) = evaluate(cloud.sample, (self.measure,), key, groups=0, **options).results

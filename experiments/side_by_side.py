@@ -17,6 +17,7 @@ from configs.lists import names
 from configs.schema import SideBySide
 from experiments import peers, progress, sweeps
 from experiments.finetune import environment, settings_of
+from experiments.once import settings_but
 from experiments.sweeps import Sweep, Unit
 from geojax import finetune, glue, models, records
 from geojax.errors import InputError
@@ -58,7 +59,7 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
     return Sweep(
         workdir=workdir,
         units=units,
-        settings={name: value for name, value in dataclasses.asdict(config).items() if name not in GROWING},
+        settings=settings_but(config, GROWING),
         worker=lambda _: partial(work, config, tasks),
         collect=partial(collect, workdir, units),
         headline=lambda result: f"score {result['score']:.4f}",

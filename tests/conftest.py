@@ -22,6 +22,24 @@ def _no_compilation_outlives_its_module():
     jax.clear_caches()
 
 
+@pytest.fixture
+def killed(monkeypatch):
+    """Does some work until a line of its metrics, `when(path, record)`, is written, and stops it there."""
+    from geojax import records
+
+    def stopped(work, when):
+        def append(path, record, write=records.append):
+            write(path, record)
+            if when(path, record):
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(records, "append", append)
+            work()
+
+    return stopped
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real GLUE data and published results: $GEOJAX_DATA, else ../shared/data."""

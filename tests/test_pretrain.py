@@ -189,17 +189,9 @@ def config(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, killed):
     experiment.run(config, tmp_path / "whole")
-
-    def killed(path, record, append=records.append):
-        append(path, record)
-        if record.get("step") == 6:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(records, "append", killed)
-        experiment.run(config, tmp_path / "killed")
+    killed(lambda: experiment.run(config, tmp_path / "killed"), lambda path, record: record.get("step") == 6)
     assert not (tmp_path / "killed" / "model").exists()
     experiment.run(config, tmp_path / "killed")
     whole, resumed = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "killed"))

@@ -1,0 +1,29 @@
+"""A work folder belongs to the settings that it was begun with, and what is finished there is left as it is."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from geojax import records
+from geojax.claim import claim
+
+DONE = "DONE"
+
+log = logging.getLogger(__name__)
+
+
+def settings_but(config: Any, others: Collection[str] = ()) -> dict[str, Any]:
+    """The settings of a config but for some others, such as those on which no result depends."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
+
+
+def once(workdir: Path, own: Mapping[str, Any], work: Callable[[], None]) -> None:
+    """Does the work of a folder, which is claimed meanwhile and tied to its settings; nothing where it is done."""
+    with claim(workdir, own):
+        if (workdir / DONE).exists():
+            log.info("%s is done", workdir)
+            return
+        work()
+        records.write_atomic(workdir / DONE, b"")
