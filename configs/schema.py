@@ -113,7 +113,7 @@ class Finetune:
     warmup: float = 0.0  # share of the steps over which the learning rate rises linearly from 0
     batch_size: int = 32  # examples a step; the last, smaller batch of an epoch is kept
     max_length: int = 128  # tokens; longer inputs are truncated, longest segment first
-    micro_batch: int = 8  # rows of like length that go through the model at once; a step sums their gradients
+    micro_batch: int = 0  # rows of like length at once; a step sums their gradients; 0: 8, on accelerators batch_size
     train_examples: int = 0  # random subset of the training set; 0: all of it
     optimizer: str = "adamw"  # one of optax's by its name: adamw, lion, lamb, adafactor, sgd ...
     weight_decay: float = 0.0  # on dense kernels and embeddings only
@@ -192,7 +192,7 @@ class Study:
     batch_size: int = 32  # examples a step
     max_length: int = 128  # tokens
     train_examples: int = 0  # random subset of each training set; 0: all of it
-    micro_batch: int = 8  # rows of like length at once, shared out over the devices; a step sums their gradients
+    micro_batch: int = 0  # rows of like length at once; a step sums their gradients; 0: 8, on accelerators batch_size
     population: int = 1  # models of one base that are fine-tuned as one compiled step
 
 
@@ -301,6 +301,8 @@ class Benchmark:
     task: str = "mini_paraphrase"  # to fine-tune on
     data_dir: str = ""  # folder of that task's data, as in Finetune
     parts: str = ""  # some of them, as "pq,lsq,cell_eee,vrm,sampling,finetune_padded"; empty: all
+    dtype: str = "float32"  # of activations in fine-tuning, on both sides: "float32", or "bfloat16" on accelerators
+    members: int = 4  # of the population that is fine-tuned as one step
     repeats: int = 3  # runs of each side, in turn
     seed: int = 0  # seed of the quantizers and of the generated cloud
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs.schema import Benchmark
+from experiments import peers
 from experiments.costs import products
 from geojax import finetune, glue, population
 from geojax.glue.encode import Batch, Encoded
@@ -37,17 +38,17 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     rows = [order[start : start + size] for start in range(0, STEPS * size, size)]
     micro_batches = [train.micro_batches(index, settings.micro_batch) for index in rows]
     rates = Rates(*np.float32([RATE, 0.0, 1e6]))
-    key = finetune.dropout_key(config.seed)
+    apply, key = settings.training(model.apply), finetune.dropout_key(config.seed)
     held = [init_state(model.params), no_sums(model.params)]
 
     def ours() -> float:
         for batches in micro_batches:
-            held[0], held[1], loss = train_step(model.apply, held[0], held[1], batches, rates, key)
+            held[0], held[1], loss = train_step(apply, held[0], held[1], batches, rates, key)
         return float(loss)
 
     whole = [train.batch(index, len(index)) for index in rows]
     lengths = [train.ladder[-1] if padded else int(train.lengths[index].max()) for index in rows]
-    theirs = _torch(model, [_cut(batch, length) for batch, length in zip(whole, lengths, strict=True)])
+    theirs = _torch(model, [_cut(batch, length) for batch, length in zip(whole, lengths, strict=True)], settings)
     seen = np.concatenate(rows)
     # Forward, and twice that backward.
     return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
@@ -55,19 +56,18 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
 
 def _inputs(config: Benchmark) -> tuple[finetune.Settings, Model, Encoded]:
     """The settings of fine-tuning, a model with a new head, and the training examples."""
-    data, settings = glue.load(config.task, config.data_dir), finetune.Settings(seed=config.seed)
+    data, settings = glue.load(config.task, config.data_dir), finetune.Settings(seed=config.seed, dtype=config.dtype)
     key = finetune.head_key(config.seed)
     model = load(config.model, head="classification", num_labels=data.task.num_labels, key=key)
     train = finetune.encode_task(model.tokenizer, data, min(settings.max_length, model.config.max_length)).train
     return settings, model, train
 
 
-def populations(
-    config: Benchmark, members: int = 4
-) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
+def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
     """Runs of some steps with seeds of their own: one after the other, and as one vmapped step; as `sides`."""
     settings, base, train = _inputs(config)
-    seeds, size = range(config.seed, config.seed + members), settings.batch_size
+    members, size, apply = config.members, settings.batch_size, settings.training(base.apply)
+    seeds = range(config.seed, config.seed + members)
     orders = [finetune.epoch_order(len(train), seed, 0) for seed in seeds]
     rows = [[order[start : start + size] for order in orders] for start in range(0, STEPS * size, size)]
     alone = [[train.micro_batches(index, settings.micro_batch) for index in indices] for indices in rows]
@@ -84,14 +84,14 @@ def populations(
         losses = [0.0] * members
         for k, own in enumerate(singles):
             for batches in alone:
-                own[0], own[1], losses[k] = train_step(base.apply, own[0], own[1], batches[k], rates, keys[k])
+                own[0], own[1], losses[k] = train_step(apply, own[0], own[1], batches[k], rates, keys[k])
         return float(np.mean(losses))
 
     def ours() -> float:
         for batches in together:
             for place, batch in enumerate(batches):
                 held[2] = population.add_gradients(
-                    base.apply, held[1].params, held[2], batch, keys, held[1].step, place, False
+                    apply, held[1].params, held[2], batch, keys, held[1].step, place, False
                 )
             held[1], held[2], losses = population.update(held[1], held[2], every, held[0], "adamw", along)
             held[0] += 1
@@ -112,20 +112,23 @@ def _cut(batch: Batch, length: int) -> Batch:
     return tokens | {"labels": batch["labels"] if batch["labels"].dtype == np.float32 else batch["labels"].astype(int)}
 
 
-def _torch(model: Any, batches: list[Batch]) -> Callable[[], float]:
+def _torch(model: Any, batches: list[Batch], settings: finetune.Settings) -> Callable[[], float]:
     """AdamW on the transformers model with the same weights, gradients clipped at norm 1."""
     import torch
     from transformers import AutoModelForSequenceClassification
 
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder), model.apply, jax.device_get(model.params), model.tokenizer)
-        original = AutoModelForSequenceClassification.from_pretrained(folder).train()
+        original = AutoModelForSequenceClassification.from_pretrained(folder).train().to(peers.device())
     adamw = torch.optim.AdamW(original.parameters(), lr=RATE, weight_decay=0.0)
-    tensors = [{name: torch.tensor(values) for name, values in batch.items()} for batch in batches]
+    on = {"device": original.device}
+    tensors = [{name: torch.tensor(values, **on) for name, values in batch.items()} for batch in batches]
+    half = torch.autocast(original.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16")
 
     def run() -> float:
         for batch in tensors:
-            loss = original(**batch).loss
+            with half:
+                loss = original(**batch).loss
             adamw.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(original.parameters(), 1.0)

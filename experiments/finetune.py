@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
@@ -21,6 +20,7 @@ from experiments.progress import Clock, duration, table
 from geojax import finetune, folders, glue, layout, models, perturb, processes, records
 from geojax.claim import claim
 from geojax.errors import InputError
+from geojax.ops.threads import usable_cores
 from geojax.optimizer import learning_rate
 
 CHANGING_NOTHING = ("checkpoint_seconds", "tensorboard", "shard_parameters")  # but for a result's last bits
@@ -45,7 +45,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     identity = settings_but(config, CHANGING_NOTHING)
     devices = layout.over_all(config.shard_parameters)
     if devices is not None and len(members) == 1:
-        devices.check(config.micro_batch)
+        devices.check(settings.micro_batch)
     with claim(workdir, identity):
         if len(members) > 1:
             warn_of_other_machine(workdir)
@@ -217,7 +217,7 @@ def summary_writer() -> Any:
 def environment(shard_parameters: bool = False) -> dict[str, Any]:
     """The software and the machine: results are the same bit for bit only where these are."""
     versions = records.versions()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     return {
         "device": versions.pop("device"),
         "processes": jax.process_count(),

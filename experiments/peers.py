@@ -1,16 +1,38 @@
 """What public packages do instead: the reference of the benchmark (faiss, scikit-learn, SciPy, PyTorch).
 
-Each function takes a cloud as NumPy holds it and returns a number that shows the work was done.
+Each function of a measure takes a cloud as NumPy holds it and returns a number that shows the work was done. faiss,
+scikit-learn and SciPy run on the processor; PyTorch runs where JAX does.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
+
+from geojax.errors import InputError
 
 # Codebooks and entries of a codebook, of both quantizers.
 M, K = 4, 256
+
+
+def device() -> str:
+    """PyTorch's name of the kind of device that JAX takes; there, float32 products may round as JAX's do.
+
+    Raises:
+      InputError: PyTorch does not see it.
+    """
+    import torch
+
+    if jax.default_backend() != "gpu":
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise InputError(
+            "JAX takes a GPU that this PyTorch does not see: install it for CUDA, or set JAX_PLATFORMS=cpu"
+        )
+    torch.set_float32_matmul_precision("high")
+    return "cuda"
 
 
 def codes(kind: str, points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,12 +118,12 @@ def sample(folder: str, texts: Sequence[str], batch_size: int) -> float:
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device())
     texts = sorted(texts, key=len)
     total = count = 0.0
     with torch.inference_mode():
         for first in range(0, len(texts), batch_size):
-            batch = tokenizer(texts[first : first + batch_size], padding=True, return_tensors="pt")
+            batch = tokenizer(texts[first : first + batch_size], padding=True, return_tensors="pt").to(model.device)
             kept = model(**batch).last_hidden_state[batch["attention_mask"].bool()]
             total, count = total + float((kept**2).sum()), count + kept.numel()
     return float(np.sqrt(total / count))
@@ -127,7 +149,7 @@ def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.nda
     tokenizer = AutoTokenizer.from_pretrained(folder)
     kind = "regression" if data.task.regression else "single_label_classification"
     labels = {"num_labels": data.task.num_labels, "problem_type": kind}
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **labels)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **labels).to(device())
     steps = settings.steps(len(data.train.labels))
     adamw = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     decay = torch.optim.lr_scheduler.LambdaLR(adamw, lambda step: 1 - step / steps)
@@ -137,20 +159,21 @@ def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.nda
             index = order[first : first + size]
             texts = [[column[i] for i in index] for column in (examples.text_a, examples.text_b) if column is not None]
             limit = {"truncation": True, "max_length": settings.max_length}
-            yield index, dict(tokenizer(*texts, padding=True, return_tensors="pt", **limit))
+            yield index, tokenizer(*texts, padding=True, return_tensors="pt", **limit).to(model.device)
 
     start = time.monotonic()
     model.train()
     for _ in range(settings.epochs):
         order = torch.randperm(len(data.train.labels)).numpy()
         for index, batch in batches(data.train, order, settings.batch_size):
-            labels = torch.tensor(data.train.labels[index])
+            labels = torch.tensor(data.train.labels[index], device=model.device)
             loss = model(**batch, labels=labels if data.task.regression else labels.long()).loss
             adamw.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adamw.step()
             decay.step()
+    loss.item()  # a GPU has finished then
     seconds = time.monotonic() - start
     model.eval()
     outputs = {}
@@ -158,6 +181,6 @@ def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.nda
         for name, examples in data.dev.items():
             places = np.arange(len(examples.labels))
             outputs[name] = np.concatenate(
-                [model(**batch).logits.numpy() for _, batch in batches(examples, places, 64)]
+                [model(**batch).logits.cpu().numpy() for _, batch in batches(examples, places, 64)]
             )
     return outputs, seconds

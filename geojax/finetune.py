@@ -31,6 +31,7 @@ from geojax.typing import Key
 
 DTYPES = ("float32", "bfloat16")
 EVAL_BATCH = 64
+ON_PROCESSOR = 8  # rows of a micro-batch
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Settings:
       learning_rate: its peak. warmup: the share of the steps over which it rises to that; it falls linearly after it.
       epochs, batch_size: passes over the training set, and examples a step.
       max_length: tokens; longer inputs are truncated.
-      micro_batch: rows that go through the model at once; a step sums their gradients.
+      micro_batch: rows that go through the model at once; a step sums their gradients. 0 is what suits the device: 8 on
+        a processor, where short micro-batches save work; all of a step on an accelerator, which they leave idle.
       weight_decay: on kernels and embeddings.
       seed: of a new head, the order of the examples and dropout.
       optimizer: one of `optimizer.OPTIMIZERS`.
@@ -56,7 +58,7 @@ class Settings:
     epochs: int = 3
     batch_size: int = 32
     max_length: int = 128
-    micro_batch: int = 8
+    micro_batch: int = 0
     weight_decay: float = 0.0
     seed: int = 42
     warmup: float = 0.0
@@ -65,6 +67,9 @@ class Settings:
     remat: bool = False
 
     def __post_init__(self):
+        if self.micro_batch == 0:
+            rows = ON_PROCESSOR if jax.default_backend() == "cpu" else self.batch_size
+            object.__setattr__(self, "micro_batch", rows)
         for name in ("epochs", "batch_size", "max_length", "micro_batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")

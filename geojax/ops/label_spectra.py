@@ -12,7 +12,7 @@ from geojax.ops.kmeans import cell_counts
 from geojax.ops.lapack import host_eigenvalues
 from geojax.ops.safe import matmul
 from geojax.ops.spectrum import descending_eigenvalues
-from geojax.ops.threads import one_blas_thread, over_cores
+from geojax.ops.threads import on_host, one_blas_thread, over_cores
 from geojax.typing import Points
 
 # Parts of at most so many points get their eigenvalues from a Gram matrix of that size, the others from a d x d one.
@@ -28,9 +28,10 @@ def label_eigenvalues(points: Points, labels: Int[Array, "M n"], k: int) -> Floa
 
     Entries beyond the smaller of d and the number of points are zero.
 
-    On a CPU by SciPy, a part to each core: 1024 parts of 116 667 x 384 points take it 1.2 s on two cores, XLA, which
-    has one core for eigenvalues and needs sizes that it knows beforehand, 4.7 s. Not where devices work together: one
-    that waits for the others holds the thread that would call SciPy.
+    By SciPy on the host, a part to each core: 1024 parts of 116 667 x 384 points take it 1.2 s on two cores. XLA, which
+    finds the eigenvalues of one matrix after the other and needs sizes that it knows beforehand, takes 4.7 s there, and
+    more than half a minute on a GPU. Not where devices work together: one that waits for the others holds the thread
+    that would call SciPy.
 
     Args:
       points: Float[n, d], near unit size.
@@ -38,12 +39,12 @@ def label_eigenvalues(points: Points, labels: Int[Array, "M n"], k: int) -> Floa
       k: number of labels.
 
     Cost: O(M n d min(n, d) + M k q^3), q the smaller of d and the size of a part. Memory: that of the result and of
-    one part, on a CPU a second cloud. XLA's under vmap: every part pays for the largest.
+    one part, on the host a copy of the cloud. XLA's under vmap: every part pays for the largest.
     """
     if jax.device_count() > 1:
         return _traced(points, labels, k)
-    on_host = partial(_label_eigenvalues_on_host, k=k)
-    return jax.lax.platform_dependent(points, labels, cpu=on_host, default=partial(_traced, k=k))
+    result = jax.ShapeDtypeStruct((labels.shape[0], k, points.shape[1]), points.dtype)
+    return on_host(partial(_all_eigenvalues, k=k), result, points, labels, vmap_method="sequential")
 
 
 @label_eigenvalues.defjvp
@@ -92,13 +93,7 @@ def _part_eigenvalues(
     return jax.lax.switch(branch, [*(partial(by_rows, size) for size in sizes), by_columns])
 
 
-def _label_eigenvalues_on_host(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
-    result = jax.ShapeDtypeStruct((labels.shape[0], k, points.shape[1]), points.dtype)
-    return jax.pure_callback(partial(_all_eigenvalues, k=k), result, points, labels, vmap_method="sequential")
-
-
-def _all_eigenvalues(points: jax.Array, labels: jax.Array, k: int) -> np.ndarray:
-    points, labels = np.asarray(points), np.asarray(labels)
+def _all_eigenvalues(points: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     values = np.zeros((len(labels), k, points.shape[1]), points.dtype)
     parts = []
     for one, own in zip(values, labels, strict=True):

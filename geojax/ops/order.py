@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from geojax.ops.threads import over_cores
+from geojax.ops.threads import on_host, over_cores
 from geojax.typing import Mask, Scalar
 
 
@@ -29,10 +29,10 @@ def _sort_jvp(primals, tangents):
 
 
 def _sort_on_host(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-    return jax.pure_callback(_sort_rows, jax.typeof(values), values, vmap_method="expand_dims")
+    return on_host(_sort_rows, jax.typeof(values), values, vmap_method="expand_dims")
 
 
-def _sort_rows(values: jax.Array) -> np.ndarray:
+def _sort_rows(values: np.ndarray) -> np.ndarray:
     ordered = np.empty(values.shape, values.dtype)
     rows = ordered.reshape(-1, ordered.shape[-1])
 
@@ -40,7 +40,7 @@ def _sort_rows(values: jax.Array) -> np.ndarray:
         row[:] = source
         row.sort()
 
-    over_cores(sort_row, rows, np.asarray(values).reshape(rows.shape))
+    over_cores(sort_row, rows, values.reshape(rows.shape))
     return ordered
 
 

@@ -1,10 +1,41 @@
-"""Threads of the BLAS library that XLA borrows on a CPU, and work shared out over cores."""
+"""Work that XLA leaves to Python on the host, the threads of the BLAS library that it borrows, and all cores."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental.buffer_callback import Buffer, buffer_callback
+
+
+def on_host(function: Callable[..., np.ndarray], result: Any, *operands: jax.Array, vmap_method: str) -> jax.Array:
+    """What a function of NumPy arrays makes of the operands, inside a computation on one device.
+
+    On a CPU the function sees the buffers themselves. `jax.pure_callback` would copy them on threads that also run
+    computations: where as many of these wait for Python as there are threads, on one core two, none is left to copy,
+    and all wait for ever (github.com/jax-ml/jax/issues/24255).
+
+    Args:
+      function: of as many arrays, which it must neither write to nor keep.
+      result: its shape and type.
+      vmap_method: as `jax.pure_callback` has it.
+    """
+
+    def in_place(_: Any, out: Buffer, *given: Buffer) -> None:
+        np.asarray(out)[...] = function(*map(np.asarray, given))
+
+    def copied(*given: jax.Array) -> np.ndarray:
+        return function(*map(np.asarray, given))
+
+    return jax.lax.platform_dependent(
+        *operands,
+        cpu=buffer_callback(in_place, result, vmap_method=vmap_method),
+        default=partial(jax.pure_callback, copied, result, vmap_method=vmap_method),
+    )
 
 
 @contextmanager
@@ -24,8 +55,13 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def over_cores(function: Callable[..., Any], *items: Iterable[Any]) -> list[Any]:
-    """`list(map(function, *items))` in a thread for every core, the first items first."""
+    """`list(map(function, *items))` in a thread for every usable core, the first items first."""
     # A pool that lives on would be inherited, without its threads, by a process that forks.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return list(pool.map(function, *items))
