@@ -255,13 +255,14 @@ def main(argv: list[str]) -> None:
     try:
         workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
         experiment = importlib.import_module(f"experiments.{config.experiment}")
-        if DRY_RUN.value:
-            dry_run(experiment, config, workdir)
-        elif SWEEP.value or UNIT.value or COLLECT.value:
-            run_units(experiment, config, path, workdir)
-        else:
-            workdir.mkdir(parents=True, exist_ok=True)
-            experiment.run(config, workdir)
+        with preemption.surfaced():
+            if DRY_RUN.value:
+                dry_run(experiment, config, workdir)
+            elif SWEEP.value or UNIT.value or COLLECT.value:
+                run_units(experiment, config, path, workdir)
+            else:
+                workdir.mkdir(parents=True, exist_ok=True)
+                experiment.run(config, workdir)
     except InputError as error:
         fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written

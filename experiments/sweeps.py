@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from experiments import ledger
 from experiments.progress import Clock
-from geojax import folders, records
+from geojax import folders, preemption, records
 from geojax.claim import InUse, claim
 from geojax.errors import InputError
 
@@ -192,7 +192,8 @@ def attempt(worker: Worker, unit: Unit) -> None:
     """Does a unit that this process holds; writes its result or why there is none."""
     start = time.monotonic()
     try:
-        result = worker(unit)
+        with preemption.surfaced():
+            result = worker(unit)
     except Exception as error:  # whatever it is, the other units may be right
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         record = {"error": sentence.splitlines()[0], "traceback": traceback.format_exc(), "settings": unit.settings}

@@ -76,6 +76,6 @@ def enough_memory(micro_batch: int, max_length: int) -> Iterator[None]:
         if isinstance(error, MemoryError) or "resource_exhausted" in told or "out of memory" in told:
             raise InputError(
                 f"not enough memory for micro-batches of {micro_batch} rows and up to {max_length} "
-                "tokens: lower micro_batch, which changes no result but rounding; or set remat, or lower max_length"
+                "tokens: lower micro_batch, which changes dropout's draws alone; or set remat, or lower max_length"
             ) from error
         raise

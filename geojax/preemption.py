@@ -12,17 +12,37 @@ class Preempted(BaseException):
     """The process was asked to end. What it had done is saved."""
 
 
+_raised: list[BaseException] = []
+
+
 def raise_on_signal() -> None:
-    """From now on SIGTERM raises `Preempted` in the main thread, wherever that is.
+    """From now on SIGTERM raises `Preempted`, and SIGINT `KeyboardInterrupt`, in the main thread, wherever that is.
 
-    Of several processes JAX's own handler is left in place, which tells all of them.
+    Of several processes JAX's own handler of SIGTERM is left in place, which tells all of them.
     """
+    _raise_on(signal.SIGINT, KeyboardInterrupt())
     if not processes.several():
+        _raise_on(signal.SIGTERM, Preempted("asked to end by SIGTERM"))
 
-        def stop(*_: object) -> None:
-            raise Preempted("asked to end by SIGTERM")
 
-        signal.signal(signal.SIGTERM, stop)
+def _raise_on(number: signal.Signals, error: BaseException) -> None:
+    def stop(*_: object) -> None:
+        _raised.append(error)
+        raise error
+
+    signal.signal(number, stop)
+
+
+@contextmanager
+def surfaced() -> Iterator[None]:
+    """Raises what a signal raised in Python that XLA waited for, of which XLA makes an error of its own."""
+    _raised.clear()
+    try:
+        yield
+    except Exception:
+        if _raised:
+            raise _raised.pop() from None
+        raise
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def test_transfer_measures():
 def test_hidden_states():
     def work():
         model = models.load("geojax-bert-tiny")
-        clouds = latent.sample(*model[:3], TEXTS, layers=range(model.config.num_hidden_layers + 1))
+        clouds = latent.sample(*model[:3], TEXTS, layers=tuple(range(model.config.num_hidden_layers + 1)))
         return [cloud.points for cloud in clouds]
 
     for here, there in zip(*on_both(work), strict=True):

@@ -15,6 +15,7 @@ from test_processes import command, ends, start, wait_for, write_task
 
 from geojax import finetune, preemption, records
 from geojax.errors import InputError
+from geojax.ops.threads import on_host
 
 
 def terminate_at(last):
@@ -27,11 +28,12 @@ def terminate_at(last):
 
 @pytest.fixture
 def handled():
-    """SIGTERM as launch.py has it."""
-    before = signal.getsignal(signal.SIGTERM)
+    """SIGTERM and SIGINT as launch.py has them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     preemption.raise_on_signal()
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_sigterm_saves_the_step_and_the_rest_follows(tmp_path, handled):
@@ -54,6 +56,24 @@ def test_outside_of_training_sigterm_ends_at_once(handled):
         assert not came(1)
     with pytest.raises(preemption.Preempted):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGTERM, preemption.Preempted), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_in_python_that_xla_waits_for_is_no_error_of_xla(handled, number, error):
+    def work(x):
+        os.kill(os.getpid(), number)
+        return x
+
+    def run():
+        x = jnp.ones(3)
+        return jax.block_until_ready(on_host(work, jax.typeof(x), x, vmap_method="sequential"))
+
+    with pytest.raises(error), preemption.surfaced():
+        run()
+    with pytest.raises(ZeroDivisionError), preemption.surfaced():
+        print(1 / 0)
 
 
 def test_a_thread_trains_without_signals(tmp_path):
