@@ -238,9 +238,25 @@ def join() -> None:
             fail(f"the processes of this run do not find each other: {str(error).splitlines()[0]}")
 
 
+def run(config: Any, path: Path) -> None:
+    """Does what the flags say: the whole experiment, some of its units, or an estimate of them."""
+    from geojax import folders
+
+    refuse_flags(config, path)
+    workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
+    experiment = importlib.import_module(f"experiments.{config.experiment}")
+    if DRY_RUN.value:
+        dry_run(experiment, config, workdir)
+    elif SWEEP.value or UNIT.value or COLLECT.value:
+        run_units(experiment, config, path, workdir)
+    else:
+        workdir.mkdir(parents=True, exist_ok=True)
+        experiment.run(config, workdir)
+
+
 def main(argv: list[str]) -> None:
     """Runs the experiment that the config names, in its work folder."""
-    from geojax import folders, preemption, processes
+    from geojax import preemption, processes
     from geojax.errors import InputError
 
     config = CONFIG.value
@@ -250,23 +266,13 @@ def main(argv: list[str]) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     for noisy in ("absl", "jax", "orbax", "httpx", "datasets"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    preemption.raise_on_signal()
-    refuse_flags(config, path)
     try:
-        workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
-        experiment = importlib.import_module(f"experiments.{config.experiment}")
-        with preemption.surfaced():
-            if DRY_RUN.value:
-                dry_run(experiment, config, workdir)
-            elif SWEEP.value or UNIT.value or COLLECT.value:
-                run_units(experiment, config, path, workdir)
-            else:
-                workdir.mkdir(parents=True, exist_ok=True)
-                experiment.run(config, workdir)
+        with preemption.raising():
+            run(config, path)
     except InputError as error:
         fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
-        fail(f"{error.strerror or error}: {error.filename or workdir}", 1)
+        fail(f"{error.strerror or error}: {error.filename or WORKDIR.value or 'runs'}", 1)
     except preemption.Preempted as error:
         fail(f"{error}; the same command goes on from there", PREEMPTED)
     except KeyboardInterrupt:

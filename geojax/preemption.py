@@ -1,5 +1,6 @@
 """SIGTERM, with which preemptible machines and Slurm announce the end, as a request to save and go."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,36 +13,60 @@ class Preempted(BaseException):
     """The process was asked to end. What it had done is saved."""
 
 
-_raised: list[BaseException] = []
+AGAIN_SECONDS = 5.0
+_raised: list[BaseException] = []  # by signals, and seen by nobody yet
 
 
-def raise_on_signal() -> None:
-    """From now on SIGTERM raises `Preempted`, and SIGINT `KeyboardInterrupt`, in the main thread, wherever that is.
+@contextmanager
+def raising() -> Iterator[None]:
+    """While the block runs SIGTERM raises `Preempted`, and SIGINT `KeyboardInterrupt`, in the main thread.
 
-    Of several processes JAX's own handler of SIGTERM is left in place, which tells all of them.
+    Wherever that is: an exception that Python must ignore, as in a callback of its garbage collector, is raised again a
+    few seconds later. Of several processes JAX's own handler of SIGTERM is left in place, which tells all of them.
     """
-    _raise_on(signal.SIGINT, KeyboardInterrupt())
+    errors: dict[signal.Signals, BaseException] = {signal.SIGINT: KeyboardInterrupt()}
     if not processes.several():
-        _raise_on(signal.SIGTERM, Preempted("asked to end by SIGTERM"))
+        errors[signal.SIGTERM] = Preempted("asked to end by SIGTERM")
+    before = {number: signal.signal(number, _raise(number, error)) for number, error in errors.items()}
+    try:
+        with surfaced():
+            yield
+    finally:
+        _raised.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _raise_on(number: signal.Signals, error: BaseException) -> None:
-    def stop(*_: object) -> None:
+def _raise(number: signal.Signals, error: BaseException) -> Callable[..., None]:
+    """A handler of a signal."""
+
+    def remind() -> None:
+        if _raised:
+            os.kill(os.getpid(), number)
+
+    def handle(*_: object) -> None:
         _raised.append(error)
+        timer = threading.Timer(AGAIN_SECONDS, remind)
+        timer.daemon = True
+        timer.start()
         raise error
 
-    signal.signal(number, stop)
+    return handle
 
 
 @contextmanager
 def surfaced() -> Iterator[None]:
     """Raises what a signal raised in Python that XLA waited for, of which XLA makes an error of its own."""
-    _raised.clear()
     try:
         yield
     except Exception:
-        if _raised:
-            raise _raised.pop() from None
+        if not _raised:
+            raise
+        error = _raised[-1]
+        _raised.clear()
+        raise error from None
+    except BaseException:
+        _raised.clear()
         raise
 
 

@@ -158,7 +158,7 @@ def test_what_a_task_cannot_be_measured_with(tmp_path, settings, message):
 def test_measure_a_model_in_bounded_memory(tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"a cat in space {i} or two\n" for i in range(60)))
-    options = {"model": BERT, "sequences": texts, "layers": "all", "measures": "eee,vrm"}
+    options = {"model": BERT, "sequences": texts, "layers": "all", "measures": "eee,vrm", "groups": 0}
     launch("measure", tmp_path / "held", **options)
     done = launch("measure", tmp_path / "streamed", max_points=50, **options)
     assert done.returncode == 0, done.stderr

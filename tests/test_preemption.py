@@ -1,10 +1,12 @@
 """SIGTERM ends a training behind a checkpoint, and too little memory ends it in a sentence."""
 
 import dataclasses
+import gc
 import os
 import re
 import signal
 import threading
+import time
 from pathlib import Path
 
 import jax
@@ -29,11 +31,8 @@ def terminate_at(last):
 @pytest.fixture
 def handled():
     """SIGTERM and SIGINT as launch.py has them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    preemption.raise_on_signal()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with preemption.raising():
+        yield
 
 
 def test_sigterm_saves_the_step_and_the_rest_follows(tmp_path, handled):
@@ -56,6 +55,25 @@ def test_outside_of_training_sigterm_ends_at_once(handled):
         assert not came(1)
     with pytest.raises(preemption.Preempted):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_must_ignore_comes_again(monkeypatch):
+    monkeypatch.setattr(preemption, "AGAIN_SECONDS", 0.2)
+
+    def interrupted(phase, info):
+        gc.callbacks.remove(interrupted)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)  # the handler runs here at the latest
+
+    gc.callbacks.append(interrupted)
+    done = []
+    with pytest.raises(preemption.Preempted), preemption.raising():
+        gc.collect()
+        done.append("not stopped by the first")
+        time.sleep(30)
+    assert done
+    time.sleep(0.3)  # no third
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import os
 import random
 import subprocess
+import sys
 import time
 
+import pandas as pd
 import pytest
 from test_processes import ROOT, command, write_task
 
@@ -68,3 +70,41 @@ def test_killed_at_twenty_moments(tmp_path):
     run(folder)
     same(folder)
     assert kills == SHARES + len(FILES)
+
+
+@pytest.mark.slow
+def test_a_study_of_populations_that_is_killed(tmp_path):
+    """Killed at random until it ends, it has the table of an undisturbed one, but for times."""
+    draw = random.Random(1)
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
+    settings = {
+        "tasks": "mini_paraphrase,mini_entailment", "alphas": "0,10", "noise_seeds": "0,1", "population": 3,
+        "train_examples": 160, "measures": "eee", "quantizer_seeds": 1, "max_sequences": 40,
+    }  # fmt: skip
+    line = [sys.executable, "launch.py", "--config=configs/study.py"]
+    line += [f"--config.{name}={value}" for name, value in settings.items()]
+
+    def run(folder, seconds=None):
+        process = subprocess.Popen(
+            [*line, f"--workdir={folder}"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        try:
+            _, log = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return False
+        assert process.returncode == 0, log
+        return True
+
+    run(tmp_path / "first")  # fills the cache of compilations
+    begun = time.monotonic()
+    run(tmp_path / "undisturbed")
+    whole = time.monotonic() - begun
+    kills = 0
+    while not run(tmp_path / "killed", whole * draw.uniform(0.3, 0.8)):
+        kills += 1
+    tables = [pd.read_csv(tmp_path / name / "results.csv") for name in ("killed", "undisturbed")]
+    timed = [column for column in tables[0] if column.endswith("seconds")]
+    pd.testing.assert_frame_equal(*(table.drop(columns=timed) for table in tables), check_exact=True)
+    assert kills
