@@ -170,6 +170,7 @@ def test_measure_a_model_in_bounded_memory(tmp_path):
     assert streamed["warnings"]["vrm"].str.contains("uniform sample of 50 of the").all()
 
 
+@pytest.mark.slow
 def test_a_sampled_cloud_measures_like_its_model(tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(f"sentence number {i}" for i in range(30)) + "\n")
@@ -186,6 +187,7 @@ def spoiled(tmp_path, name, change):
     return folder
 
 
+@pytest.mark.slow
 def test_compare_goes_on_past_a_broken_model(tmp_path):
     def poison(folder):
         tensors = load_file(folder / "model.safetensors")

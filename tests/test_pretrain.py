@@ -189,6 +189,7 @@ def config(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, killed):
     experiment.run(config, tmp_path / "whole")
     killed(lambda: experiment.run(config, tmp_path / "killed"), lambda path, record: record.get("step") == 6)

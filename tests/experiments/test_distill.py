@@ -61,6 +61,7 @@ def test_a_student_learns_and_keeps_its_pooler(config, tmp_path):
     experiment.run(config, tmp_path / "out")  # a finished run is left as it is
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, killed):
     config.word_order = "sentence"
     experiment.run(config, tmp_path / "whole")

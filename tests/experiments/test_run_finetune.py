@@ -53,6 +53,7 @@ def test_writes_the_model_then_the_result(config, tmp_path, caplog):
         finetune.run(dataclasses.replace(config, seed=1), workdir)
 
 
+@pytest.mark.slow
 def test_goes_on_after_an_interruption(config, tmp_path, monkeypatch):
     config.checkpoint_seconds = 0.0
     finetune.run(config, tmp_path / "whole")
