@@ -13,7 +13,7 @@ class Preempted(BaseException):
     """The process was asked to end. What it had done is saved."""
 
 
-AGAIN_SECONDS = 5.0
+AGAIN_SECONDS = 5.0  # until a signal, whose exception nobody saw, is sent again
 _raised: list[BaseException] = []  # by signals, and seen by nobody yet
 
 

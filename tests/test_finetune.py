@@ -184,6 +184,13 @@ def test_bad_settings(field, value, message):
         dataclasses.replace(SETTINGS, **{field: value})
 
 
+@pytest.mark.parametrize(("backend", "rows"), [("cpu", 8), ("gpu", 24), ("tpu", 24)])
+def test_a_micro_batch_is_what_suits_the_device_unless_it_is_given(monkeypatch, backend, rows):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert Settings(batch_size=24).micro_batch == rows
+    assert Settings(batch_size=24, micro_batch=3).micro_batch == 3
+
+
 def test_settings_that_do_not_fit_the_model():
     with pytest.raises(InputError, match="max_length 65 exceeds the 64 positions of the model"):
         finetune.finetune(stand_in(), task_data(), dataclasses.replace(SETTINGS, max_length=65))
