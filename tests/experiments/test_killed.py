@@ -78,8 +78,8 @@ def test_a_study_of_populations_that_is_killed(tmp_path):
     draw = random.Random(1)
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
     settings = {
-        "tasks": "mini_paraphrase,mini_entailment", "alphas": "0,10", "noise_seeds": "0,1", "population": 3,
-        "train_examples": 160, "measures": "eee", "quantizer_seeds": 1, "max_sequences": 40,
+        "model": "geojax-bert-tiny", "tasks": "mini_paraphrase,mini_entailment", "alphas": "0,10", "noise_seeds": "0,1",
+        "population": 3, "train_examples": 160, "measures": "eee", "quantizer_seeds": 1, "max_sequences": 40,
     }  # fmt: skip
     line = [sys.executable, "launch.py", "--config=configs/study.py"]
     line += [f"--config.{name}={value}" for name, value in settings.items()]
