@@ -3,7 +3,6 @@
 Each part is a pair of functions that do the same work; both return a number that shows it.
 """
 
-import importlib.util
 import logging
 import statistics
 import time
@@ -77,10 +76,15 @@ def run(config: Benchmark, workdir: Path) -> None:
     wanted = names(config.parts) or tuple(PARTS)
     if unknown := [name for name in wanted if name not in PARTS]:
         raise InputError(f"part {unknown[0]!r} is unknown: choose some of {', '.join(PARTS)}")
-    if config.repeats < 1:
-        raise InputError(f"repeats is {config.repeats}: give 1 or more")
-    if missing := [name for name in ("faiss", "sklearn", "torch") if importlib.util.find_spec(name) is None]:
-        raise InputError(f"the reference needs {missing[0]}: pip install '.[peers]'")
+    for name in ("repeats", "members"):
+        if getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}: give 1 or more")
+    try:
+        import faiss  # noqa: F401
+        import sklearn  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"the reference needs {error.name}: pip install '.[peers]'") from error
     inputs, rows = Inputs(config), []
     speed = peak()
     logging.info("products of float32 matrices run at %.0f GFLOP/s", speed / 1e9)

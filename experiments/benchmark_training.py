@@ -121,8 +121,9 @@ def _torch(model: Any, batches: list[Batch], settings: finetune.Settings) -> Cal
         save(Path(folder), model.apply, jax.device_get(model.params), model.tokenizer)
         original = AutoModelForSequenceClassification.from_pretrained(folder).train().to(peers.device())
     adamw = torch.optim.AdamW(original.parameters(), lr=RATE, weight_decay=0.0)
-    on = {"device": original.device}
-    tensors = [{name: torch.tensor(values, **on) for name, values in batch.items()} for batch in batches]
+    tensors = [
+        {name: torch.tensor(values, device=original.device) for name, values in batch.items()} for batch in batches
+    ]
     half = torch.autocast(original.device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16")
 
     def run() -> float:

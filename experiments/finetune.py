@@ -217,12 +217,11 @@ def summary_writer() -> Any:
 def environment(shard_parameters: bool = False) -> dict[str, Any]:
     """The software and the machine: results are the same bit for bit only where these are."""
     versions = records.versions()
-    cores = usable_cores()
     return {
         "device": versions.pop("device"),
         "processes": jax.process_count(),
         "shard_parameters": shard_parameters,
-        "cores": cores,
+        "cores": usable_cores(),
         "versions": versions,
     }
 

@@ -3,88 +3,21 @@
 import dataclasses
 import math
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from stand_ins import SETTINGS, Stopped, kill_and_return, same, stand_in, stop_at, task_data
 
-from geojax import finetune, glue, models, step
+from geojax import finetune, models, step
 from geojax.errors import InputError
 from geojax.finetune import Settings
 from geojax.glue.encode import ladder
 
 DATA = Path(__file__).parent / "data"
-LETTERS = "abcdefgh"
-
-
-@dataclasses.dataclass(frozen=True)
-class Bag:
-    """A stand-in for an encoder: mean of embeddings, dropout, a dense layer."""
-
-    num_labels: int
-    rate: float = 0.1
-
-    def __call__(self, params, batch, *, key=None):
-        mask = batch["attention_mask"][..., None].astype(jnp.float32)
-        mean = jnp.sum(
-            params["embeddings"]["word_embeddings"]["embedding"][batch["input_ids"]] * mask, axis=1
-        ) / jnp.sum(mask, axis=1)
-        if key is not None:
-            mean = jnp.where(jax.random.bernoulli(key, 1 - self.rate, mean.shape), mean / (1 - self.rate), 0)
-        return {"logits": mean @ params["head"]["kernel"] + params["head"]["bias"]}
-
-    def init(self, seed=0):
-        table, kernel = jax.random.split(jax.random.key(seed))
-        return {
-            "embeddings": {"word_embeddings": {"embedding": jax.random.normal(table, (10, 6))}},
-            "head": {"kernel": jax.random.normal(kernel, (6, self.num_labels)), "bias": jnp.zeros(self.num_labels)},
-        }
-
-
-class Letters:
-    """A stand-in for a tokenizer: one id a letter, between two special tokens."""
-
-    pad_token_id = 0
-
-    def num_special_tokens_to_add(self, pair):
-        return 2
-
-    def __call__(self, texts, *, truncation, max_length, padding):
-        return {"input_ids": [[1, *(2 + LETTERS.index(c) for c in t)][: max_length - 1] + [1] for t in texts]}
-
-
-def stand_in(num_labels=2, rate=0.1):
-    bag = Bag(num_labels, rate)
-    return SimpleNamespace(apply=bag, params=bag.init(), tokenizer=Letters(), config=SimpleNamespace(max_length=64))
-
-
-def task_data(name="sst2", n=70, dev=19, longest=30, seed=0):
-    """Words of the letters a to h; the label is whether `a` occurs, or how often."""
-    task = glue.TASKS[name]
-    rng = np.random.default_rng(seed)
-
-    def examples(count):
-        texts = tuple("".join(rng.choice(list(LETTERS), rng.integers(1, longest))) for _ in range(count))
-        found = [text.count("a") for text in texts]
-        labels = np.asarray(found, np.float32) if task.regression else np.asarray(np.minimum(found, 1), np.int32)
-        return glue.Examples(texts, None, labels)
-
-    return glue.TaskData(task, examples(n), {"dev": examples(dev)}, {})
-
-
-def same(a, b):
-    return jax.tree.all(jax.tree.map(np.array_equal, a, b))
-
-
-SETTINGS = Settings(learning_rate=0.05, epochs=3, batch_size=16, max_length=32, seed=3)
 
 
 def test_learns_a_task():
@@ -212,18 +145,6 @@ def test_every_split_is_reported_and_the_first_is_the_score():
     assert list(result["dev"]) == ["one", "two"] and result["score"] == result["dev"]["one"]["score"]
 
 
-class Stopped(Exception):
-    pass
-
-
-def stop_at(last):
-    def progress(step, total, loss):
-        if step == last:
-            raise Stopped
-
-    return progress
-
-
 @pytest.mark.parametrize("last", [1, 6, 7, 15])
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, last):
     model, data = stand_in(), task_data()
@@ -266,40 +187,25 @@ def test_real_architectures(family):
 
 
 RUN = """
-import pickle, sys
+import dataclasses, pickle, sys
 sys.path.insert(0, sys.argv[2])
 import jax
+import numpy as np
 from pathlib import Path
-import test_finetune as t
+import stand_ins as t
 from geojax import finetune
-settings = t.dataclasses.replace(t.SETTINGS, epochs=int(sys.argv[3]))
+settings = dataclasses.replace(t.SETTINGS, epochs=int(sys.argv[3]))
 params, result = finetune.finetune(
     t.stand_in(), t.task_data(n=160), settings, workdir=sys.argv[1], checkpoint_seconds=0.05,
     progress=lambda step, total, loss: print(step, flush=True),
 )
-leaves = [leaf.tobytes() for leaf in map(t.np.asarray, jax.tree.leaves(params))]
+leaves = [leaf.tobytes() for leaf in map(np.asarray, jax.tree.leaves(params))]
 (Path(sys.argv[1]) / "final.pickle").write_bytes(pickle.dumps((leaves, result["score"])))
 """
-
-
-def kill_and_return(folder, epochs, kills, rng, script=RUN):
-    """Runs in a process of its own, killed `kills` times after some more steps; returns what it ended with."""
-    command = [sys.executable, "-c", script, str(folder), str(Path(__file__).parent), str(epochs)]
-    for _ in range(kills):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        steps = rng.randrange(1, max(2, 10 * epochs // (kills + 1)))
-        for _ in range(steps):
-            process.stdout.readline()
-        time.sleep(rng.random() * 0.1)  # in the midst of a step, or of writing a checkpoint
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return (folder / "final.pickle").read_bytes()
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_killed_process_ends_with_the_same_bits(tmp_path, kills):
     epochs = 30 * kills
-    undisturbed = kill_and_return(tmp_path / "a", epochs, 0, random.Random(0))
-    assert kill_and_return(tmp_path / "b", epochs, kills, random.Random(kills)) == undisturbed
+    undisturbed = kill_and_return(tmp_path / "a", epochs, 0, random.Random(0), RUN)
+    assert kill_and_return(tmp_path / "b", epochs, kills, random.Random(kills), RUN) == undisturbed

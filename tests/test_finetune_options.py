@@ -1,14 +1,17 @@
 """Options of fine-tuning: other optimizers, warm-up, half precision, rematerialisation."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from test_finetune import DATA, SETTINGS, stand_in, task_data
+from stand_ins import SETTINGS, stand_in, task_data
 
 from geojax import finetune, models, optimizer
 from geojax.finetune import Settings
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize(

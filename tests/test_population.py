@@ -8,7 +8,7 @@ import eight_devices
 import jax
 import numpy as np
 import pytest
-from test_finetune import SETTINGS, Letters, Stopped, kill_and_return, same, stand_in, stop_at, task_data
+from stand_ins import SETTINGS, Letters, Stopped, kill_and_return, same, stand_in, stop_at, task_data
 
 from geojax import finetune, memory, perturb, population
 from geojax.errors import InputError

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
-from test_finetune import SETTINGS, Bag, same, stand_in, task_data
+from stand_ins import SETTINGS, Bag, same, stand_in, task_data
 from test_processes import command, ends, start, wait_for, write_task
 
 from geojax import finetune, preemption, records

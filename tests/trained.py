@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import jax
 import numpy as np
-from test_finetune import Letters, Stopped, stop_at, task_data
+from stand_ins import Letters, Stopped, stop_at, task_data
 
 from geojax import finetune, models
 from geojax.errors import InputError

@@ -48,7 +48,11 @@ def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"parts": "pq,kmeans"}, "'kmeans' is unknown: choose"), ({"repeats": 0}, "repeats is 0")],
+    [
+        ({"parts": "pq,kmeans"}, "'kmeans' is unknown: choose"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"members": 0}, "members is 0"),
+    ],
 )
 def test_settings_that_cannot_work_are_refused(change, message, tmp_path):
     with pytest.raises(InputError, match=message):

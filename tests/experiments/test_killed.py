@@ -1,4 +1,4 @@
-"""A fine-tuning that is killed at twenty moments, from its start to its end, gives the bits of an undisturbed one."""
+"""A command that is killed at many moments, from its start to its end, gives the bits of an undisturbed one."""
 
 import os
 import random
@@ -16,17 +16,21 @@ SHARES = 16  # of the time of a run: in each it is killed once, at random
 FILES = ("training/checkpoints/*tmp*", "model/config.json", "model/.model.safetensors*", "result.json")
 
 
+def environment(tmp_path):
+    """That of a process which keeps what it compiles."""
+    own = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return os.environ | own | {"JAX_PLATFORMS": "cpu"}
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_moments(tmp_path):
     """Whatever it is about: imports, reading, compiling, a step, a checkpoint, the model, the result."""
     data, draw = write_task(tmp_path / "data"), random.Random(0)
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
-    environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
     def run(folder, moment=None):
         """Runs the command, kills it when its moment comes; whether that was before its end."""
         line = command(data, folder, epochs=2)
-        process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment(tmp_path))
         begun = time.monotonic()
         while moment is not None and process.poll() is None:
             if time.monotonic() - begun > moment if isinstance(moment, float) else any(folder.glob(moment)):
@@ -76,7 +80,6 @@ def test_killed_at_twenty_moments(tmp_path):
 def test_a_study_of_populations_that_is_killed(tmp_path):
     """Killed at random until it ends, it has the table of an undisturbed one, but for times."""
     draw = random.Random(1)
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
     settings = {
         "model": "geojax-bert-tiny", "tasks": "mini_paraphrase,mini_entailment", "alphas": "0,10", "noise_seeds": "0,1",
         "population": 3, "train_examples": 160, "measures": "eee", "quantizer_seeds": 1, "max_sequences": 40,
@@ -86,7 +89,7 @@ def test_a_study_of_populations_that_is_killed(tmp_path):
 
     def run(folder, seconds=None):
         process = subprocess.Popen(
-            [*line, f"--workdir={folder}"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment
+            [*line, f"--workdir={folder}"], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
         )
         try:
             _, log = process.communicate(timeout=seconds)
