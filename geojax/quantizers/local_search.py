@@ -124,7 +124,7 @@ def fit(
     def update(regression: Regression, chunk, noise: Float[Array, "M K d"], key: Key):
         index, rows, old, weight = chunk
         entries = regression.entries
-        new = _search(entries + noise, rows, old, jax.random.fold_in(key, index), searches=1)
+        new = _search(entries + noise, rows, old, weight > 0, jax.random.fold_in(key, index), searches=1)
         regression = regression.add(rows, old, -weight).add(rows, new, weight).improve()
         # A chunk of masked rows, which only padding makes, changes nothing.
         entries = jnp.where(jnp.any(weight > 0), regression.occupy(rows, new, weight), entries)
@@ -200,7 +200,12 @@ def _encode(quantizer: Quantizer, rows: Points, mask: Mask) -> Int[Array, "n M"]
     blocks = row_blocks(rows, BLOCK)
     first = jax.vmap(lambda block: _random_codes(first_key, block, count, size))(jnp.arange(len(blocks)))
     codes = _search(
-        quantizer.codebooks, blocks.reshape(-1, rows.shape[1]), first.reshape(-1, count), search_key, searches=SEARCHES
+        quantizer.codebooks,
+        blocks.reshape(-1, rows.shape[1]),
+        first.reshape(-1, count),
+        row_blocks(mask, BLOCK).reshape(-1),
+        search_key,
+        searches=SEARCHES,
     )
     return jnp.where(mask[:, None], codes[: len(rows)], size)
 
@@ -210,9 +215,11 @@ def _random_codes(key: Key, block: Int[Array, ""], codebooks: int, size: int) ->
 
 
 def _search(
-    codebooks: Float[Array, "M K d"], rows: Points, codes: Int[Array, "n M"], key: Key, *, searches: int
+    codebooks: Float[Array, "M K d"], rows: Points, codes: Int[Array, "n M"], mask: Mask, key: Key, *, searches: int
 ) -> Int[Array, "n M"]:
     """The best codes of so many local searches from disturbances of the best so far; K where a row is NaN.
+
+    Blocks of masked rows alone keep their codes and cost nothing: where a chunk is filled up, most of it may be such.
 
     A local search draws all codes of a point anew but one, and then sets each in turn to the best given the others.
     Half of a point's squared error, less a constant, is a sum of unary terms |c_m|^2 / 2 - x.c_m and of pairs c_m.c_p:
@@ -220,6 +227,7 @@ def _search(
 
     Args:
       rows: Float[n, d], n a multiple of BLOCK.
+      mask: Bool[n], rows whose codes are read.
     """
     count, size, d = codebooks.shape
     halves = jnp.sum(codebooks**2, 2) / 2
@@ -227,8 +235,8 @@ def _search(
     pairs = below | {(m, p): table.T for (p, m), table in below.items()}
     index = jnp.arange(size, dtype=jnp.int32)
 
-    def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"]]) -> Int[Array, "b M"]:
-        number, points, best = block
+    def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"], Mask]) -> Int[Array, "b M"]:
+        number, points, best, _ = block
         block_key = jax.random.fold_in(key, number)
         unary = [halves[m] - matmul(points, codebooks[m].T) for m in range(count)]
 
@@ -260,5 +268,8 @@ def _search(
         best, least = jax.lax.fori_loop(0, searches, search, (best, value(best)))
         return jnp.where(jnp.isnan(least)[:, None], size, best)
 
-    blocks = rows.reshape(-1, BLOCK, d), codes.reshape(-1, BLOCK, count)
-    return jax.lax.map(in_block, (jnp.arange(len(blocks[0])), *blocks)).reshape(codes.shape)
+    def in_used(block: tuple) -> Int[Array, "b M"]:
+        return jax.lax.cond(jnp.any(block[-1]), in_block, lambda block: block[2], block)
+
+    blocks = rows.reshape(-1, BLOCK, d), codes.reshape(-1, BLOCK, count), mask.reshape(-1, BLOCK)
+    return jax.lax.map(in_used, (jnp.arange(len(blocks[0])), *blocks)).reshape(codes.shape)
