@@ -62,6 +62,21 @@ def fail(message: str, status: int = 2) -> None:
     sys.exit(status)
 
 
+def leave(message: str, status: int) -> None:
+    """Ends the program with one sentence, whatever XLA is doing.
+
+    It may be compiling on threads of its own, from which Python's own end would take the devices away: that crashes.
+    """
+    import jax
+
+    print(f"launch.py: {message}", file=sys.stderr)
+    jax.distributed.shutdown()  # as Python's own end does: it waits for the other processes of a run
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def config_path(argv: list[str]) -> Path | None:
     """The config file that the command line names, if it is one."""
     named = [after.removeprefix("--config=") for after in argv if after.startswith("--config=")]
@@ -274,9 +289,9 @@ def main(argv: list[str]) -> None:
     except OSError as error:  # a full disk, a folder that may not be written
         fail(f"{error.strerror or error}: {error.filename or WORKDIR.value or 'runs'}", 1)
     except preemption.Preempted as error:
-        fail(f"{error}; the same command goes on from there", PREEMPTED)
+        leave(f"{error}; the same command goes on from there", PREEMPTED)
     except KeyboardInterrupt:
-        fail("interrupted; the same command goes on from here", 130)
+        leave("interrupted; the same command goes on from here", 130)
 
 
 if __name__ == "__main__":

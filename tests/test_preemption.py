@@ -5,6 +5,8 @@ import gc
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ from test_processes import command, ends, start, wait_for, write_task
 from geojax import finetune, preemption, records
 from geojax.errors import InputError
 from geojax.ops.threads import on_host
+
+ROOT = Path(__file__).parents[1]
 
 
 def terminate_at(last):
@@ -121,6 +125,42 @@ def test_too_little_memory_gets_a_sentence():
     message = "not enough memory for micro-batches of 8 rows and up to 32 tokens: lower micro_batch"
     with pytest.raises(InputError, match=message):
         finetune.finetune(model, task_data(), SETTINGS)
+
+
+COMPILING = """
+import os, signal, sys, threading
+from absl import app
+import jax, jax.numpy as jnp
+import launch
+
+jax.config.update("jax_enable_compilation_cache", False)
+
+def compile(config, path):
+    def long(x):
+        for _ in range(2000):
+            x = jnp.sin(x @ x)
+        return x
+
+    lowered = jax.jit(long).lower(jnp.ones((8, 8)))
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.{signal})).start()
+    lowered.compile()
+    print("compiled before the signal came")
+
+launch.run = compile
+app.run(launch.main, flags_parser=launch.parse)
+"""
+
+
+@pytest.mark.parametrize("name, status", [("SIGTERM", 75), ("SIGINT", 130)])
+def test_a_signal_while_xla_compiles_ends_with_its_status(name, status):
+    """XLA compiles on a thread of its own, and goes on with it while Python ends."""
+    found = subprocess.run(
+        [sys.executable, "-c", COMPILING.format(signal=name), "--config=configs/sample.py"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert (found.returncode, found.stdout) == (status, ""), found.stderr
 
 
 @pytest.mark.slow
