@@ -128,7 +128,7 @@ def skills(pool: tables.ScoreTable, values: np.ndarray, config: ScoreMeasure) ->
         if unit.count < 2:
             continue
         drawn = answers.samples_of(unit, config)
-        counts = validate.padded(drawn, config.resamples, len(values))
+        counts = validate.padded(drawn, config.resamples)
         pairs = [side for columns in before.values() for side in (columns, [*columns, values])]
         with jax.enable_x64(True):
             scores, _ = validation.cross_validate_each(

@@ -17,6 +17,7 @@ COLUMNS = tuple(
     "spearman spearman_lower spearman_upper weighted_tau tau_lower tau_upper interval candidates chosen reason".split()
 )
 HELD_OUT = ("scheme", "measure", "terms", "model", "actual", "predicted")
+FEWEST_PADDED = 16  # units that a compiled validation has room for
 MOST_FOLDS = 50  # of a nested choice, whose cost grows with their square
 INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
 UNSEEN = "a family that the fit has not seen"
@@ -58,7 +59,7 @@ def plain(
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
     target = table.scores
-    counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples, len(target))
+    counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples)
     # Designs with families have more columns: apart, so that the others need not carry them.
     for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
         if not group:
@@ -66,17 +67,20 @@ def plain(
         designs, masks = predictors.stacked(group)
         reasons = [fits.why_undetermined(one, target) for one in group]
         masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
+        unseen = group[0].of_family and unit.name == "families"
         with jax.enable_x64(True):
-            scores, held = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
-            scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
+            # Where no fit says anything of what is left out, one row of counts says so as well as all of them.
+            some = counts[:1] if unseen else counts
+            found_out = validation.cross_validate_each(designs, target, masks, unit.ids, some)
+            scores, predicted = jax.tree.map(np.asarray, found_out)
         for index, one in enumerate(group):
             values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
             if not one.encoder.terms.items:  # the mean of the others falls as the score rises, by construction
                 for name in ("pearson", "spearman", "weighted_tau"):
-                    values[name] = np.full(len(counts), np.nan)
+                    values[name] = np.full_like(values[name], np.nan)
             reason = reasons[index]
             if not reason and not values["n"][0]:
-                reason = UNSEEN if one.of_family and unit.name == "families" else "no fold determines the fit"
+                reason = UNSEEN if unseen else "no fold determines the fit"
             present = len(np.unique(unit.ids[masks[index]]))
             head = {"block": one.block, "measure": one.name, "terms": one.terms, "candidates": 1, "chosen": ""}
             row = head | outcome(table, values, present, level, "refitted") | {"reason": reason}
@@ -124,7 +128,7 @@ def nested(
     measures, mask, fold, found = made
     with jax.enable_x64(True):
         drawn = validation.resamples(np.random.default_rng(seed), fold.count, samples)
-        counts = padded(drawn, samples, MOST_FOLDS)
+        counts = padded(drawn, samples)
         scores = {}
         for name, (one, _) in found.items():
             scores[name] = validation.score_each(table.scores, one.predicted, one.training_mean, mask, fold.ids, counts)
@@ -157,14 +161,14 @@ def outcome(
     return row
 
 
-def padded(counts: np.ndarray, samples: int, units: int) -> np.ndarray:
-    """Counts [1 + samples, units] whatever the scheme, so that all schemes share one compiled function.
+def padded(counts: np.ndarray, samples: int) -> np.ndarray:
+    """Counts [1 + samples, a power of two], so that schemes and tables of about one size share a compiled function.
 
     Units that do not exist count 0 times; samples that were not drawn repeat the first row and are not read.
     """
-    whole = np.repeat(counts[:1], 1 + samples, axis=0)
-    whole[: len(counts)] = counts
-    return np.pad(whole, ((0, 0), (0, units - counts.shape[1])))
+    drawn, units = counts.shape
+    room = max(FEWEST_PADDED, 1 << (units - 1).bit_length())
+    return np.pad(np.concatenate([counts, *[counts[:1]] * (1 + samples - drawn)]), ((0, 0), (0, room - units)))
 
 
 def permuted(table: tables.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:

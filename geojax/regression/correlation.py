@@ -41,14 +41,18 @@ def pearson(first: Column, second: Column, weights: Weights) -> Scalar:
 
 def ranks(values: Column, weights: Weights) -> Column:
     """Ranks from 1 among the kept rows and their copies, ties at the average of theirs. O(n log n)."""
+    below, up_to = below_and_up_to(values, weights)
+    return (below + up_to + 1) / 2
+
+
+def below_and_up_to(values: Column, weights: Weights) -> tuple[Column, Column]:
+    """How many of the kept rows and their copies are less than each row, and how many are not greater. O(n log n)."""
     # Rows without weight sort behind every finite value, so they cannot move the ranks of the kept ones.
     values = jnp.where(weights > 0, values, jnp.inf)
     order = jnp.argsort(values)
     ordered = values[order]
     counted = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order].astype(values.dtype))])
-    below = counted[jnp.searchsorted(ordered, values, side="left")]
-    up_to = counted[jnp.searchsorted(ordered, values, side="right")]
-    return (below + up_to + 1) / 2
+    return tuple(counted[jnp.searchsorted(ordered, values, side=side)] for side in ("left", "right"))
 
 
 def spearman(first: Column, second: Column, weights: Weights) -> Scalar:
@@ -76,18 +80,20 @@ def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
     """
     alive = weights > 0
     first, second = kept(first, weights), kept(second, weights)
-    pairs = weights[:, None] * weights[None, :]
     s = jnp.sign(first[:, None] - first[None, :])
     t = jnp.sign(second[:, None] - second[None, :])
+    # A sum over pairs of h is one over rows of 1/r: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x.
+    agreement = jnp.sum(weights * s * t, axis=1)
+    places = [below_and_up_to(column, weights) for column in (first, second)]
+    untied = [weights.sum() - (up_to - below) for below, up_to in places]
 
-    def ranked_by(column: Column) -> Scalar:
-        rank = weights.sum() + 1 - ranks(column, weights)
-        each = jnp.where(alive, 1 / jnp.maximum(rank, 1.0), 0.0)
-        h = pairs * (each[:, None] + each[None, :])
-        both = jnp.sum(h * s * s) * jnp.sum(h * t * t)
-        return jnp.sum(h * s * t) / jnp.sqrt(jnp.where(both > 0, both, jnp.nan))
+    def ranked_by(below: Column, up_to: Column) -> Scalar:
+        rank = weights.sum() + 1 - (below + up_to + 1) / 2
+        each = jnp.where(alive, weights / jnp.maximum(rank, 1.0), 0.0)
+        both = (each @ untied[0]) * (each @ untied[1])
+        return each @ agreement / jnp.sqrt(jnp.where(both > 0, both, jnp.nan))
 
-    value = (ranked_by(first) + ranked_by(second)) / 2
+    value = (ranked_by(*places[0]) + ranked_by(*places[1])) / 2
     return jnp.where(alive.sum() < 3, jnp.nan, value)
 
 

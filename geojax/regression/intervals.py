@@ -93,7 +93,7 @@ def predict(
     """
     basis = orthonormal(design, mask)
     sums = unit_sums(basis, target, mask, ids, count)
-    held = leave_out(basis, sums, ids, jnp.ones(count))
+    held, without = leave_out(basis, sums, ids, jnp.ones(count))
     at = new @ basis.back
     # Where a new row needs a direction that the training rows lack, back cannot express it.
     coordinates = basis.columns.T @ kept(target, mask)
@@ -102,7 +102,7 @@ def predict(
     present = (sizes > 0).sum().astype(error.dtype)
     members = mask & (ids == jnp.arange(count)[:, None])  # [u, n]
     picks = jnp.argmax(jnp.where(members, lots[:, None, :], -1.0), axis=-1)  # [s, u], a row of each unit
-    centre = held.coordinates @ at.T  # [u, q]
+    centre = without @ at.T  # [u, q]
     centre = centre[jnp.maximum(ids, 0)]
 
     def end(sign: int) -> Float[Array, "q"]:

@@ -1,10 +1,12 @@
 """How well a fit predicts units that it has not seen: every unit is left out in turn, and so are all its copies."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.regression.correlation import Column, kept, pearson, spearman, weighted_tau
@@ -16,7 +18,7 @@ FEWEST_UNITS = 5  # for an interval
 # Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it. Well above the
 # square root of the rounding error, which is what elimination may leave of nothing.
 LOST = 1e-6
-MOST_UNROLLED = 6  # equations; more of them are eliminated in a loop, which compiles in a fraction of the time
+MOST_UNROLLED = 6  # equations that are eliminated in plain operations, for all systems at once
 
 
 class Sums(NamedTuple):
@@ -45,30 +47,55 @@ class HeldOut(NamedTuple):
 
     predicted: Column
     training_mean: Column
-    coordinates: Float[Array, "u k"]  # of the fit without the unit; NaN where not determined
 
 
-def solve(matrix: Float[Array, "... k k"], right: Float[Array, "... k"]) -> tuple[Array, Float[Array, "..."]]:
+def solve(matrix: Float[Array, "*batch k k"], right: Float[Array, "*batch k"]) -> tuple[Array, Float[Array, "*batch"]]:
     """Solutions of small symmetric positive definite systems, all at once, and the least pivot of each.
 
-    Gauss-Jordan elimination without pivoting, stable for such matrices. O(k³) a system.
+    Gauss-Jordan elimination without pivoting, stable for such matrices; of more than 6 equations by Cholesky, of whose
+    diagonal the pivots are the squares, NaN from the first one on that is not positive. O(k³) a system.
     """
     k = matrix.shape[-1]
-
-    def eliminate(j: int | Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
-        work, least = state
+    if k > MOST_UNROLLED:
+        factor = jnp.linalg.cholesky(matrix)
+        pivots = jnp.diagonal(factor, axis1=-2, axis2=-1) ** 2
+        return cho_solve((factor, True), right[..., None])[..., 0], jnp.min(pivots, -1)
+    work, least = jnp.concatenate([matrix, right[..., None]], -1), jnp.full(matrix.shape[:-2], jnp.inf, matrix.dtype)
+    for j in range(k):
         pivot = work[..., j, j]
         row = work[..., j, :] / jnp.where(pivot == 0, 1.0, pivot)[..., None]
         work = (work - work[..., :, j, None] * row[..., None, :]).at[..., j, :].set(row)
-        return work, jnp.minimum(least, pivot)
+        least = jnp.minimum(least, pivot)
+    return work[..., -1], least
 
-    state = (jnp.concatenate([matrix, right[..., None]], -1), jnp.full(matrix.shape[:-2], jnp.inf, matrix.dtype))
-    if k > MOST_UNROLLED:
-        state = jax.lax.fori_loop(0, k, eliminate, state)
+
+def sweep(gram: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, "k"]]:
+    """The inverse of the products of a design's columns, zero for those that the ones before determine.
+
+    Gauss-Jordan elimination in place that passes over pivots below `LOST`: the columns should be near orthonormal.
+
+    Returns:
+      The inverse, and 1 for every column that it is of.
+
+    Cost: O(k³). Reference: Goodnight 1979, "A tutorial on the SWEEP operator".
+    """
+
+    def eliminate(j: int | Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
+        work, own = state
+        pivot = work[j, j]
+        row = work[j] / jnp.where(pivot > LOST, pivot, 1.0)
+        swept = (work - work[:, j, None] * row).at[:, j].set(-work[:, j] / jnp.where(pivot > LOST, pivot, 1.0))
+        swept = swept.at[j].set(row).at[j, j].set(1 / jnp.where(pivot > LOST, pivot, 1.0))
+        return jnp.where(pivot > LOST, swept, work), own.at[j].set((pivot > LOST).astype(gram.dtype))
+
+    state = gram, jnp.zeros(len(gram), gram.dtype)
+    if len(gram) > MOST_UNROLLED:
+        state = jax.lax.fori_loop(0, len(gram), eliminate, state)
     else:
-        for j in range(k):
+        for j in range(len(gram)):
             state = eliminate(j, state)
-    return state[0][..., -1], state[1]
+    inverse, own = state
+    return inverse * own[:, None] * own, own
 
 
 def unit_sums(basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> Sums:
@@ -82,8 +109,13 @@ def unit_sums(basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], co
     )
 
 
-def leave_out(basis: Basis, sums: Sums, ids: Int[Array, "n"], counts: Float[Array, "u"]) -> HeldOut:
+def leave_out(
+    basis: Basis, sums: Sums, ids: Int[Array, "n"], counts: Float[Array, "u"]
+) -> tuple[HeldOut, Float[Array, "u k"]]:
     """Predicts every row by the fit without its unit.
+
+    What a bootstrap sample lacks, as all rows of a family, its fit leaves out: no row of the sample needs it. What only
+    the fit without a unit lacks leaves the rows of that unit without a prediction.
 
     Args:
       basis: Of the design.
@@ -91,18 +123,45 @@ def leave_out(basis: Basis, sums: Sums, ids: Int[Array, "n"], counts: Float[Arra
       ids: Unit of each row.
       counts: How often each unit counts: 1, or its copies in a bootstrap sample, which all leave together.
 
+    Returns:
+      The predictions, and the coordinates of the fit without each unit; NaN where they are not determined.
+
     Cost: O(n·k + u·k³).
     """
-    gram = jnp.einsum("u,ukl->kl", counts, sums.gram) - counts[:, None, None] * sums.gram
-    cross = counts @ sums.cross - counts[:, None] * sums.cross
+    whole = jnp.einsum("u,ukl->kl", counts, sums.gram)
+    _, own = sweep(whole)
+    gram = (whole - counts[:, None, None] * sums.gram) * own[:, None] * own + jnp.diag(1 - own)
+    cross = (counts @ sums.cross - counts[:, None] * sums.cross) * own
+    solution, least = solve(gram, cross)
+    coordinates = jnp.where((least > LOST)[:, None], solution, jnp.nan)
     rows = counts @ sums.rows - counts * sums.rows
     mean = (counts @ sums.target - counts * sums.target) / jnp.where(rows > 0, rows, jnp.nan)
-    solution, least = solve(gram + jnp.diag(1 - basis.kept), cross)
-    coordinates = jnp.where((least > LOST)[:, None], solution, jnp.nan)
-    at = jnp.maximum(ids, 0)
-    inside = ids >= 0
+    inside, at = ids >= 0, jnp.maximum(ids, 0)
     predicted = jnp.where(inside, jnp.sum(basis.columns * coordinates[at], -1), jnp.nan)
-    return HeldOut(predicted, jnp.where(inside, mean[at], jnp.nan), coordinates)
+    return HeldOut(predicted, jnp.where(inside, mean[at], jnp.nan)), coordinates
+
+
+def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> HeldOut:
+    """The predictions of `leave_out` where every unit is one row.
+
+    Without the c copies of a row of leverage h, ŷ becomes ŷ − c·h (y − ŷ) / (1 − c·h).
+
+    Args:
+      basis: Of the design.
+      target: The score, 0 where masked.
+      copies: How often each row counts, 0 where masked.
+
+    Cost: O(n·k² + k³).
+    """
+    columns = basis.columns
+    weighted = copies[:, None] * columns
+    inverse, _ = sweep(weighted.T @ columns)
+    fitted = columns @ (inverse @ (weighted.T @ target))
+    pull = copies * jnp.sum(columns @ inverse * columns, -1)
+    known = 1 - pull > LOST
+    predicted = jnp.where(known, fitted - pull * (target - fitted) / jnp.where(known, 1 - pull, 1.0), jnp.nan)
+    others = copies.sum() - copies
+    return HeldOut(predicted, (copies @ target - copies * target) / jnp.where(others > 0, others, jnp.nan))
 
 
 def score(target: Column, predicted: Column, training_mean: Column, weights: Column) -> Score:
@@ -128,14 +187,13 @@ def score(target: Column, predicted: Column, training_mean: Column, weights: Col
     )
 
 
-@jax.jit
 def cross_validate_each(
-    designs: Float[Array, "m n k"],
-    target: Column,
-    masks: Bool[Array, "m n"],
-    ids: Int[Array, "n"],
-    counts: Float[Array, "b u"],
-) -> tuple[Score, HeldOut]:
+    designs: Float[np.ndarray, "m n k"],
+    target: Float[np.ndarray, "n"],
+    masks: Bool[np.ndarray, "m n"],
+    ids: Int[np.ndarray, "n"],
+    counts: Float[np.ndarray, "b u"],
+) -> tuple[Score, Float[Array, "m n"]]:
     """Leaves every unit out in turn, for every design, in every bootstrap sample of the units, in one compiled call.
 
     A sample is fitted anew, and the copies of a held-out unit leave the training rows together: a copy on either side
@@ -149,17 +207,36 @@ def cross_validate_each(
       counts: How often each sample has each unit; the first row is all ones.
 
     Returns:
-      Scores [b, m], and what is held out of the first row of counts [m, …].
+      Scores [b, m], and the predictions [m, n] of the first row of counts; NaN where that fit does not determine one.
 
-    Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ.
+    Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ; O(b·m·(n² + n·k² + k³)) where no unit has two rows.
     """
-    bases = jax.vmap(orthonormal)(designs, masks)
-    sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
+    alone = np.bincount(ids[ids >= 0], minlength=1).max() == 1
+    return _cross_validate(designs, target, masks, ids, counts, alone=bool(alone))
 
-    def sample(times: Float[Array, "u"]) -> tuple[Score, HeldOut]:
-        held = jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)
-        weights = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
-        return jax.vmap(score, (None, 0, 0, 0))(target, held.predicted, held.training_mean, weights), held
+
+@partial(jax.jit, static_argnames="alone")
+def _cross_validate(
+    designs: Float[Array, "m n k"],
+    target: Column,
+    masks: Bool[Array, "m n"],
+    ids: Int[Array, "n"],
+    counts: Float[Array, "b u"],
+    *,
+    alone: bool,
+) -> tuple[Score, Float[Array, "m n"]]:
+    bases = jax.vmap(orthonormal)(designs, masks)
+    if alone:
+        targets = jax.vmap(kept, (None, 0))(target, masks)
+        leave = partial(jax.vmap(leave_rows_out), bases, targets)
+    else:
+        sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
+        leave = lambda times: jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)[0]  # noqa: E731
+
+    def sample(times: Float[Array, "u"]) -> tuple[Score, Float[Array, "m n"]]:
+        copies = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
+        held = leave(copies if alone else times)
+        return jax.vmap(score, (None, 0, 0, 0))(target, *held, copies), held.predicted
 
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
 

@@ -31,10 +31,11 @@ def refitted(design, target, ids):
 
 def test_every_fold_is_a_fit_without_the_unit():
     design, target, ids = sample(0)
-    scores, held = validation.cross_validate_each(design[None], target, np.ones((1, 40), bool), ids, np.ones((1, 8)))
+    scores, held_out = validation.cross_validate_each(
+        design[None], target, np.ones((1, 40), bool), ids, np.ones((1, 8))
+    )
     predicted, mean = refitted(design, target, ids)
-    np.testing.assert_allclose(held.predicted[0], predicted, rtol=1e-10)
-    np.testing.assert_allclose(held.training_mean[0], mean, rtol=1e-10)
+    np.testing.assert_allclose(held_out[0], predicted, rtol=1e-10)
     np.testing.assert_allclose(scores.mse[0, 0], np.mean((target - predicted) ** 2))
     np.testing.assert_allclose(scores.r2_vs_test_mean[0, 0], r2_score(target, predicted))
     np.testing.assert_allclose(
@@ -61,6 +62,35 @@ def test_all_copies_of_a_unit_leave_the_training_rows():
         )
 
 
+@pytest.mark.parametrize("families", [4, 12])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_sample_without_a_family_is_fitted_without_it(families, alone):
+    """Rows of two families are seldom or never drawn; units are rows, or pairs of rows of one family."""
+    rng, n = np.random.default_rng(families), 12 * families
+    family = np.repeat(np.arange(families), 12)
+    ids = np.arange(n, dtype=np.int32) // (1 if alone else 2)
+    design = np.column_stack([np.ones(n), rng.normal(size=n), family[:, None] == np.arange(1, families)]).astype(float)
+    target = design @ rng.normal(size=families + 1) + rng.normal(size=n)
+    counts = np.stack([np.ones(ids.max() + 1), *rng.integers(0, 4, (3, ids.max() + 1))]).astype(float)
+    counts[2, np.unique(ids[family < 2])] = 0
+    scores, _ = validation.cross_validate_each(design[None], target, np.ones((1, n), bool), ids, counts)
+    for index, times in enumerate(counts):
+        rows = np.repeat(np.arange(n), times[ids].astype(int))
+        predicted, mean = refitted(design[rows], target[rows], ids[rows])
+        residual, around = np.sum((target[rows] - predicted) ** 2), np.sum((target[rows] - mean) ** 2)
+        np.testing.assert_allclose(scores.mse[index, 0], residual / len(rows), rtol=1e-8)
+        np.testing.assert_allclose(scores.r2_vs_training_mean[index, 0], 1 - residual / around, rtol=1e-8)
+
+
+def test_a_row_alone_in_its_family_is_not_predicted():
+    rng = np.random.default_rng(5)
+    design = np.column_stack([np.ones(30), rng.normal(size=30), np.arange(30) == 7, np.arange(30) > 20]).astype(float)
+    _, held_out = validation.cross_validate_each(
+        design[None], rng.normal(size=30), np.ones((1, 30), bool), np.arange(30, dtype=np.int32), np.ones((1, 30))
+    )
+    np.testing.assert_array_equal(np.isnan(held_out[0]), np.arange(30) == 7)
+
+
 def test_pure_noise_does_not_predict():
     rng = np.random.default_rng(2)
     designs = np.concatenate([np.ones((40, 60, 1)), rng.normal(size=(40, 60, 5))], -1)
@@ -74,11 +104,10 @@ def test_a_left_out_family_is_not_the_reference_level():
     rng = np.random.default_rng(3)
     ids = np.repeat(np.arange(3, dtype=np.int32), 10)
     design = np.column_stack([np.ones(30), ids == 1, ids == 2, rng.normal(size=30)]).astype(float)
-    scores, held = validation.cross_validate_each(
+    scores, held_out = validation.cross_validate_each(
         design[None], rng.normal(size=30), np.ones((1, 30), bool), ids, np.ones((1, 3))
     )
-    assert np.isnan(held.predicted).all() and scores.n[0, 0] == 0 and np.isnan(scores.mse[0, 0])
-    assert np.isfinite(held.training_mean).all()
+    assert np.isnan(held_out).all() and scores.n[0, 0] == 0 and np.isnan(scores.mse[0, 0])
 
 
 def test_masked_rows_and_rows_in_no_unit_change_nothing():
@@ -163,7 +192,7 @@ def test_a_family_that_was_left_out_is_never_predicted_however_little_the_measur
     rest = (family[:, None] == np.arange(1, 6)).astype(float)
     measures = 1 + 10.0 ** -np.arange(0, 7, 0.5)[:, None] * rng.normal(size=(14, 48))
     designs = np.stack([np.column_stack([np.ones(48), measure, rest]) for measure in measures])
-    _, held = validation.cross_validate_each(
+    _, held_out = validation.cross_validate_each(
         designs, rng.normal(size=48), np.ones((14, 48), bool), family.astype(np.int32), np.ones((1, 6))
     )
-    assert np.isnan(held.predicted).all()
+    assert np.isnan(held_out).all()
