@@ -162,16 +162,21 @@ def surely_below(logs: Mapping[str, np.ndarray], level: float) -> list[str]:
 
 
 def within_dose(table: tables.ScoreTable, config: Findings) -> Rows:
-    """What the primary measure adds to the noise level, taken as a line, a spline and levels (`fits.partial_rows`)."""
+    """What the primary measure adds to the noise level, taken as a line, a spline and levels (`fits.partial_rows`).
+
+    The interval of the partial correlation resamples the families.
+    """
     pool = pool_of(table)
     dose = units.doses(pool.frame)
     inside = part(pool, dose.known & (dose.kinds == units.NOISE))
     if len(inside.frame) < 3:
         return
-    for row in fits.partial_rows(replace(inside, measures=(config.primary,))):
+    chance = config.level, config.resamples, config.seed
+    for row in fits.partial_rows(replace(inside, measures=(config.primary,)), *chance):
         size = {"n": row["n"], "units": row["clusters"], "note": row["reason"] or EXPLORED}
-        for quantity in ("partial_r", "r2_given", "r2", "p_cr2"):
-            yield line("within_dose", f"given {row['given']}", row["measure"], quantity, value=row[quantity], **size)
+        head, ends = (f"given {row['given']}", row["measure"]), {"lower": row["r_lower"], "upper": row["r_upper"]}
+        for quantity, more in {"partial_r": ends, "r2_given": {}, "r2": {}, "p_cr2": {}}.items():
+            yield line("within_dose", *head, quantity, value=row[quantity], **more, **size)
 
 
 def measures(table: tables.ScoreTable, config: Findings, columns: Mapping[str, np.ndarray]) -> Rows:

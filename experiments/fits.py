@@ -28,7 +28,9 @@ COEFFICIENTS = tuple(
     "measure terms term estimate std_error se_kind lower upper p_value freedom clusters level reason".split()
 )
 INFLUENCE = tuple("measure terms model cooks_distance leverage residual rank".split())
-PARTIAL = tuple("measure dose_kind given n n_dropped partial_r r2_given r2 p_value p_cr2 clusters reason".split())
+PARTIAL = tuple(
+    "measure dose_kind given n n_dropped partial_r r_lower r_upper r2_given r2 p_value p_cr2 clusters reason".split()
+)
 LADDERS = tuple(
     "measure family dose_kind levels n pearson null_pearson null_pearson_95 p_smooth_pearson spearman null_spearman "
     "null_spearman_95 p_smooth_spearman".split()
@@ -151,13 +153,19 @@ def errors(kind: str, estimate: float, error: float, freedom: float, level: floa
 def bootstrapped(
     found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
 ) -> np.ndarray:
-    """Coefficients [m, samples, k] in bootstrap samples of the clusters; no samples below 5 clusters."""
+    """Coefficients [m, samples, k] in bootstrap samples of the clusters."""
     designs, masks = predictors.stacked(found)
-    counts = validation.resamples(np.random.default_rng(seed), max(clusters.count, 1), samples)[1:]
-    if not len(counts) or not clusters.count:
+    counts = copies(clusters, samples, seed)
+    if not len(counts):
         return np.empty((len(found), 0, designs.shape[2]))
     with jax.enable_x64(True):
-        return np.asarray(bootstrap.bootstrap_each(designs, target, masks, counts[:, clusters.ids])[0])
+        return np.asarray(bootstrap.bootstrap_each(designs, target, masks, counts)[0])
+
+
+def copies(clusters: units.Units, samples: int, seed: int) -> np.ndarray:
+    """How often bootstrap samples of the clusters have each row, [samples, n]; no samples below 5 clusters."""
+    drawn = validation.resamples(np.random.default_rng(seed), max(clusters.count, 1), samples)[1:]
+    return drawn[:, clusters.ids] if clusters.count else np.empty((0, len(clusters.ids)))
 
 
 def influence_rows(table: tables.ScoreTable, fits: Fits) -> Iterator[dict[str, Any]]:
@@ -182,8 +190,11 @@ def within_kind(table: tables.ScoreTable) -> Iterator[tuple[str, str, tables.Sco
         yield kind, dose.column, dataclasses.replace(table, frame=frame)
 
 
-def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
-    """What each measure adds to the dose, taken as a line, a spline or levels; the columns `PARTIAL`."""
+def partial_rows(table: tables.ScoreTable, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """What each measure adds to the dose, taken as a line, a spline or levels; the columns `PARTIAL`.
+
+    The interval of the partial correlation resamples the clusters.
+    """
     for kind, column, part in within_kind(table):
         target = part.scores
         family = "+family" if len(part.families) > 1 else ""
@@ -191,6 +202,7 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
         found = predictors.of_table(part, [f"measure+{form}{family}" for form in forms], columns=part.measures)
         fit, blocks = least_squares_of(found, target), units.clusters(part.frame)
         robust_errors = robust_of(found, target, blocks)
+        lower, upper = validation.percentiles(partial_samples(found, target, blocks, samples, seed), level)
         for index, one in enumerate(found):
             place = one.names.index(MEASURE)
             freedom = int(fit.n[index]) - int(fit.rank[index])
@@ -207,11 +219,27 @@ def partial_rows(table: tables.ScoreTable) -> Iterator[dict[str, Any]]:
             yield {
                 "measure": one.name, "dose_kind": kind, "given": form_name(one.terms, given), "n": int(fit.n[index]),
                 "n_dropped": table.dropped(int(fit.n[index])), "partial_r": float(r),
+                "r_lower": float(lower[index]), "r_upper": float(upper[index]),
                 "r2_given": 1 - (1 - r2) / (1 - float(r) ** 2), "r2": r2,
                 "p_value": errors("", float(fit.coefficients[index, place]),
                                   float(fit.standard_errors[index, place]), freedom, 0.9)["p_value"],
                 "p_cr2": cr2["p_value"], "clusters": int(robust_errors.clusters[index]), "reason": reason,
             }  # fmt: skip
+
+
+def partial_samples(
+    found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
+) -> np.ndarray:
+    """Correlations [samples, m] of each measure given its other terms, in bootstrap samples of the clusters."""
+    designs, masks = predictors.stacked(found)
+    counts = copies(clusters, samples, seed)
+    if not len(counts):
+        return np.empty((0, len(found)))
+    own = np.arange(designs.shape[2]) == np.array([one.names.index(MEASURE) for one in found])[:, None]
+    columns = np.sum(designs * own[:, None, :], -1)
+    given = np.where(own[:, None, :], 0.0, designs)
+    with jax.enable_x64(True):
+        return np.asarray(bootstrap.partial_correlations(columns, target, given, masks, counts))
 
 
 def form_name(terms: str, given: str) -> str:

@@ -112,7 +112,7 @@ def write(
     elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        lines["partial"] = list(fits.partial_rows(table))
+        lines["partial"] = list(fits.partial_rows(table, config.level, *chance))
         lines["ladders"] = list(fits.ladder_rows(table, *chance))
         lines["relations"] = list(fits.relation_rows(table))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]

@@ -184,8 +184,9 @@ def fits(evidence: Evidence) -> list[Grid]:
 
 def doses(evidence: Evidence) -> list[Grid]:
     """What is left of the relations once the dose is known, and how close smooth paths come."""
+    between = f"{evidence.level:.0%} interval"
     partial = [
-        plain("measure"), plain("given"), plain("partial_r", "partial r", ".3f"),
+        plain("measure"), plain("given"), spanned("partial_r", f"partial r, {between}", ".3f", "r_lower", "r_upper"),
         plain("r2_given", "R² without the measure", ".4f"), plain("r2", "R² with it", ".4f"),
         plain("p_value", "p", ".2g"), plain("p_cr2", "p, clusters", ".2g"), plain("dose_kind", "dose"), plain("n"),
         plain("n_dropped", "left out"), plain("reason", "note"),

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from geojax.regression.correlation import Column, centred
-from geojax.regression.least_squares import orthonormal
-from geojax.regression.validation import LOST, solve
-from geojax.typing import Mask
+from geojax.regression.correlation import Column, centred, kept, negligible
+from geojax.regression.least_squares import Basis, orthonormal
+from geojax.regression.validation import LOST, solve, sweep
+from geojax.typing import Mask, Scalar
 
 
 @jax.jit
@@ -54,3 +54,42 @@ def bootstrap_each(
         return solution @ basis.back.T + constant, r2
 
     return jax.vmap(one)(designs, masks)
+
+
+@jax.jit
+def partial_correlations(
+    columns: Float[Array, "m n"],
+    target: Column,
+    designs: Float[Array, "m n k"],
+    masks: Bool[Array, "m n"],
+    counts: Float[Array, "b n"],
+) -> Float[Array, "b m"]:
+    """Pearson's correlation of a column with the score, given a design, for many of them in many bootstrap samples.
+
+    r = Σ u·v / √(Σ u² · Σ v²) over the rows of a sample, u and v what its least squares on the design leave of either.
+
+    Args:
+      columns: The columns.
+      target: The score.
+      designs: What is given with each; columns of zeros do not count.
+      masks: Rows of each.
+      counts: How often each sample has each row.
+
+    Returns:
+      r in [−1, 1]; NaN where the design determines the column or the score.
+
+    Cost: O(m·b·(n·k² + k³)).
+    """
+    bases = jax.vmap(orthonormal)(designs, masks)
+
+    def one(column: Column, basis: Basis, mask: Mask, times: Float[Array, "n"]) -> Scalar:
+        weights = jnp.where(mask, times, 0.0)
+        weighted = weights[:, None] * basis.columns
+        inverse, _ = sweep(weighted.T @ basis.columns)
+        pair = kept(column, weights), kept(target, weights)
+        u, v = (values - basis.columns @ (inverse @ (weighted.T @ values)) for values in pair)
+        nothing = negligible(kept(u, weights), pair[0]) | negligible(kept(v, weights), pair[1])
+        lengths = jnp.sqrt(jnp.sum(weights * u * u) * jnp.sum(weights * v * v))
+        return jnp.where(nothing, jnp.nan, jnp.sum(weights * u * v) / jnp.where(nothing, 1.0, lengths))
+
+    return jax.lax.map(lambda times: jax.vmap(one, (0, 0, 0, None))(columns, bases, masks, times), counts)

@@ -142,6 +142,7 @@ def test_the_noise_level_takes_nothing_from_a_measure_that_it_does_not_move(tabl
     found = indexed(answers_by_fits.within_dose(table, config)).reset_index()
     partial = found[found["quantity"] == "partial_r"]
     assert len(partial) == 3 and (partial["value"] > 0.7).all()
+    assert ((partial["lower"] < partial["value"]) & (partial["value"] < partial["upper"])).all()
 
 
 def test_every_measure_convention_and_layer_is_tried_and_paid_for(table, config, tmp_path):

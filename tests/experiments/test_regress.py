@@ -13,6 +13,7 @@ from geojax import tables
 from geojax.errors import InputError
 from geojax.regression import units
 
+CHANCE = (0.9, 200, 0)  # level, samples, seed
 # slope, intercept, R², Pearson, Spearman of the perturbed BERT-small models, four decimals.
 PUBLISHED = {
     "lsq_patchiness": (16.2988, -15.9659, 0.8132, 0.9018, 0.9303),
@@ -215,7 +216,7 @@ def test_settings_that_cannot_work_are_refused(frame, tmp_path, settings, messag
 def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     """Unless log alpha is forced to be a line: R² .9132, with lsq_patchiness .9143 (p = .22), pq_patchiness .9374."""
     table = tables.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
-    found = pd.DataFrame(fits.partial_rows(table)).set_index(["measure", "given"])
+    found = pd.DataFrame(fits.partial_rows(table, *CHANCE)).set_index(["measure", "given"])
     assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
     line = found.xs("log(alpha)", level="given")
     np.testing.assert_array_equal(line["r2_given"].round(3), 0.913)
@@ -223,6 +224,7 @@ def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     assert round(line["p_value"]["lsq_patchiness"], 2) == 0.22 and line["p_value"]["pq_patchiness"] < 1e-6
     spline = found.xs("spline(log(alpha))", level="given")
     np.testing.assert_array_equal(spline["r2_given"].round(3), 0.995)
+    assert (spline["r_lower"] < 0).all() and (spline["r_upper"] > 0).all()
     assert (spline["p_value"] > 0.05).all() and (found.xs("level(alpha)", level="given")["p_value"] > 0.05).all()
 
 
@@ -244,7 +246,8 @@ def test_the_published_table_in_full(shared, tmp_path):
 def test_partial_relations_stay_within_one_kind_of_dose(frame):
     kinds = ["noise percent"] * 12 + ["pre-training step"] * 7 + ["none"]
     frame = frame.assign(dose_kind=kinds, dose=np.r_[np.arange(12.0), 10.0 * np.arange(1, 9)])
-    found = pd.DataFrame(fits.partial_rows(tables.from_frame(frame.drop(columns=["alpha", "family"]))))
+    frame = frame.drop(columns=["alpha", "family"])
+    found = pd.DataFrame(fits.partial_rows(tables.from_frame(frame), *CHANCE))
     rows = found.set_index(["measure", "dose_kind", "given"])
     noise = rows.loc["eee", "noise percent", "log1p(dose)"]
     steps = rows.loc["eee", "pre-training step", "log(dose)"]

@@ -143,6 +143,24 @@ def test_bootstrap_fits_are_fits_of_the_copied_rows(columns):
         assert (np.asarray(coefficients[0, index, columns:]) == 0).all()
 
 
+def test_partial_correlations_are_those_of_what_fits_to_the_copied_rows_leave():
+    """The first sample has no row of the third family; the second column is one of those given."""
+    rng = np.random.default_rng(8)
+    family = np.repeat(np.arange(4), 9)
+    given = np.column_stack([np.ones(36), rng.normal(size=36), family[:, None] == np.arange(1, 4)]).astype(float)
+    target, mask, column = rng.normal(size=36), np.arange(36) > 2, rng.normal(size=36)
+    counts = rng.integers(0, 3, (4, 36)).astype(float)
+    counts[0, family == 2] = 0
+    found = bootstrap.partial_correlations(
+        np.stack([column, given[:, 1]]), target, np.stack([given, given]), np.stack([mask, mask]), counts
+    )
+    assert np.isnan(found[:, 1]).all()
+    for index, times in enumerate(counts):
+        rows = np.repeat(np.arange(36), np.where(mask, times, 0).astype(int))
+        left = [y[rows] - given[rows] @ np.linalg.lstsq(given[rows], y[rows])[0] for y in (column, target)]
+        np.testing.assert_allclose(found[index, 0], np.corrcoef(*left)[0, 1], rtol=1e-8)
+
+
 def test_influence_is_that_of_leaving_the_row_out():
     rng = np.random.default_rng(7)
     design = np.column_stack([np.ones(15), rng.normal(size=(15, 2))])
