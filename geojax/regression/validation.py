@@ -82,11 +82,11 @@ def sweep(gram: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, 
 
     def eliminate(j: int | Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
         work, own = state
-        pivot = work[j, j]
-        row = work[j] / jnp.where(pivot > LOST, pivot, 1.0)
-        swept = (work - work[:, j, None] * row).at[:, j].set(-work[:, j] / jnp.where(pivot > LOST, pivot, 1.0))
-        swept = swept.at[j].set(row).at[j, j].set(1 / jnp.where(pivot > LOST, pivot, 1.0))
-        return jnp.where(pivot > LOST, swept, work), own.at[j].set((pivot > LOST).astype(gram.dtype))
+        there = work[j, j] > LOST
+        pivot = jnp.where(there, work[j, j], 1.0)
+        row = work[j] / pivot
+        swept = (work - work[:, j, None] * row).at[:, j].set(-work[:, j] / pivot).at[j].set(row).at[j, j].set(1 / pivot)
+        return jnp.where(there, swept, work), own.at[j].set(there.astype(gram.dtype))
 
     state = gram, jnp.zeros(len(gram), gram.dtype)
     if len(gram) > MOST_UNROLLED:
@@ -226,16 +226,15 @@ def _cross_validate(
     alone: bool,
 ) -> tuple[Score, Float[Array, "m n"]]:
     bases = jax.vmap(orthonormal)(designs, masks)
-    if alone:
-        targets = jax.vmap(kept, (None, 0))(target, masks)
-        leave = partial(jax.vmap(leave_rows_out), bases, targets)
-    else:
-        sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
-        leave = lambda times: jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)[0]  # noqa: E731
+    targets = jax.vmap(kept, (None, 0))(target, masks)
+    sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
 
     def sample(times: Float[Array, "u"]) -> tuple[Score, Float[Array, "m n"]]:
         copies = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
-        held = leave(copies if alone else times)
+        if alone:
+            held = jax.vmap(leave_rows_out)(bases, targets, copies)
+        else:
+            held, _ = jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)
         return jax.vmap(score, (None, 0, 0, 0))(target, *held, copies), held.predicted
 
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
