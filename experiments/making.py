@@ -45,8 +45,11 @@ class Maker:
         return folder
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What is known of a base from its making."""
-        path = self.workdir / "making" / self.bases[name].making / "result.json"
+        """What is known of a base from its making; of a snapshot nothing, for that is of the whole training."""
+        base = self.bases[name]
+        if base.how == "snapshot":
+            return {}
+        path = self.workdir / "making" / base.making / "result.json"
         known = ("loss", "accuracy", "unigram_loss", "unigram_accuracy", "parameters", "seen_tokens", "measure")
         found = records.read_json(path) if path.exists() else {}
         return {key: found[key] for key in known if key in found}

@@ -92,6 +92,8 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     assert both.dropna().to_numpy() == pytest.approx(table["outcome"][both.notna()].to_numpy())
     assert set(table["runs"][table["kind"] != "larger"]) == {3}
     assert table["eee"].nunique() == len(table)
+    made = {unit.name: "loss" in unit.result() for unit in first.units if unit.name.startswith("make/distilled_0")}
+    assert made == {"make/distilled_0": True, "make/distilled_0_step_0": False, "make/distilled_0_step_6": False}
     assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
     again = at("elsewhere")  # the tables need the ledger alone
     sweeps.collect(again)
