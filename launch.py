@@ -30,6 +30,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,10 @@ LEDGER = flags.DEFINE_string("ledger", None, "file with a line a unit: results a
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
-def fail(message: str, status: int = 2) -> None:
+def fail(message: str, status: int = 2, leave: Callable[[int], None] = sys.exit) -> None:
     """Ends the program with one sentence."""
     print(f"launch.py: {message}", file=sys.stderr)
-    sys.exit(status)
-
-
-def leave(message: str, status: int) -> None:
-    """Ends the program with one sentence, whatever XLA is doing.
-
-    It may be compiling on threads of its own, from which Python's own end would take the devices away: that crashes.
-    """
-    import jax
-
-    print(f"launch.py: {message}", file=sys.stderr)
-    jax.distributed.shutdown()  # as Python's own end does: it waits for the other processes of a run
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    leave(status)
 
 
 def config_path(argv: list[str]) -> Path | None:
@@ -289,9 +275,9 @@ def main(argv: list[str]) -> None:
     except OSError as error:  # a full disk, a folder that may not be written
         fail(f"{error.strerror or error}: {error.filename or WORKDIR.value or 'runs'}", 1)
     except preemption.Preempted as error:
-        leave(f"{error}; the same command goes on from there", PREEMPTED)
+        fail(f"{error}; the same command goes on from there", PREEMPTED, processes.leave)
     except KeyboardInterrupt:
-        leave("interrupted; the same command goes on from here", 130)
+        fail("interrupted; the same command goes on from here", 130, processes.leave)
 
 
 if __name__ == "__main__":

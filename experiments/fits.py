@@ -232,14 +232,12 @@ def partial_samples(
 ) -> np.ndarray:
     """Correlations [samples, m] of each measure given its other terms, in bootstrap samples of the clusters."""
     designs, masks = predictors.stacked(found)
-    counts = copies(clusters, samples, seed)
-    if not len(counts):
-        return np.empty((0, len(found)))
     own = np.arange(designs.shape[2]) == np.array([one.names.index(MEASURE) for one in found])[:, None]
     columns = np.sum(designs * own[:, None, :], -1)
     given = np.where(own[:, None, :], 0.0, designs)
     with jax.enable_x64(True):
-        return np.asarray(bootstrap.partial_correlations(columns, target, given, masks, counts))
+        drawn = copies(clusters, samples, seed)
+        return np.asarray(bootstrap.partial_correlations(columns, target, given, masks, drawn)).T
 
 
 def form_name(terms: str, given: str) -> str:

@@ -68,16 +68,19 @@ def plain(
         reasons = [fits.why_undetermined(one, target) for one in group]
         masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
         unseen = group[0].of_family and unit.name == "families"
-        with jax.enable_x64(True):
-            # Where no fit says anything of what is left out, one row of counts says so as well as all of them.
-            some = counts[:1] if unseen else counts
-            found_out = validation.cross_validate_each(designs, target, masks, unit.ids, some)
-            scores, predicted = jax.tree.map(np.asarray, found_out)
+        if unseen:  # no fit says anything of what is left out
+            nothing = np.full((len(counts), len(group)), np.nan)
+            scores = validation.Score(*[nothing] * len(validation.Score._fields))._replace(n=np.zeros_like(nothing))
+            predicted = np.full(masks.shape, np.nan)
+        else:
+            with jax.enable_x64(True):
+                scores, held = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
+                scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
         for index, one in enumerate(group):
             values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
             if not one.encoder.terms.items:  # the mean of the others falls as the score rises, by construction
                 for name in ("pearson", "spearman", "weighted_tau"):
-                    values[name] = np.full_like(values[name], np.nan)
+                    values[name] = np.full(len(counts), np.nan)
             reason = reasons[index]
             if not reason and not values["n"][0]:
                 reason = UNSEEN if unseen else "no fold determines the fit"

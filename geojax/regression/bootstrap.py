@@ -5,9 +5,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from geojax.regression.correlation import Column, centred, kept, negligible
-from geojax.regression.least_squares import Basis, orthonormal
-from geojax.regression.validation import LOST, solve, sweep
-from geojax.typing import Mask, Scalar
+from geojax.regression.least_squares import orthonormal
+from geojax.regression.validation import LOST, solve
+from geojax.typing import Mask
+
+# Added to the products of a design's columns, of unit length: enough for a column without rows, nothing to the others.
+RIDGE = 1e-10
 
 
 @jax.jit
@@ -32,18 +35,13 @@ def bootstrap_each(
     """
 
     def one(design: Float[Array, "n k"], mask: Mask) -> tuple[Array, Array]:
-        k = design.shape[1]
+        k = basis.columns.shape[1]
         basis = orthonormal(design, mask)
         q, ones = basis.columns, mask.astype(target.dtype)
         y = centred(target, mask)
-        rows, columns = jnp.triu_indices(k)
-        table = jnp.column_stack([q[:, rows] * q[:, columns], q * y[:, None], y * y, y, ones])
-        sums = counts @ table
-        pairs = len(rows)
-        gram = jnp.zeros((len(counts), k, k)).at[:, rows, columns].set(sums[:, :pairs])
-        gram = gram.at[:, columns, rows].set(sums[:, :pairs]) + jnp.diag(1 - basis.kept)
-        cross, (squares, total, number) = sums[:, pairs : pairs + k], sums[:, pairs + k :].T
-        solution, least = solve(gram, cross)
+        sums = counts @ jnp.column_stack([q * y[:, None], y * y, y, ones])
+        cross, (squares, total, number) = sums[:, :k], sums[:, k:].T
+        solution, least = solve(products(q, counts) + jnp.diag(1 - basis.kept), cross)
         solution = jnp.where((least > LOST)[:, None], solution, jnp.nan)
         mean = jnp.sum(ones * jnp.where(mask, target, 0.0)) / jnp.maximum(ones.sum(), 1.0)
         # The centred score has lost its mean, which the coefficients of a column of ones have to give back.
@@ -56,6 +54,14 @@ def bootstrap_each(
     return jax.vmap(one)(designs, masks)
 
 
+def products(columns: Float[Array, "n k"], counts: Float[Array, "b n"]) -> Float[Array, "b k k"]:
+    """The products of the columns of every sample, BᵀB with its rows as often as it has them. O(b·n·k²)."""
+    k = columns.shape[1]
+    first, second = jnp.triu_indices(k)
+    sums = counts @ (columns[:, first] * columns[:, second])
+    return jnp.zeros((len(counts), k, k)).at[:, first, second].set(sums).at[:, second, first].set(sums)
+
+
 @jax.jit
 def partial_correlations(
     columns: Float[Array, "m n"],
@@ -63,10 +69,11 @@ def partial_correlations(
     designs: Float[Array, "m n k"],
     masks: Bool[Array, "m n"],
     counts: Float[Array, "b n"],
-) -> Float[Array, "b m"]:
+) -> Float[Array, "m b"]:
     """Pearson's correlation of a column with the score, given a design, for many of them in many bootstrap samples.
 
-    r = Σ u·v / √(Σ u² · Σ v²) over the rows of a sample, u and v what its least squares on the design leave of either.
+    r = Σ u·v / √(Σ u² · Σ v²) over the rows of a sample, u and v what its least squares on the design leave of either:
+    the last entries of the Cholesky factor of the products of design, column and score.
 
     Args:
       columns: The columns.
@@ -80,16 +87,19 @@ def partial_correlations(
 
     Cost: O(m·b·(n·k² + k³)).
     """
-    bases = jax.vmap(orthonormal)(designs, masks)
 
-    def one(column: Column, basis: Basis, mask: Mask, times: Float[Array, "n"]) -> Scalar:
-        weights = jnp.where(mask, times, 0.0)
-        weighted = weights[:, None] * basis.columns
-        inverse, _ = sweep(weighted.T @ basis.columns)
-        pair = kept(column, weights), kept(target, weights)
-        u, v = (values - basis.columns @ (inverse @ (weighted.T @ values)) for values in pair)
-        nothing = negligible(kept(u, weights), pair[0]) | negligible(kept(v, weights), pair[1])
-        lengths = jnp.sqrt(jnp.sum(weights * u * u) * jnp.sum(weights * v * v))
-        return jnp.where(nothing, jnp.nan, jnp.sum(weights * u * v) / jnp.where(nothing, 1.0, lengths))
+    def one(given: tuple) -> Float[Array, "b"]:
+        column, design, mask = given
+        basis = orthonormal(design, mask)
+        pair = jnp.stack([kept(column, mask), kept(target, mask)], 1)
+        rest = pair - basis.columns @ (basis.columns.T @ pair)
+        nothing = jax.vmap(negligible, 1)(rest, pair)
+        rest = jnp.where(nothing, 0.0, rest) / jnp.where(nothing, 1.0, jnp.linalg.norm(rest, axis=0))
+        k = basis.columns.shape[1]
+        gram = products(jnp.column_stack([basis.columns, rest]), counts)
+        factor = jnp.linalg.cholesky(gram + RIDGE * jnp.diag(jnp.arange(k + 2) < k))
+        left = factor[:, -2, -2] ** 2, factor[:, -1, -2] ** 2 + factor[:, -1, -1] ** 2
+        known = (left[0] > LOST * gram[:, -2, -2]) & (left[1] > LOST * gram[:, -1, -1])
+        return jnp.where(known, factor[:, -1, -2] / jnp.sqrt(jnp.where(known, left[1], 1.0)), jnp.nan)
 
-    return jax.lax.map(lambda times: jax.vmap(one, (0, 0, 0, None))(columns, bases, masks, times), counts)
+    return jax.lax.map(one, (columns, designs, masks))

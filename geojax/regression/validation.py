@@ -193,7 +193,7 @@ def cross_validate_each(
     masks: Bool[np.ndarray, "m n"],
     ids: Int[np.ndarray, "n"],
     counts: Float[np.ndarray, "b u"],
-) -> tuple[Score, Float[Array, "m n"]]:
+) -> tuple[Score, HeldOut]:
     """Leaves every unit out in turn, for every design, in every bootstrap sample of the units, in one compiled call.
 
     A sample is fitted anew, and the copies of a held-out unit leave the training rows together: a copy on either side
@@ -207,7 +207,7 @@ def cross_validate_each(
       counts: How often each sample has each unit; the first row is all ones.
 
     Returns:
-      Scores [b, m], and the predictions [m, n] of the first row of counts; NaN where that fit does not determine one.
+      Scores [b, m], and what is held out of the first row of counts [m, n].
 
     Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ; O(b·m·(n² + n·k² + k³)) where no unit has two rows.
     """
@@ -224,18 +224,18 @@ def _cross_validate(
     counts: Float[Array, "b u"],
     *,
     alone: bool,
-) -> tuple[Score, Float[Array, "m n"]]:
+) -> tuple[Score, HeldOut]:
     bases = jax.vmap(orthonormal)(designs, masks)
     targets = jax.vmap(kept, (None, 0))(target, masks)
     sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
 
-    def sample(times: Float[Array, "u"]) -> tuple[Score, Float[Array, "m n"]]:
+    def sample(times: Float[Array, "u"]) -> tuple[Score, HeldOut]:
         copies = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
         if alone:
             held = jax.vmap(leave_rows_out)(bases, targets, copies)
         else:
             held, _ = jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)
-        return jax.vmap(score, (None, 0, 0, 0))(target, *held, copies), held.predicted
+        return jax.vmap(score, (None, 0, 0, 0))(target, *held, copies), held
 
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
 

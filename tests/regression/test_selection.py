@@ -154,11 +154,11 @@ def test_partial_correlations_are_those_of_what_fits_to_the_copied_rows_leave():
     found = bootstrap.partial_correlations(
         np.stack([column, given[:, 1]]), target, np.stack([given, given]), np.stack([mask, mask]), counts
     )
-    assert np.isnan(found[:, 1]).all()
+    assert np.isnan(found[1]).all()
     for index, times in enumerate(counts):
         rows = np.repeat(np.arange(36), np.where(mask, times, 0).astype(int))
         left = [y[rows] - given[rows] @ np.linalg.lstsq(given[rows], y[rows])[0] for y in (column, target)]
-        np.testing.assert_allclose(found[index, 0], np.corrcoef(*left)[0, 1], rtol=1e-8)
+        np.testing.assert_allclose(found[0, index], np.corrcoef(*left)[0, 1], rtol=1e-8)
 
 
 def test_influence_is_that_of_leaving_the_row_out():

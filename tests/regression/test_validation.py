@@ -31,11 +31,10 @@ def refitted(design, target, ids):
 
 def test_every_fold_is_a_fit_without_the_unit():
     design, target, ids = sample(0)
-    scores, held_out = validation.cross_validate_each(
-        design[None], target, np.ones((1, 40), bool), ids, np.ones((1, 8))
-    )
+    scores, held = validation.cross_validate_each(design[None], target, np.ones((1, 40), bool), ids, np.ones((1, 8)))
     predicted, mean = refitted(design, target, ids)
-    np.testing.assert_allclose(held_out[0], predicted, rtol=1e-10)
+    np.testing.assert_allclose(held.predicted[0], predicted, rtol=1e-10)
+    np.testing.assert_allclose(held.training_mean[0], mean, rtol=1e-10)
     np.testing.assert_allclose(scores.mse[0, 0], np.mean((target - predicted) ** 2))
     np.testing.assert_allclose(scores.r2_vs_test_mean[0, 0], r2_score(target, predicted))
     np.testing.assert_allclose(
@@ -85,10 +84,10 @@ def test_a_sample_without_a_family_is_fitted_without_it(families, alone):
 def test_a_row_alone_in_its_family_is_not_predicted():
     rng = np.random.default_rng(5)
     design = np.column_stack([np.ones(30), rng.normal(size=30), np.arange(30) == 7, np.arange(30) > 20]).astype(float)
-    _, held_out = validation.cross_validate_each(
+    _, held = validation.cross_validate_each(
         design[None], rng.normal(size=30), np.ones((1, 30), bool), np.arange(30, dtype=np.int32), np.ones((1, 30))
     )
-    np.testing.assert_array_equal(np.isnan(held_out[0]), np.arange(30) == 7)
+    np.testing.assert_array_equal(np.isnan(held.predicted[0]), np.arange(30) == 7)
 
 
 def test_pure_noise_does_not_predict():
@@ -104,10 +103,11 @@ def test_a_left_out_family_is_not_the_reference_level():
     rng = np.random.default_rng(3)
     ids = np.repeat(np.arange(3, dtype=np.int32), 10)
     design = np.column_stack([np.ones(30), ids == 1, ids == 2, rng.normal(size=30)]).astype(float)
-    scores, held_out = validation.cross_validate_each(
+    scores, held = validation.cross_validate_each(
         design[None], rng.normal(size=30), np.ones((1, 30), bool), ids, np.ones((1, 3))
     )
-    assert np.isnan(held_out).all() and scores.n[0, 0] == 0 and np.isnan(scores.mse[0, 0])
+    assert np.isnan(held.predicted).all() and scores.n[0, 0] == 0 and np.isnan(scores.mse[0, 0])
+    assert np.isfinite(held.training_mean).all()
 
 
 def test_masked_rows_and_rows_in_no_unit_change_nothing():
@@ -192,7 +192,7 @@ def test_a_family_that_was_left_out_is_never_predicted_however_little_the_measur
     rest = (family[:, None] == np.arange(1, 6)).astype(float)
     measures = 1 + 10.0 ** -np.arange(0, 7, 0.5)[:, None] * rng.normal(size=(14, 48))
     designs = np.stack([np.column_stack([np.ones(48), measure, rest]) for measure in measures])
-    _, held_out = validation.cross_validate_each(
+    _, held = validation.cross_validate_each(
         designs, rng.normal(size=48), np.ones((14, 48), bool), family.astype(np.int32), np.ones((1, 6))
     )
-    assert np.isnan(held_out).all()
+    assert np.isnan(held.predicted).all()
