@@ -35,9 +35,8 @@ def bootstrap_each(
     """
 
     def one(design: Float[Array, "n k"], mask: Mask) -> tuple[Array, Array]:
-        k = basis.columns.shape[1]
         basis = orthonormal(design, mask)
-        q, ones = basis.columns, mask.astype(target.dtype)
+        q, ones, k = basis.columns, mask.astype(target.dtype), len(basis.kept)
         y = centred(target, mask)
         sums = counts @ jnp.column_stack([q * y[:, None], y * y, y, ones])
         cross, (squares, total, number) = sums[:, :k], sums[:, k:].T
@@ -95,7 +94,7 @@ def partial_correlations(
         rest = pair - basis.columns @ (basis.columns.T @ pair)
         nothing = jax.vmap(negligible, 1)(rest, pair)
         rest = jnp.where(nothing, 0.0, rest) / jnp.where(nothing, 1.0, jnp.linalg.norm(rest, axis=0))
-        k = basis.columns.shape[1]
+        k = len(basis.kept)
         gram = products(jnp.column_stack([basis.columns, rest]), counts)
         factor = jnp.linalg.cholesky(gram + RIDGE * jnp.diag(jnp.arange(k + 2) < k))
         left = factor[:, -2, -2] ** 2, factor[:, -1, -2] ** 2 + factor[:, -1, -1] ** 2
