@@ -164,8 +164,8 @@ def given(pool: tables.ScoreTable) -> Mapping[str, list[np.ndarray]]:
     }
     doses = [column for name, pair in columns.items() if name != "mlm_loss" for column in pair]
     losses = columns.get("mlm_loss", [])
-    found = {"nothing": [], "dose": doses, "mlm_loss": losses, "dose and mlm_loss": [*doses, *losses] * bool(losses)}
-    return {name: side for name, side in found.items() if side or name == "nothing"}
+    found = {"dose": doses, "mlm_loss": losses, "dose and mlm_loss": [*doses, *losses] if doses and losses else []}
+    return {"nothing": []} | {name: side for name, side in found.items() if side}
 
 
 def designs(sides: Sequence[Sequence[np.ndarray]], rows: np.ndarray) -> np.ndarray:

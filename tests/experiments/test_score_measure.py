@@ -90,7 +90,9 @@ def test_what_one_family_alone_has_is_not_given(written):
     dose = score_measure.given(pool)["dose"]
     assert len(dose) == 2 and (dose[0] == (pool.frame["family"] != "f2")).all()
     assert np.isfinite(dose).all()
-    lost = replace(pool, frame=pool.frame.drop(columns=["mlm_loss", "dose", "dose_kind", "alpha"]))
+    undosed = replace(pool, frame=pool.frame.drop(columns=["dose", "dose_kind", "alpha"]))
+    assert list(score_measure.given(undosed)) == ["nothing", "mlm_loss"]
+    lost = replace(undosed, frame=undosed.frame.drop(columns="mlm_loss"))
     assert list(score_measure.given(lost)) == ["nothing"]
 
 
