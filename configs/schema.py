@@ -236,6 +236,7 @@ class Pretrain:
     heads: int = 4  # attention heads
     length: int = 64  # tokens of a training window
     batch_size: int = 64  # windows a step
+    micro_batch: int = 0  # windows at once; a step sums their gradients; 0: 512 tokens, on accelerators batch_size
     steps: int = 20000  # optimizer steps
     learning_rate: float = 1e-3  # peak
     warmup: int = 500  # steps of linear warm-up
@@ -260,6 +261,7 @@ class Distill:
     positions: int = 128  # tokens that the encoder can read
     length: int = 32  # tokens of a sentence in training; longer ones are cut
     batch_size: int = 64  # sentences a step, among which each is to be told
+    micro_batch: int = 0  # sentences at once, of which two passes are made; 0: 512 tokens, on accelerators batch_size
     steps: int = 4000  # optimizer steps
     learning_rate: float = 2e-3  # peak
     warmup: int = 200  # steps of linear warm-up

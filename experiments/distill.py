@@ -32,6 +32,7 @@ def run(config: schema.Distill, workdir: Path) -> None:
     if config.word_order not in ("text", "sentence"):
         raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
     experiment.snapshots(config)
+    experiment.micro_batch(config)
     own = settings_but(config, experiment.UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 
@@ -55,11 +56,12 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
     train = np.flatnonzero(~held_out)
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
     rows = {"windows": len(train), "batch_size": config.batch_size, "seed": config.seed}
+    options = {"apply": apply, "schedule": schedule, "micro_batch": experiment.micro_batch(config)}
 
     def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
         some = train[pretrain.batch_rows(step, **rows)]
         batch = {name: values[some] for name, values in encoded.items()}
-        return distill.train_step(state, batch, vectors[some], apply=apply, schedule=schedule)
+        return distill.train_step(state, batch, vectors[some], **options)
 
     save = partial(experiment.save_model, apply, tokenizer)
     start = pretrain.start(apply, schedule, jax.random.key(config.seed))

@@ -15,7 +15,7 @@ import numpy as np
 
 from configs import lists, schema
 from experiments.once import once, settings_but
-from geojax import checkpoint, folders, models, objectives, pretrain, records
+from geojax import checkpoint, folders, micro_batches, models, objectives, pretrain, records
 from geojax.errors import InputError
 
 LOG_STEPS = 100
@@ -31,6 +31,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     workdir = folders.local(workdir)
     objectives.check(config.objective, config.word_order)
     snapshots(config)
+    micro_batch(config)
     own = settings_but(config, UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 
@@ -56,10 +57,11 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
     key_init, key_masks = jax.random.split(jax.random.key(config.seed))
     rows = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
+    options = {"apply": apply, "schedule": schedule, "micro_batch": micro_batch(config)}
 
     def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
         batch = windows[pretrain.batch_rows(step, **rows)]
-        return pretrain.train_step(state, batch, key_masks, classes, apply=apply, schedule=schedule)
+        return pretrain.train_step(state, batch, key_masks, classes, **options)
 
     params = train(config, workdir, pretrain.start(apply, schedule, key_init), take, save)
     result = evaluate(apply, params, held_out, classes, config)
@@ -80,6 +82,11 @@ def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
     if wrong := [step for step in steps if not 0 <= step < config.steps]:
         raise InputError(f"there is no snapshot after step {wrong[0]}: choose from 0 to {config.steps - 1}")
     return frozenset(steps)
+
+
+def micro_batch(config: schema.Pretrain | schema.Distill) -> int:
+    """The rows that go through the model at once."""
+    return micro_batches.rows_at_once(config.batch_size, config.length, config.micro_batch)
 
 
 def save_model(apply: models.Apply, tokenizer: Any, folder: Path, params: Any) -> None:

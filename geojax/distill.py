@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from geojax import micro_batches
 from geojax.models.apply import Apply, Params
 from geojax.ops.safe import matmul, ratio
 from geojax.pretrain import Schedule, State, Totals, descend
@@ -24,7 +25,7 @@ Batch = dict[str, Array]
 Vectors = Float[Array, "B d"]
 
 
-def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply) -> Totals:
+def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micro_batch: int | None = None) -> Totals:
     """What `contrast` gives for a batch.
 
     Args:
@@ -32,8 +33,14 @@ def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply) -> T
       batch: `input_ids`, `attention_mask` and, where the architecture has them, `token_type_ids`, Int[B, T].
       targets: the teacher's vectors, of any length but zero.
       apply: runs without dropout.
+      micro_batch: sentences that go through the model at once, a divisor of B; a backward pass computes each part
+        again, for the loss needs the vectors of all (Gao et al. 2021, arXiv 2101.06983). None: all of them, once.
     """
-    return contrast(apply(params, batch)["logits"], targets)
+    if micro_batch is None or micro_batch == len(targets):
+        return contrast(apply(params, batch)["logits"], targets)
+    vectors = jax.checkpoint(lambda part: apply(params, part)["logits"])
+    parts = jax.lax.map(vectors, micro_batches.split(batch, micro_batch))
+    return contrast(parts.reshape(len(targets), -1), targets)
 
 
 def contrast(vectors: Vectors, targets: Vectors) -> Totals:
@@ -50,9 +57,9 @@ def unit(vectors: Vectors) -> Vectors:
     return ratio(vectors, jnp.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-@partial(jax.jit, static_argnames=("apply", "schedule"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("apply", "schedule", "micro_batch"), donate_argnames="state")
 def train_step(
-    state: State, batch: Batch, targets: Vectors, *, apply: Apply, schedule: Schedule
+    state: State, batch: Batch, targets: Vectors, *, apply: Apply, schedule: Schedule, micro_batch: int | None = None
 ) -> tuple[State, Totals]:
     """One step of AdamW on the mean cross-entropy of a batch; gradients are clipped to norm 1.
 
@@ -61,7 +68,7 @@ def train_step(
     """
 
     def objective(params: Params) -> tuple[Scalar, Totals]:
-        sums = totals(params, batch, targets, apply=apply)
+        sums = totals(params, batch, targets, apply=apply, micro_batch=micro_batch)
         return sums.loss / sums.count, sums
 
     gradients, sums = jax.grad(objective, has_aux=True)(state.params)

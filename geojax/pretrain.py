@@ -17,6 +17,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax import micro_batches
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
@@ -31,6 +32,7 @@ WEIGHT_DECAY = 0.01
 
 Windows = Int[Array, "B T"]
 Chosen = Int[Array, "B P"]
+Masked = tuple[Windows, Chosen, Chosen, Bool[Array, "B P"], Windows]  # what `mask_tokens` gives, and the token types
 # `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function and its arrays, which change without recompiling.
 Penalty = jax.tree_util.Partial
 Classes = Int[Array, "V"] | None  # of every entry of the vocabulary; None where tokens are predicted themselves
@@ -162,19 +164,20 @@ def totals(params: Params, input_ids: Windows, key: Key, classes: Classes = None
 
     It predicts the tokens with a masked-LM head; with a head over tokens, their `classes`, and all are shown as [MASK].
     """
-    return _totals(params, input_ids, key, classes, apply)[0]
+    return _totals(params, _masked(input_ids, key, apply), classes, apply)[0]
 
 
-def _totals(params: Params, input_ids: Windows, key: Key, classes: Classes, apply: Apply) -> tuple[Totals, Hidden]:
+def _masked(input_ids: Windows, key: Key, apply: Apply) -> Masked:
+    """A batch as a head is asked about it."""
+    always = apply.head != "masked_lm"
+    return *mask_tokens(key, input_ids, apply.config.vocab_size, always=always), token_types(input_ids)
+
+
+def _totals(params: Params, masked: Masked, classes: Classes, apply: Apply) -> tuple[Totals, Hidden]:
     """The sums, and the last hidden states that they come from."""
-    lm = apply.head == "masked_lm"
-    hidden_ids, positions, tokens, counts = mask_tokens(key, input_ids, apply.config.vocab_size, always=not lm)
-    labels = tokens if lm else classes[tokens]
-    batch = {
-        "input_ids": hidden_ids,
-        "attention_mask": jnp.ones_like(input_ids),
-        "token_type_ids": token_types(input_ids),
-    }
+    input_ids, positions, tokens, counts, types = masked
+    labels = tokens if apply.head == "masked_lm" else classes[tokens]
+    batch = {"input_ids": input_ids, "attention_mask": jnp.ones_like(input_ids), "token_type_ids": types}
     last = apply(params, batch)["hidden_states"][-1]
     logits = _logits(apply, params, jnp.take_along_axis(last, positions[..., None], axis=1))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
@@ -223,7 +226,7 @@ def start_from(params: Params, schedule: Schedule) -> State:
     return State(jnp.zeros((), jnp.int32), params, _optimizer(schedule).init(params))
 
 
-@partial(jax.jit, static_argnames=("apply", "schedule"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("apply", "schedule", "micro_batch"), donate_argnames="state")
 def train_step(
     state: State,
     input_ids: Windows,
@@ -232,6 +235,7 @@ def train_step(
     *,
     apply: Apply,
     schedule: Schedule,
+    micro_batch: int | None = None,
     penalty: Penalty | None = None,
 ) -> tuple[State, Totals]:
     """One step of AdamW on the mean cross-entropy of the masked positions; gradients are clipped to norm 1.
@@ -243,18 +247,28 @@ def train_step(
       classes: what is predicted of each token, as `totals` says.
       apply: with a masked-LM head or one over tokens; runs without dropout.
       schedule: settings of the optimizer.
-      penalty: what it gives for the last hidden states of the masked windows is added to the loss.
+      micro_batch: windows that go through the model at once, a divisor of B; the gradients of all are summed.
+      penalty: what it gives for the last hidden states of the masked windows is added to the loss. It sees the whole
+        batch, which then goes through at once.
 
     Returns:
       The next state, and the sums over this batch before the step.
     """
+    masked = _masked(input_ids, jax.random.fold_in(key, state.step), apply)
+    *_, counts, _ = masked
+    count = jnp.maximum(jnp.sum(counts, dtype=jnp.float32), 1.0)
+    rows = len(input_ids) if penalty is not None or micro_batch is None else micro_batch
 
-    def objective(params: Params) -> tuple[Scalar, Totals]:
-        sums, hidden = _totals(params, input_ids, jax.random.fold_in(key, state.step), classes, apply)
-        loss = sums.loss / jnp.maximum(sums.count, 1.0)
-        return loss if penalty is None else loss + penalty(hidden, jnp.ones(input_ids.shape, bool)), sums
+    def objective(params: Params, part: Masked) -> tuple[Scalar, Totals]:
+        sums, hidden = _totals(params, part, classes, apply)
+        loss = sums.loss / count
+        return loss if penalty is None else loss + penalty(hidden, jnp.ones(hidden.shape[:2], bool)), sums
 
-    gradients, sums = jax.grad(objective, has_aux=True)(state.params)
+    def add(found: tuple[Params, Totals], part: Masked) -> tuple[tuple[Params, Totals], None]:
+        return jax.tree.map(jnp.add, found, jax.grad(objective, has_aux=True)(state.params, part)), None
+
+    nothing = jax.tree.map(jnp.zeros_like, (state.params, Totals(*[jnp.float32(0)] * 3)))
+    (gradients, sums), _ = jax.lax.scan(add, nothing, micro_batches.split(masked, rows))
     return descend(state, gradients, schedule), sums
 
 

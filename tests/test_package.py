@@ -32,7 +32,7 @@ ORDER = [
     ("stream", "monitoring"),
     ("optimizer", "loop"),
     ("step",),
-    ("memory",),
+    ("memory", "micro_batches"),
     ("finetune", "population", "pretrain", "objectives", "regression", "tables", "plots"),
     ("distill",),
 ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from configs import schema
 from experiments import pretrain as experiment
-from geojax import models, pretrain, records
+from geojax import micro_batches, models, pretrain, records
 from geojax.errors import InputError
 
 VOCABULARY, LENGTH = 40, 20
@@ -156,6 +156,54 @@ def test_a_penalty_is_added_to_the_loss_and_its_arrays_change_without_recompilin
     assert last(*[3.0] * steps) < 0.9 * plain and last(*[-3.0] * steps) > 1.1 * plain
     np.testing.assert_allclose(last(*[0.0] * steps), plain, rtol=1e-5)
     assert pretrain.train_step._cache_size() == before + 1
+
+
+@pytest.mark.parametrize("objective", ["masked_lm", "ascii_sum"])
+def test_micro_batches_have_the_gradients_of_the_whole_batch(objective):
+    """The first moment behind the first step is a tenth of the gradient."""
+    ids, key, schedule = windows(6), jax.random.key(0), pretrain.Schedule(steps=9, warmup=1, learning_rate=1e-2)
+    ids[4:, 3:] = pretrain.PAD  # windows with fewer tokens to predict: a part's mean is not the batch's
+    apply = APPLY if objective == "masked_lm" else models.make_apply(CONFIG, "token_classification", 5)
+    classes = None if objective == "masked_lm" else jnp.arange(VOCABULARY) % 5
+
+    def step(rows):
+        options = {"apply": apply, "schedule": schedule, "micro_batch": rows}
+        state, sums = pretrain.train_step(pretrain.start(apply, schedule, key), ids, key, classes, **options)
+        return jax.device_get((state.optimizer, sums.loss, sums.correct, sums.count))
+
+    whole = step(None)
+    assert whole[-1] < 6 * 3
+    for rows in (1, 2, 3, 6):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), step(rows), whole)
+
+
+@settings(deadline=None)
+@given(batch_size=st.integers(1, 300), length=st.integers(1, 600))
+def test_rows_at_once_divide_the_batch_and_are_as_many_as_the_cache_likes(batch_size, length):
+    rows = micro_batches.rows_at_once(batch_size, length)
+    assert batch_size % rows == 0 and (rows == 1 or rows * length <= micro_batches.TOKENS)
+    more = [n for n in range(rows + 1, batch_size + 1) if batch_size % n == 0]
+    assert all(n * length > micro_batches.TOKENS for n in more)
+    assert micro_batches.rows_at_once(batch_size, length, batch_size) == batch_size
+
+
+def test_an_accelerator_takes_the_whole_batch_at_once(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert micro_batches.rows_at_once(256, 128) == 256 and micro_batches.rows_at_once(256, 128, 32) == 32
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"micro_batch": 3}, "micro_batch is 3: it must divide batch_size, 8"),
+        ({"micro_batch": -1}, "micro_batch is -1"),
+        ({"batch_size": 0}, "batch_size is 0: it must be at least 1"),
+    ],
+)
+def test_sizes_that_cannot_work_are_refused_before_anything_is_made(config, tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        experiment.run(schema.Pretrain(**vars(config) | changed), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_unigram_is_the_cross_entropy_of_the_counts():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from configs.schema import Distill, Sample
 from experiments import distill as experiment
 from experiments import pretrain, sample
 from geojax import distill, models, records
+from geojax import pretrain as pretraining
 from geojax.errors import InputError
 from geojax.latent import Cloud
 
@@ -45,6 +47,23 @@ def test_the_loss_is_the_cross_entropy_of_the_cosines():
     assert found.correct == np.sum(scores.argmax(1) == np.arange(7)) and found.count == 7
 
 
+def test_micro_batches_have_the_gradients_of_the_whole_batch():
+    """The first moment behind the first step is a tenth of the gradient."""
+    model, rng = models.load(BERT, head="classification", num_labels=7, key=jax.random.key(0)), np.random.default_rng(0)
+    batch = {"input_ids": rng.integers(5, 50, (6, 9)), "attention_mask": np.tri(6, 9, 3, dtype=np.int32)}
+    targets, schedule = rng.normal(size=(6, 7)).astype(np.float32), pretraining.Schedule(9, 1, 1e-2)
+
+    def step(rows):
+        state = pretraining.start_from(jax.tree.map(jnp.copy, model.params), schedule)
+        options = {"apply": model.apply, "schedule": schedule, "micro_batch": rows}
+        state, sums = distill.train_step(state, batch, targets, **options)
+        return jax.device_get((state.optimizer, sums.loss, sums.correct, sums.count))
+
+    whole = step(None)
+    for rows in (1, 2, 6):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), step(rows), whole)
+
+
 def test_a_student_learns_and_keeps_its_pooler(config, tmp_path):
     cloud, rng = Cloud.load(config.vectors), np.random.default_rng(0)
     lines = Path(config.sentences).read_text().splitlines()
@@ -77,6 +96,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, kill
         ({"vectors": "gone"}, "no vectors at 'gone'"),
         ({"sentences": "gone"}, "gone cannot be read"),
         ({"word_order": "corpus"}, "choose text or sentence"),
+        ({"micro_batch": 3}, "micro_batch is 3: it must divide batch_size, 20"),
         ({"batch_size": 150}, "600 sentences hold out 120, fewer than a batch of 150"),
     ],
 )
