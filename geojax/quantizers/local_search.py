@@ -16,9 +16,11 @@ from geojax.quantizers.cells import Cells, check_sizes
 from geojax.quantizers.codebooks import Regression, sum_entries, take
 from geojax.typing import Key, Mask, Points
 
-# Rows searched at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that rows added at the end of a cloud
-# leave the draws of those before them as they are.
+# Rows of a block, which an accelerator searches at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that
+# rows added at the end of a cloud leave the draws of those before them as they are.
 BLOCK = 2048
+# Rows of a block that a processor searches at once, so that their unary terms, 1 MiB, stay in its cache.
+TILE = 256
 # Passes over the cloud in training, where their number is not given: at least so many, and more over fewer points, for
 # which each costs less and moves the codebooks less often.
 PASSES, MOST_PASSES, FULL = 20, 60, 120_000
@@ -234,39 +236,47 @@ def _search(
     below = {(p, m): matmul(codebooks[p], codebooks[m].T) for m in range(count) for p in range(m)}
     pairs = below | {(m, p): table.T for (p, m), table in below.items()}
     index = jnp.arange(size, dtype=jnp.int32)
+    tile = TILE if jax.default_backend() == "cpu" else BLOCK
 
-    def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"], Mask]) -> Int[Array, "b M"]:
-        number, points, best, _ = block
-        block_key = jax.random.fold_in(key, number)
+    def in_tile(part: tuple[Points, Int[Array, "t M"], Int[Array, "searches t M"]]) -> Int[Array, "t M"]:
+        points, best, drawn = part
         unary = [halves[m] - matmul(points, codebooks[m].T) for m in range(count)]
 
-        def given(codes: Int[Array, "b M"], m: int, others: range | list[int]) -> Float[Array, "b K"]:
-            return unary[m] + sum(take(pairs[p, m], codes[:, p]) for p in others)
-
-        def sweep(_, codes: Int[Array, "b M"]) -> Int[Array, "b M"]:
+        def sweep(_, codes: Int[Array, "t M"]) -> Int[Array, "t M"]:
             for m in range(count):
-                scores = given(codes, m, [p for p in range(count) if p != m])
+                scores = unary[m] + sum(take(pairs[p, m], codes[:, p]) for p in range(count) if p != m)
                 least = jnp.min(scores, 1, keepdims=True)
                 codes = codes.at[:, m].set(jnp.min(jnp.where(scores == least, index, size), 1))
             return codes
 
-        def value(codes: Int[Array, "b M"]) -> Float[Array, "b"]:
+        def value(codes: Int[Array, "t M"]) -> Float[Array, "t"]:
             terms = [jnp.take_along_axis(unary[m], codes[:, m, None], 1, mode="clip")[:, 0] for m in range(count)]
             terms += [pairs[p, m].at[codes[:, p], codes[:, m]].get(mode="clip") for m in range(count) for p in range(m)]
             return sum(terms)
 
-        def search(number: Int[Array, ""], state):
+        def search(state, drawn: Int[Array, "t M"]):
             best, least = state
-            new_key, keep_key = jax.random.split(jax.random.fold_in(block_key, number))
-            drawn = jax.random.randint(new_key, best.shape, 0, size)
-            kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
-            codes = jax.lax.fori_loop(0, SWEEPS, sweep, jnp.where(kept, best, drawn))
+            codes = jax.lax.fori_loop(0, SWEEPS, sweep, jnp.where(drawn == size, best, drawn))
             found = value(codes)
             better = found < least
-            return jnp.where(better[:, None], codes, best), jnp.where(better, found, least)
+            return (jnp.where(better[:, None], codes, best), jnp.where(better, found, least)), None
 
-        best, least = jax.lax.fori_loop(0, searches, search, (best, value(best)))
+        (best, least), _ = jax.lax.scan(search, (best, value(best)), drawn)
         return jnp.where(jnp.isnan(least)[:, None], size, best)
+
+    def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"], Mask]) -> Int[Array, "b M"]:
+        number, points, best, _ = block
+        block_key = jax.random.fold_in(key, number)
+
+        def draw(number: Int[Array, ""]) -> Int[Array, "b M"]:
+            """Of a local search the codes to begin with, K where it keeps the best one."""
+            new_key, keep_key = jax.random.split(jax.random.fold_in(block_key, number))
+            kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
+            return jnp.where(kept, size, jax.random.randint(new_key, best.shape, 0, size))
+
+        drawn = jax.vmap(draw)(jnp.arange(searches)).reshape(searches, -1, tile, count).swapaxes(0, 1)
+        tiles = points.reshape(-1, tile, d), best.reshape(-1, tile, count), drawn
+        return jax.lax.map(in_tile, tiles).reshape(best.shape)
 
     def in_used(block: tuple) -> Int[Array, "b M"]:
         return jax.lax.cond(jnp.any(block[-1]), in_block, lambda block: block[2], block)
