@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from geojax import micro_batches
 from geojax.models.apply import Apply, Params
+from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul, ratio
 from geojax.pretrain import Schedule, State, Totals, descend
 from geojax.typing import Scalar
@@ -39,7 +39,7 @@ def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micr
     if micro_batch is None or micro_batch == len(targets):
         return contrast(apply(params, batch)["logits"], targets)
     vectors = jax.checkpoint(lambda part: apply(params, part)["logits"])
-    parts = jax.lax.map(vectors, micro_batches.split(batch, micro_batch))
+    parts = jax.lax.map(vectors, jax.tree.map(partial(row_blocks, size=micro_batch), batch))
     return contrast(parts.reshape(len(targets), -1), targets)
 
 

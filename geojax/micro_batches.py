@@ -1,6 +1,4 @@
-"""A step's batch in parts: what a part leaves behind for its backward pass stays in a processor's cache."""
-
-from typing import Any
+"""How much of a batch goes through a model at once: the intermediate values of a part stay in a processor's cache."""
 
 import jax
 
@@ -28,8 +26,3 @@ def rows_at_once(batch_size: int, length: int, asked: int = 0) -> int:
         return asked or batch_size
     divisors = (rows for rows in range(1, batch_size + 1) if batch_size % rows == 0)
     return max((rows for rows in divisors if rows * length <= TOKENS), default=1)
-
-
-def split(batch: Any, rows: int) -> Any:
-    """A tree of arrays [B, ...] as [B / rows, rows, ...]."""
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, rows, *leaf.shape[1:]), batch)

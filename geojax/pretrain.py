@@ -17,11 +17,11 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax import micro_batches
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
+from geojax.ops.blocks import row_blocks
 from geojax.optimizer import decayed
 from geojax.typing import Key, Scalar
 
@@ -32,7 +32,7 @@ WEIGHT_DECAY = 0.01
 
 Windows = Int[Array, "B T"]
 Chosen = Int[Array, "B P"]
-Masked = tuple[Windows, Chosen, Chosen, Bool[Array, "B P"], Windows]  # what `mask_tokens` gives, and the token types
+Masked = tuple[Windows, Windows, Chosen, Chosen, Bool[Array, "B P"]]  # token types, and what `mask_tokens` gives
 # `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function and its arrays, which change without recompiling.
 Penalty = jax.tree_util.Partial
 Classes = Int[Array, "V"] | None  # of every entry of the vocabulary; None where tokens are predicted themselves
@@ -170,12 +170,12 @@ def totals(params: Params, input_ids: Windows, key: Key, classes: Classes = None
 def _masked(input_ids: Windows, key: Key, apply: Apply) -> Masked:
     """A batch as a head is asked about it."""
     always = apply.head != "masked_lm"
-    return *mask_tokens(key, input_ids, apply.config.vocab_size, always=always), token_types(input_ids)
+    return token_types(input_ids), *mask_tokens(key, input_ids, apply.config.vocab_size, always=always)
 
 
 def _totals(params: Params, masked: Masked, classes: Classes, apply: Apply) -> tuple[Totals, Hidden]:
     """The sums, and the last hidden states that they come from."""
-    input_ids, positions, tokens, counts, types = masked
+    types, input_ids, positions, tokens, counts = masked
     labels = tokens if apply.head == "masked_lm" else classes[tokens]
     batch = {"input_ids": input_ids, "attention_mask": jnp.ones_like(input_ids), "token_type_ids": types}
     last = apply(params, batch)["hidden_states"][-1]
@@ -255,7 +255,7 @@ def train_step(
       The next state, and the sums over this batch before the step.
     """
     masked = _masked(input_ids, jax.random.fold_in(key, state.step), apply)
-    *_, counts, _ = masked
+    *_, counts = masked
     count = jnp.maximum(jnp.sum(counts, dtype=jnp.float32), 1.0)
     rows = len(input_ids) if penalty is not None or micro_batch is None else micro_batch
 
@@ -268,7 +268,7 @@ def train_step(
         return jax.tree.map(jnp.add, found, jax.grad(objective, has_aux=True)(state.params, part)), None
 
     nothing = jax.tree.map(jnp.zeros_like, (state.params, Totals(*[jnp.float32(0)] * 3)))
-    (gradients, sums), _ = jax.lax.scan(add, nothing, micro_batches.split(masked, rows))
+    (gradients, sums), _ = jax.lax.scan(add, nothing, jax.tree.map(partial(row_blocks, size=rows), masked))
     return descend(state, gradients, schedule), sums
 
 

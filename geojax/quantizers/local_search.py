@@ -268,14 +268,13 @@ def _search(
         number, points, best, _ = block
         block_key = jax.random.fold_in(key, number)
 
-        def draw(number: Int[Array, ""]) -> Int[Array, "b M"]:
+        def draw(number: Int[Array, ""]) -> Int[Array, "tiles t M"]:
             """Of a local search the codes to begin with, K where it keeps the best one."""
             new_key, keep_key = jax.random.split(jax.random.fold_in(block_key, number))
             kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
-            return jnp.where(kept, size, jax.random.randint(new_key, best.shape, 0, size))
+            return row_blocks(jnp.where(kept, size, jax.random.randint(new_key, best.shape, 0, size)), tile)
 
-        drawn = jax.vmap(draw)(jnp.arange(searches)).reshape(searches, -1, tile, count).swapaxes(0, 1)
-        tiles = points.reshape(-1, tile, d), best.reshape(-1, tile, count), drawn
+        tiles = row_blocks(points, tile), row_blocks(best, tile), jax.vmap(draw, out_axes=1)(jnp.arange(searches))
         return jax.lax.map(in_tile, tiles).reshape(best.shape)
 
     def in_used(block: tuple) -> Int[Array, "b M"]:
