@@ -35,7 +35,8 @@ def write(plan: "Plan", failures: Sequence[str]) -> None:
                 measured[model.name] = result
             else:
                 runs.setdefault(model.name, {})[job.seed] = of_model(result, model.name) | {
-                    "seconds": result["seconds"] / len(job.models)
+                    "seconds": result["seconds"] / len(job.models),
+                    **{name: result[name] for name in ("device", "versions")},
                 }
     ready = [model for model in plan.models if model.name not in missing]
     if not ready:
@@ -68,9 +69,12 @@ def row_of(
         row |= {f"outcome_seed_{seed}": outcome(run["scores"], floors, references)}
     row |= {"collapsed": sum(sum(run["collapsed"].values()) for run in runs.values())}
     row |= {"runs": sum(len(run["scores"]) for run in runs.values()), "tasks": "+".join(score)}
+    made = (*runs.values(), geometry)
     return row | {
         "tune_seconds": sum(run["seconds"] for run in runs.values()),
         "measure_seconds": geometry["seconds"],
+        "devices": distinct(one["device"] for one in made),
+        "versions": distinct(", ".join(map(" ".join, one["versions"].items())) for one in made),
     }
 
 
@@ -140,6 +144,11 @@ def labelled(result: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, float
 def layers(model: recipes.Model, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of `layers.csv`."""
     return [{"model": model.name} | dict(zip(ROW, row, strict=True)) for row in measured[model.name]["rows"]]
+
+
+def distinct(texts: Iterable[str]) -> str:
+    """Texts in one, each once."""
+    return "; ".join(dict.fromkeys(texts))
 
 
 def mean(values: Sequence[float | None]) -> float | None:

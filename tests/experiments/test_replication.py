@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import pandas as pd
 import pytest
 
 from configs.schema import Replication
 from experiments import distill, recipes, replication, sweeps
+from geojax import records
 from geojax.errors import InputError
 
 BERT = Path(__file__).parents[1] / "data" / "random-bert"
@@ -92,6 +94,8 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     assert both.dropna().to_numpy() == pytest.approx(table["outcome"][both.notna()].to_numpy())
     assert set(table["runs"][table["kind"] != "larger"]) == {3}
     assert table["eee"].nunique() == len(table)
+    assert set(table["devices"]) == {records.versions()["device"]}
+    assert table["versions"].str.contains(f", jax {jax.__version__}, ").all()
     made = {unit.name: "loss" in unit.result() for unit in first.units if unit.name.startswith("make/distilled_0")}
     assert made == {"make/distilled_0": True, "make/distilled_0_step_0": False, "make/distilled_0_step_6": False}
     assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
