@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments import sweeps
-from experiments.progress import Clock
 from experiments.sweeps import Sweep, Unit
 from geojax.errors import InputError
 
@@ -52,7 +51,7 @@ def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: 
     missing = [unit for unit in units if not unit.settled()]
     executor = _executor(sweep, "local")
     executor.update_parameters(timeout_min=LOCAL_MINUTES, stderr_to_stdout=True)
-    clock, devices = Clock(len(units), len(missing)), _gpus()
+    pace, devices = sweeps.Pace(units, missing), _gpus()
     jobs = []
     try:
         for k in range(min(workers, len(missing))):
@@ -66,7 +65,7 @@ def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: 
             settled = [unit for unit in missing if unit.settled()]
             missing = [unit for unit in missing if unit not in settled]
             for i, unit in enumerate(settled, 1):
-                sweeps.report(sweep, unit, clock(len(missing) + len(settled) - i))
+                sweeps.report(sweep, unit, pace([*settled[i:], *missing]))
     finally:
         for job in jobs:
             if not job.done():

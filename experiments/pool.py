@@ -108,7 +108,7 @@ class Pool:
         else:
             about = {"members": [member.name for member in group]}
         about |= self.measuring if task == MEASURE else {"task": task}
-        return Job(Unit(name, self.workdir / "units" / name, about), group, task)
+        return Job(Unit(name, self.workdir / "units" / name, about, kind=task), group, task)
 
     @cached_property
     def _job_of(self) -> dict[tuple[Member, str], Job]:

@@ -21,12 +21,17 @@ class Clock:
     def __init__(self, total: int, missing: int):
         self.total, self.missing, self.start = total, missing, time.monotonic()
 
-    def __call__(self, missing: int) -> str:
-        """How far it is, now that so many are missing: "7/12, about 5 min left"."""
+    def __call__(self, missing: int, ahead: float | None = None) -> str:
+        """How far it is, now that so many are missing: "7/12, about 5 min left".
+
+        `ahead` is the work of the missing, in units of the work that was done since the start; without it, each of them
+        is as much work as any that was done.
+        """
         done = f"{self.total - missing}/{self.total}"
         if missing == 0 or missing == self.missing:
             return done
-        return f"{done}, about {duration((time.monotonic() - self.start) / (self.missing - missing) * missing)} left"
+        ahead = missing / (self.missing - missing) if ahead is None else ahead
+        return f"{done}, about {duration((time.monotonic() - self.start) * ahead)} left"
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

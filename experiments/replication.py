@@ -96,23 +96,25 @@ class Plan:
         return {job.unit.name: job for base in self.bases for job in self._jobs(base)}
 
     def _jobs(self, base: Base) -> Iterator[Job]:
-        yield Job(self._unit(f"make/{base.name}", {"base": base.name}), base)
+        size = " larger" if base.kind == recipes.LARGER else ""
+        yield Job(self._unit(f"make/{base.name}", {"base": base.name}, f"make {base.how}"), base)
         own = [model for model in self.models if model.base is base]
         for model in own:
-            yield Job(self._unit(f"measure/{model.name}", {"model": model.name}), base, (model,))
+            yield Job(self._unit(f"measure/{model.name}", {"model": model.name}, f"measure{size}"), base, (model,))
         for seed in self.seeds[:1] if base.kind == recipes.LARGER else self.seeds:
             groups = [own[i : i + self.config.population] for i in range(0, len(own), self.config.population)]
             for group in map(tuple, groups):
                 more = f"+{len(group) - 1}" if len(group) > 1 else ""
                 about = {"models": [model.name for model in group], "seed": seed}
-                yield Job(self._unit(f"tune/{group[0].name}{more}/{seed}", about), base, group, seed)
+                unit = self._unit(f"tune/{group[0].name}{more}/{seed}", about, f"tune{size} {seed}")
+                yield Job(unit, base, group, seed)
 
     def tasks_of(self, base: Base, seed: int) -> tuple[str, ...]:
         """The tasks that models of a base are fine-tuned on with a seed."""
         return self.tasks if seed == self.seeds[0] and base.kind != recipes.LARGER else self.outcome
 
-    def _unit(self, name: str, about: Mapping[str, Any]) -> Unit:
-        return Unit(name, self.workdir / "units" / name, about)
+    def _unit(self, name: str, about: Mapping[str, Any], kind: str) -> Unit:
+        return Unit(name, self.workdir / "units" / name, about, kind)
 
 
 class Worker:

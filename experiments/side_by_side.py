@@ -50,7 +50,12 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
         name: config.small_seeds if len(data.train.labels) < SMALL else config.seeds for name, data in tasks.items()
     }
     units = tuple(
-        Unit(name := f"{task}/{seed}/{side}", workdir / "units" / name, {"task": task, "seed": seed, "side": side})
+        Unit(
+            name := f"{task}/{seed}/{side}",
+            workdir / "units" / name,
+            {"task": task, "seed": seed, "side": side},
+            f"{task} {side}",
+        )
         for seed in range(max(seeds.values()))
         for task in tasks
         for side in SIDES

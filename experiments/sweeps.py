@@ -12,10 +12,11 @@ machine with other devices. A unit that fails leaves `failure.json`, and the oth
 
 import json
 import logging
+import statistics
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -42,11 +43,13 @@ class Unit(NamedTuple):
       folder: its own.
       settings: what its result depends on beside the sweep's settings: plain values. They are kept in the result; one
         that was made with others counts as missing.
+      kind: units of one kind take about as long as each other.
     """
 
     name: str
     folder: Path
     settings: Mapping[str, Any]
+    kind: str = ""
 
     def result(self) -> dict[str, Any] | None:
         """What it gave, None while it is missing."""
@@ -100,6 +103,36 @@ class Sweep:
     def failures(self) -> list[str]:
         """A sentence for every unit that failed."""
         return [f"{unit.name} ({why})" for unit in self.units if (why := unit.failure())]
+
+
+class Pace:
+    """How far a sweep is, and how long the rest takes if each unit takes as long as those of its kind did."""
+
+    def __init__(self, units: Sequence[Unit], missing: Sequence[Unit]):
+        self.clock, self.missing = Clock(len(units), len(missing)), tuple(missing)
+        self.done: Counter[str] = Counter()  # units since the start, by kind
+        self.seconds: dict[str, list[float]] = defaultdict(list)  # of every result, by kind
+        names = {unit.name for unit in missing}
+        self._learn(unit for unit in units if unit.name not in names)
+
+    def __call__(self, missing: Sequence[Unit]) -> str:
+        """A few words, now that these are missing: "7/12, about 5 min left"."""
+        names = {unit.name for unit in missing}
+        settled, self.missing = [unit for unit in self.missing if unit.name not in names], tuple(missing)
+        self._learn(settled)
+        self.done.update(unit.kind for unit in settled)
+        done, ahead = self._work(self.done), self._work(Counter(unit.kind for unit in missing))
+        return self.clock(len(missing), ahead / done if done else None)
+
+    def _learn(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            if (result := unit.result()) is not None:
+                self.seconds[unit.kind].append(result["seconds"])
+
+    def _work(self, units: Counter[str]) -> float:
+        """Seconds of so many units by kind; of a kind that has no result yet, as of all kinds."""
+        known = [seconds for some in self.seconds.values() for seconds in some] or [1.0]
+        return sum(count * statistics.median(self.seconds.get(kind, known)) for kind, count in units.items())
 
 
 def shard(units: Sequence[Unit], index: int, count: int) -> tuple[Unit, ...]:
@@ -161,7 +194,7 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
     Units that other processes hold are left to them, and waited for: if their process dies, they are done here.
     """
     missing = [unit for unit in (*units[first:], *units[:first]) if not unit.settled()]
-    worker, clock, waiting = None, Clock(len(units), len(missing)), False
+    worker, pace, waiting = None, Pace(units, missing), False
     while missing:
         passed, held = missing, 0
         for unit in passed:
@@ -179,7 +212,7 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
                 held += 1
                 continue
             missing = [unit for unit in missing if not unit.settled()]
-            report(sweep, unit, clock(len(missing)))
+            report(sweep, unit, pace(missing))
         missing = [unit for unit in missing if not unit.settled()]
         if held == len(passed):
             if not waiting:

@@ -212,6 +212,31 @@ def test_durations_and_tables_read_well():
     assert progress.table(rows).split("\n") == ["model   score  n", "a      0.1235", "bcd            7"]
 
 
+def test_the_time_left_knows_that_some_kinds_of_units_take_longer(tmp_path):
+    units = [Unit(f"{kind}{i}", tmp_path / f"{kind}{i}", {}, kind) for kind in ("slow", "fast") for i in range(3)]
+
+    def settle(*names):
+        for unit in units:
+            if unit.name in names:
+                records.write_json(
+                    unit.folder / "result.json", {"seconds": 100.0 if unit.kind == "slow" else 1.0, "settings": {}}
+                )
+
+    settle("slow0")
+    missing = units[1:]
+    pace = sweeps.Pace(units, missing)
+    pace.clock.start -= 2
+    assert pace(missing) == "1/6"
+    settle("fast0")  # in 2 s, with half a processor; so 2 slow and 2 fast ones are 404 s
+    missing.remove(units[3])
+    assert pace(missing) == "2/6, about 7 min left"
+    records.write_json(units[4].folder / "failure.json", {"error": "no"})  # it has no time: it counts as its kind does
+    missing.remove(units[4])
+    assert pace(missing) == "3/6, about 3 min left"
+    settle("slow1", "slow2")
+    assert pace(units[5:]) == "5/6, about 0 s left"
+
+
 def test_a_log_has_a_line_now_and_then(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     with spaces.bar("cola", "steps") as moved:
