@@ -1,7 +1,8 @@
 """Answers the questions of a replication from its table: docs/results/replication.md says which, and why these.
 
-Files in the work folder: `findings.csv`, a row a number; `report.html` and the tables of `experiments.regress`, on the
-pool: all models but those of the intervention and the larger encoder's.
+Files in the work folder: `findings.csv`, a row a number; on the pool, all models but those of the intervention and the
+larger encoder's, `primary.svg`, the primary measure against the score, `report.html` and the tables of
+`experiments.regress`.
 """
 
 import logging
@@ -18,7 +19,7 @@ from configs.schema import Findings, Regress
 from experiments import answers, answers_by_fits, forecast, launching, progress, regress
 from experiments.recipes import APART
 from experiments.report import page
-from geojax import folders, records, tables
+from geojax import folders, plots, records, tables
 from geojax.errors import InputError
 from geojax.glue import TASKS
 from geojax.regression import units
@@ -49,9 +50,11 @@ def run(config: Findings, workdir: Path) -> None:
     records.write_table(workdir / "findings.csv", rows, answers.COLUMNS)
     short = counting(rows, config)
     print(progress.table({name: forecast.none(row[name]) for name in answers.COLUMNS} for row in short), flush=True)
+    label, by_kind = config.target.replace("_", " "), pool.frame.assign(family=pool.frame["kind"])
+    image = plots.measure_against_score(replace(pool, frame=by_kind), config.primary, label)
+    records.write_atomic(workdir / "primary.svg", image)
     log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")
     lines = regress.write(pool, settings, workdir)
-    label = config.target.replace("_", " ")
     apart = f"{len(table.frame) - len(pool.frame)} models of the kinds {', '.join(APART)}: see findings.csv"
     path = page.write(
         workdir,
