@@ -171,7 +171,8 @@ def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mappin
     found += some("within_dose", quantity="partial_r")
     chance = {row["predictor"]: row["value"] for row in some("measures", subset="all", quantity="p_max_t")}
     closest = sorted(
-        some("measures", subset="all", quantity="spearman"), key=lambda row: -abs(np.nan_to_num(row["value"]))
+        some("measures", subset="all", quantity="spearman"),
+        key=lambda row: (-row["n"], -abs(np.nan_to_num(row["value"]))),  # few models have layers far from the last
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
     found += some("intervention")

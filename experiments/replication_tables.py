@@ -1,6 +1,7 @@
 """The tables of a replication: a row a model, and a row a layer and measure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,8 +138,8 @@ def last_layer(result: Mapping[str, Any]) -> dict[str, float]:
 
 def labelled(result: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, float]:
     """The transfer measures, as means over the tasks of the outcome that have them."""
-    measures = dict.fromkeys(measure for task in tasks for measure in result["transfer"][task])
-    return {name: mean([result["transfer"][task].get(name) for task in tasks]) for name in measures}
+    found = [result["transfer"][task] for task in tasks]
+    return {name: mean([own[name] for own in found if name in own]) for name in dict.fromkeys(chain(*found))}
 
 
 def layers(model: recipes.Model, measured: Mapping[str, Any]) -> list[dict[str, Any]]:

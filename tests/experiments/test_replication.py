@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Replication
-from experiments import distill, recipes, replication, sweeps
+from experiments import distill, recipes, replication, replication_tables, sweeps
 from geojax import records
 from geojax.errors import InputError
 
@@ -102,6 +102,11 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     again = at("elsewhere")  # the tables need the ledger alone
     sweeps.collect(again)
     assert (tmp_path / "elsewhere" / "results.csv").read_text() == (tmp_path / "there" / "results.csv").read_text()
+
+
+def test_a_measure_of_classes_is_the_mean_over_the_tasks_that_have_classes():
+    transfer = {"sst2": {"logme": 1.0, "h_score": 4.0}, "stsb": {"logme": 2.0}, "cola": {"logme": 9.0, "h_score": 9.0}}
+    assert replication_tables.labelled({"transfer": transfer}, ("sst2", "stsb")) == {"logme": 1.5, "h_score": 4.0}
 
 
 def test_the_pool_has_the_families_that_were_asked_for():
