@@ -1,4 +1,4 @@
-"""Answer the questions of a replication from its table, as docs/results/replication.md fixed them beforehand.
+"""Answer the questions of a replication from its table, as docs/results/replication/plan.md fixed them beforehand.
 
     python launch.py --config=configs/findings.py --config.table=docs/results/replication/results.csv --workdir=DIR
 

@@ -368,7 +368,7 @@ class Replication:
 
 @dataclass
 class Findings:
-    """Answer the questions of a replication from its table; docs/results/replication.md fixed them beforehand."""
+    """Answer the questions of a replication from its table; docs/results/replication/plan.md fixed them beforehand."""
 
     experiment: str = "findings"
     table: str = ""  # results.csv of a replication; layers.csv beside it is read too, where it is
@@ -387,7 +387,7 @@ class ScoreMeasure:
 
     experiment: str = "score_measure"
     table: str = ""  # results.csv of a replication
-    measure: str = ""  # column of the table, or, with `models`, a name of the catalogue or "mypkg.mod:ROW"
+    measure: str = ""  # column of the table, a baseline too; with `models` a name of the catalogue or "mypkg.mod:ROW"
     models: str = ""  # folder with a model folder for each base of the table: takes the measure anew
     sequences: str = ""  # text file to sample latent spaces on, one sequence a line; empty: the set that ships
     max_sequences: int = 5000  # use only the first so many; 0: all

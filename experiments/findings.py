@@ -1,4 +1,4 @@
-"""Answers the questions of a replication from its table: docs/results/replication.md says which, and why these.
+"""Answers the questions of a replication from its table: docs/results/replication/plan.md says which.
 
 Files in the work folder: `findings.csv`, a row a number; on the pool, all models but those of the intervention and the
 larger encoder's, `primary.svg`, the primary measure against the score, `report.html` and the tables of
@@ -50,8 +50,9 @@ def run(config: Findings, workdir: Path) -> None:
     records.write_table(workdir / "findings.csv", rows, answers.COLUMNS)
     short = counting(rows, config)
     print(progress.table({name: forecast.none(row[name]) for name in answers.COLUMNS} for row in short), flush=True)
-    label, by_kind = config.target.replace("_", " "), pool.frame.assign(family=pool.frame["kind"])
-    image = plots.measure_against_score(replace(pool, frame=by_kind), config.primary, label)
+    label = config.target.replace("_", " ")
+    which = np.where(pool.frame["standard"].to_numpy(float) == 1, "standard", "non-standard")
+    image = plots.measure_against_score(replace(pool, frame=pool.frame.assign(family=which)), config.primary, label)
     records.write_atomic(workdir / "primary.svg", image)
     log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")
     lines = regress.write(pool, settings, workdir)

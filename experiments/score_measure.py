@@ -44,8 +44,9 @@ def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
     forecast.check_level(config.level)
     table = findings.read(config.table, config.target)
     if not config.models:
-        if config.measure not in table.measures:
-            near = tables.near(config.measure, table.measures)
+        known = (*table.measures, *table.baselines, *(name for name in table.frame if name.startswith("paper_")))
+        if config.measure not in known:
+            near = tables.near(config.measure, known)
             raise InputError(f"the table has no measure {config.measure!r}: {near}; --config.models takes a new one")
         found, measure = (), None
     else:

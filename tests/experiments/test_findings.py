@@ -292,7 +292,7 @@ def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys
         "noise", "primary", "non_standard", "by_family", "within_dose", "measures", "intervention"
     }  # fmt: skip
     image = (tmp_path / "primary.svg").read_text()
-    assert "<!-- mlm -->" in image and "<!-- ascii_sum -->" in image  # the legend
+    assert "<!-- standard -->" in image and "<!-- non-standard -->" in image  # the legend
     page = (tmp_path / "report.html").read_text()
     assert "the scores were shuffled" in page and f"On {FAMILIES * RUNGS} models of {FAMILIES}" in page
     assert "Questions that were fixed beforehand" in page and 'id="table-question_by_family"' in page

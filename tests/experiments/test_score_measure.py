@@ -57,6 +57,14 @@ def test_skill_is_what_the_law_allows_and_none_for_noise(written):
     assert (good["n"] == law.FAMILIES * law.RUNGS).all() and (good["families"] == law.FAMILIES).all()
 
 
+@pytest.mark.parametrize("column", ["paper_lsq_patchiness", "parameters"])
+def test_a_baseline_and_a_measure_in_the_convention_of_the_paper_are_scored_too(written, tmp_path, column):
+    score_measure.run(ScoreMeasure(table=str(written), measure=column, resamples=0), tmp_path)
+    found = pd.read_csv(tmp_path / "score.csv").set_index(["subset", "given"])["skill"]["all", "nothing"]
+    assert found == pytest.approx(scored(findings.read(written, "outcome"), column).loc["all", "nothing"]["skill"])
+    assert (found > 0.8) == (column != "parameters")
+
+
 def test_errors_are_those_of_fits_by_hand(written):
     table = findings.read(written, "outcome")
     pool, found = answers.pool_of(table), scored(table, "vrm", resamples=0)
