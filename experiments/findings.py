@@ -51,7 +51,7 @@ def run(config: Findings, workdir: Path) -> None:
     short = counting(rows, config)
     print(progress.table({name: forecast.none(row[name]) for name in answers.COLUMNS} for row in short), flush=True)
     label = config.target.replace("_", " ")
-    which = np.where(pool.frame["standard"].to_numpy(float) == 1, "standard", "non-standard")
+    which = np.where(answers.subsets(pool)["standard"], "standard", "non-standard")
     image = plots.measure_against_score(replace(pool, frame=pool.frame.assign(family=which)), config.primary, label)
     records.write_atomic(workdir / "primary.svg", image)
     log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")

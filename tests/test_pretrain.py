@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from configs import schema
 from experiments import pretrain as experiment
-from geojax import micro_batches, models, pretrain, records
+from geojax import models, pretrain, records
 from geojax.errors import InputError
 
 VOCABULARY, LENGTH = 40, 20
@@ -182,23 +182,6 @@ def test_micro_batches_have_the_gradients_of_the_whole_batch(objective, sizes):
     assert whole[-1] < 6 * 3
     for rows in sizes:
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), step(rows), whole)
-
-
-@settings(deadline=None)
-@given(batch_size=st.integers(1, 300), length=st.integers(1, 600))
-def test_rows_at_once_divide_the_batch_and_are_as_many_as_the_cache_likes(batch_size, length):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax, "default_backend", lambda: "cpu")
-        rows = micro_batches.rows_at_once(batch_size, length)
-    assert batch_size % rows == 0 and (rows == 1 or rows * length <= micro_batches.TOKENS)
-    more = [n for n in range(rows + 1, batch_size + 1) if batch_size % n == 0]
-    assert all(n * length > micro_batches.TOKENS for n in more)
-    assert micro_batches.rows_at_once(batch_size, length, batch_size) == batch_size
-
-
-def test_an_accelerator_takes_the_whole_batch_at_once(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert micro_batches.rows_at_once(256, 128) == 256 and micro_batches.rows_at_once(256, 128, 32) == 32
 
 
 @pytest.mark.parametrize(

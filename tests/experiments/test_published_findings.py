@@ -1,0 +1,22 @@
+"""The findings that are published follow from the table that is."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from configs.schema import Findings
+from experiments import findings
+
+
+def test_the_published_findings_follow_from_the_published_table():
+    folder = Path(__file__).parents[2] / "docs" / "results" / "replication"
+    config = Findings(table=str(folder / "results.csv"), resamples=0)
+    table = findings.read(config.table, config.target, config.intervention)
+    keys = ["question", "subset", "predictor", "quantity"]
+    found = pd.DataFrame(findings.answered(table, config)).set_index(keys)
+    published = pd.read_csv(folder / "findings.csv").set_index(keys)
+    assert list(found.index) == list(published.index)
+    drawn = published.index.get_level_values("quantity").isin(["p_permutation", "p_max_t", "better_than_mean"])
+    ours, theirs = (frame.loc[~drawn, ["value", "n", "units"]].to_numpy(float) for frame in (found, published))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
