@@ -23,7 +23,7 @@ from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
 from geojax.glue.tasks import Task
-from geojax.layout import Layout, fetch
+from geojax.layout import Layout, fetch, in_turn
 from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.step import Params, State, Sums, init_state, no_sums, train_step
@@ -127,7 +127,7 @@ def predict(
     size = EVAL_BATCH if layout is None else EVAL_BATCH + -EVAL_BATCH % layout.mesh.size
     batches = encoded.by_length(np.arange(len(encoded)), size)
     put = (lambda batch: batch) if layout is None else layout.batch
-    found = [(rows, eval_step(apply, params, put(batch), layout)) for rows, batch in batches]
+    found = [(rows, in_turn(layout, eval_step(apply, params, put(batch), layout))) for rows, batch in batches]
     order = np.concatenate([rows for rows, _ in found])
     return np.concatenate([np.asarray(logits)[: len(rows)] for rows, logits in found])[np.argsort(order)]
 

@@ -94,6 +94,16 @@ def on_host() -> AbstractContextManager[None]:
         return nullcontext()
 
 
+def in_turn(layout: Layout | None, tree: Tree) -> Tree:
+    """What a program over several devices gave; of CPU devices once it is computed.
+
+    XLA starts programs from the threads that run them, one a device, and lets 32 be under way on each. A start that
+    waits for its turn can hold the last thread, while every other one waits for what that device is to exchange.
+    """
+    on_cpu = layout is not None and layout.mesh.devices.flat[0].platform == "cpu"
+    return jax.block_until_ready(tree) if on_cpu else tree
+
+
 def fetch(tree: Tree) -> Tree:
     """Arrays of any layout on every host, whole; every process has to call this."""
     from jax.experimental import multihost_utils

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
-from geojax.layout import Layout
+from geojax.layout import Layout, in_turn
 from geojax.optimizer import Rates, learning_rate, optimizer
 from geojax.typing import Key, Scalar
 
@@ -83,8 +83,8 @@ def train_step(
       The next state, sums of no row, and the loss before the step.
     """
     for number, batch in enumerate(micro_batches):
-        sums = add_gradients(apply, state.params, sums, batch, key, state.step, number, layout)
-    return update(state, sums, rates, method, layout)
+        sums = in_turn(layout, add_gradients(apply, state.params, sums, batch, key, state.step, number, layout))
+    return in_turn(layout, update(state, sums, rates, method, layout))
 
 
 @partial(jax.jit, static_argnames=("apply", "layout"), donate_argnames="sums")

@@ -30,3 +30,11 @@ def test_a_run_goes_on_over_other_devices(record):
 
 def test_rows_that_do_not_divide_are_refused(record):
     assert record["refusal"] == "micro_batch 12 does not divide over 8 devices: give a multiple of 8"
+
+
+@pytest.mark.slow
+def test_a_long_training_over_cpu_devices_comes_to_its_end():
+    """XLA's threads do not wait for each other, however many programs there are."""
+    losses = eight_devices.run("trained_for_long.py")
+    assert len(losses["cut True"]) == len(losses["cut False"]) == 300
+    np.testing.assert_allclose(losses["cut True"][:30], losses["cut False"][:30], rtol=1e-4)

@@ -22,12 +22,15 @@ CONFIG = models.EncoderConfig(
 )  # fmt: skip
 
 
-def main(folder):
+def model_and_data():
     apply = models.make_apply(CONFIG, "classification", 2)
-    model = SimpleNamespace(
-        apply=apply, params=models.init(apply, jax.random.key(0)), tokenizer=Letters(), config=CONFIG
-    )
-    data = task_data(n=80, dev=70, longest=7)
+    params = models.init(apply, jax.random.key(0))
+    model = SimpleNamespace(apply=apply, params=params, tokenizer=Letters(), config=CONFIG)
+    return model, task_data(n=80, dev=70, longest=7)
+
+
+def main(folder):
+    model, data = model_and_data()
 
     def train(layout, settings=SETTINGS, **options):
         found = []
