@@ -261,6 +261,12 @@ def members(inputs: Inputs) -> Part:
     return Part(reference, ours, "mean last loss, with dropout", shape, flops)
 
 
+def pretraining(inputs: Inputs) -> Part:
+    """Steps of pre-training whose batches go through the model in parts; the reference is ours, a batch at once."""
+    reference, ours, shape, flops = benchmark_training.pretraining(inputs.config)
+    return Part(reference, ours, "last loss", shape, flops)
+
+
 PARTS: dict[str, Callable[[Inputs], Part]] = {
     "pq": partial(quantizing, "pq"),
     "lsq": partial(quantizing, "lsq"),
@@ -274,4 +280,5 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "finetune_padded": partial(training, True),
     "finetune_longest": partial(training, False),
     "population": members,
+    "pretrain": pretraining,
 }

@@ -1,4 +1,6 @@
-"""Fine-tuning beside transformers and PyTorch, theirs padded to one length; and a population beside its single runs."""
+"""Fine-tuning beside transformers and PyTorch, theirs padded to one length; and two of our own steps beside what they
+replace: a population beside its single runs, a pre-training in parts beside one that takes its batches whole.
+"""
 
 import tempfile
 from collections.abc import Callable
@@ -9,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs.schema import Benchmark
+from configs.schema import Benchmark, Pretrain
 from experiments import peers
 from experiments.costs import products
-from geojax import finetune, glue, population
+from geojax import finetune, glue, population, pretrain
 from geojax.glue.encode import Batch, Encoded
-from geojax.models import Model, load, save
+from geojax.micro_batches import rows_at_once
+from geojax.models import Model, load, make_apply, save
 from geojax.optimizer import Rates
 from geojax.sharding import member_shardings
 from geojax.step import init_state, no_sums, train_step
@@ -100,6 +103,36 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
     theirs()  # compiles, and keeps step with ours, whose first call is not timed
     seen = np.concatenate([index for indices in rows for index in indices])
     return theirs, ours, (len(seen), base.config.hidden_size), 3 * products(base.config, train.lengths[seen])
+
+
+def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
+    """Steps of masked language modelling of an untrained encoder, a batch at once and in parts; as `sides`.
+
+    Sizes are those of `configs/pretrain.py`; the windows hold random tokens.
+    """
+    sizes, architecture = Pretrain(), load(config.model).config
+    rows, length = sizes.batch_size, min(sizes.length, architecture.max_length)
+    apply, schedule = make_apply(architecture, "masked_lm"), pretrain.Schedule(10**6, 0, sizes.learning_rate)
+    tokens = len(pretrain.SPECIAL_TOKENS), architecture.vocab_size
+    windows = np.random.default_rng(config.seed).integers(*tokens, (STEPS, rows, length), np.int32)
+    key = jax.random.key(config.seed)
+
+    def steps(micro_batch: int) -> Callable[[], float]:
+        held = [pretrain.start(apply, schedule, key)]
+
+        def run() -> float:
+            for batch in windows:
+                held[0], sums = pretrain.train_step(
+                    held[0], batch, key, apply=apply, schedule=schedule, micro_batch=micro_batch
+                )
+            return float(sums.loss / sums.count)
+
+        return run
+
+    theirs, ours = steps(rows), steps(rows_at_once(rows, length))
+    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    lengths = np.full(STEPS * rows, length)
+    return theirs, ours, (lengths.size, architecture.hidden_size), 3 * products(architecture, lengths)
 
 
 def _cut(batch: Batch, length: int) -> Batch:

@@ -10,7 +10,7 @@ import numpy as np
 from configs import schema
 from experiments import distill, pretrain, recipes, regularize, sample, surgery
 from experiments.recipes import Base
-from geojax import objectives, records
+from geojax import models, objectives, records
 from geojax.claim import claim
 
 PRETRAINING = {"batch_size": 16, "learning_rate": 1.5e-3}  # as of geojax-bert-tiny
@@ -33,14 +33,31 @@ class Maker:
         self.config, self.workdir = config, workdir
         self.bases = {base.name: base for base in recipes.bases(config.steps)}
 
+    def check(self, names: Iterable[str]) -> None:
+        """Refuses what is wrong with the files that making these bases takes; bases that are there take none."""
+        hows = {base.how for base in self._missing(names)}
+        if hows & {"pretrain", "distill"}:
+            pretrain.check_files(self.config.text)
+        if hows & {"distill", "given"}:
+            models.resolve(self.config.model)
+
+    def _missing(self, names: Iterable[str]) -> Iterator[Base]:
+        """Those of these bases, and of what they need, that are not made yet."""
+        for base in (self.bases[name] for name in names if not self._made(name)):
+            yield base
+            yield from self._missing(base.needs)
+
+    def _made(self, name: str) -> bool:
+        return (self.workdir / "models" / name / "config.json").exists()
+
     def folder(self, name: str) -> Path:
         """The model folder of a base, which is made with all that it needs, unless it is there."""
         folder = self.workdir / "models" / name
-        if not (folder / "config.json").exists():
+        if not self._made(name):
             base = self.bases[name]
             needs = [self.folder(need) for need in base.needs]
             with claim(self.workdir / "locks" / base.making, {}, wait=True):
-                if not (folder / "config.json").exists():
+                if not self._made(name):
                     self._put(getattr(self, f"_{base.how}")(base, *needs), folder)
         return folder
 
@@ -116,4 +133,4 @@ class Maker:
         return folder / base.settings["arm"] / "model"
 
     def _given(self, base: Base) -> Path:
-        return Path(self.config.model)
+        return models.resolve(self.config.model).folder

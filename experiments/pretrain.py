@@ -38,8 +38,8 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
 
 def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None:
     """The work of a folder with these settings."""
-    if not config.eval_text:
-        raise InputError("no held-out text: give files with --config.eval_text=FILE")
+    check_files(config.text)
+    check_files(config.eval_text, "eval_text")
     tokenizer = tokenizer_of(config, workdir / "tokenizer")
     windows, held_out = (
         pretrain.pack(
@@ -96,17 +96,16 @@ def save_model(apply: models.Apply, tokenizer: Any, folder: Path, params: Any) -
 
 def paragraphs(files: str) -> Iterator[str]:
     """The lines of text files, in order, without the blank ones."""
-    check_files(files)
     for name in lists.names(files):
         with open(name, encoding="utf-8") as file:
             yield from (line.strip() for line in file if line.strip())
 
 
-def check_files(files: str) -> None:
-    """Raises an InputError where there is no such text, or none is named."""
-    missing = [name for name in lists.names(files) if not Path(name).is_file()]
-    if missing or not lists.names(files):
-        raise InputError(f"no text at {missing[0] if missing else repr('')}: give files with --config.text=FILE,FILE")
+def check_files(files: str, setting: str = "text") -> None:
+    """Raises an InputError where there is no such text, or the setting names none."""
+    for name in lists.names(files) or ("''",):
+        if not Path(name).is_file():
+            raise InputError(f"no text at {name}: give files with --config.{setting}=FILE,FILE")
 
 
 def tokenizer_of(config: schema.Pretrain, folder: Path) -> Any:

@@ -122,10 +122,9 @@ class Worker:
 
     def __init__(self, config: Replication, plan: Plan, units: Sequence[Unit]):
         self.config, self.plan = config, plan
-        for files in (config.text, config.eval_text):
-            pretrain.check_files(files)
-        models.resolve(config.model)
+        pretrain.check_files(config.eval_text, "eval_text")
         self.maker = Maker(config, plan.workdir)
+        self.maker.check({plan.jobs[unit.name].base.name for unit in units})
         self.tuner = Tuner({task: self.load_task(task) for task in plan.tasks}, settings_of(config, seed=plan.seeds[0]))
 
     def __call__(self, unit: Unit) -> dict[str, Any]:

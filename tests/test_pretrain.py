@@ -276,10 +276,9 @@ def test_objectives_and_orders_that_do_not_exist_are_named(config, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_text_that_is_absent_is_named(config, tmp_path):
-    config.text = str(tmp_path / "absent.txt")
-    with pytest.raises(InputError, match=r"no text at .*absent\.txt"):
+@pytest.mark.parametrize("setting", ["text", "eval_text"])
+@pytest.mark.parametrize("files", ["absent.txt", ""])
+def test_text_that_is_absent_is_named(config, tmp_path, setting, files):
+    setattr(config, setting, files)
+    with pytest.raises(InputError, match=rf"no text at '?{files}'?: give files with --config\.{setting}=FILE"):
         experiment.run(config, tmp_path / "out")
-    config.eval_text = ""
-    with pytest.raises(InputError, match="no held-out text"):
-        experiment.run(config, tmp_path / "out2")

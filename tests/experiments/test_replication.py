@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Replication
-from experiments import distill, recipes, replication, replication_tables, sweeps
+from experiments import distill, making, recipes, replication, replication_tables, sweeps
 from geojax import records
 from geojax.errors import InputError
 
@@ -133,6 +133,32 @@ def test_bad_settings_get_a_sentence(files, tmp_path, changed, message):
         replication.sweep(settings(files, **changed), tmp_path)
 
 
-def test_text_that_is_absent_is_named_before_anything_slow(files, tmp_path):
-    with pytest.raises(InputError, match="no text at gone.txt"):
-        replication.run(settings(files, text="gone.txt"), tmp_path)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"text": "gone.txt"}, "no text at gone.txt: give files with --config.text"),
+        ({"eval_text": ""}, "no text at '': give files with --config.eval_text"),
+        ({"model": "./gone"}, "model folder ./gone does not exist"),
+    ],
+)
+def test_material_that_is_absent_is_named_before_anything_slow(files, tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        replication.run(settings(files, **changed), tmp_path)
+
+
+def test_only_what_is_still_to_be_made_needs_its_material(files, tmp_path):
+    def check(*names, **changed):
+        making.Maker(settings(files, **changed), tmp_path).check(names)
+
+    check("mlm_0", model="./gone")
+    with pytest.raises(InputError, match="gone does not exist"):
+        check("distilled_0_step_0", model="./gone")  # its training has a teacher
+    (tmp_path / "models" / "distilled_0_step_0").mkdir(parents=True)
+    (tmp_path / "models" / "distilled_0_step_0" / "config.json").write_text("{}")
+    check("distilled_0_step_0", text="gone.txt", model="./gone")
+
+
+def test_the_larger_encoder_may_be_a_name(files, tmp_path):
+    larger = next(base.name for base in recipes.bases(4000) if base.how == "given")
+    folder = making.Maker(settings(files, model="geojax-bert-tiny"), tmp_path).folder(larger)
+    assert (folder / "config.json").exists()
