@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from geojax.ops.spectrum import ROUNDING
+
 # The usual advice for k-means: with fewer points per entry the codebooks follow the sample.
 POINTS_PER_ENTRY = 39
 
@@ -12,9 +14,9 @@ POINTS_PER_ENTRY = 39
 def span_warnings(n: int, d: int, spectrum: Float[np.ndarray, "q"]) -> list[str]:
     """What to know of n points in d dimensions whose covariance has these eigenvalues, descending."""
     warnings = [f"n = {n} points do not span d = {d} dimensions"] if n < d else []
-    rank = int(np.sum(spectrum > spectrum[0] * min(n, d) * np.finfo(np.float32).eps))
+    rank = int(np.sum(spectrum > spectrum[0] * ROUNDING))
     if rank < min(n - 1, d):
-        warnings.append(f"the covariance has rank {rank}, below min(n - 1, d) = {min(n - 1, d)}")
+        warnings.append(f"the covariance has rank {rank} in float32, below min(n - 1, d) = {min(n - 1, d)}")
     return warnings
 
 

@@ -10,7 +10,7 @@ from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import Moments, scatter
-from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores
+from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores, small_eigenvalues
 from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 BINS = 30
@@ -34,25 +34,30 @@ def kl_gaussian(
       points: Float[n, d], or the moments of a cloud that was seen in parts.
       mask: Bool[n], rows that count.
       convention: "paper" scales to the total variance of a normal sample of n x d and adds 1e-16 to the determinant:
-        where that vanishes the value stays near 18.42 plus half of tr S - d. Eigenvalues below 1e-6 of the largest
-        count as zero.
+        where that vanishes the value stays near 18.42 plus half of tr S - d. Eigenvalues below 1e-12 of the largest
+        (of moments and in n <= d points 1e-6) count as zero.
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
 
     Returns:
       A value of at least 0: 0 for equal eigenvalues. In "standard" NaN where the covariance is singular in float32:
-      n <= d, or an eigenvalue below 1e-6 of the largest. NaN for n = 1 or coinciding points.
+      n <= d, or an eigenvalue that counts as zero. NaN for n = 1 or coinciding points.
 
     Cost: O(n d q + q^3), q = min(n, d).
 
     Reference: arXiv 2212.08172.
     """
     check_convention(convention)
-    matrix, count, d = scatter(points, mask)
+    if isinstance(points, Moments):
+        matrix, count, d = scatter(points, mask)
+        values = descending_eigenvalues(matrix, count)
+        values = jnp.where(values > values[0] * ROUNDING, values, 0)
+    else:
+        cloud, d = centre(points, mask), points.shape[1]
+        values, count = small_eigenvalues(cloud), cloud.count
     if total_variance is None:
         total_variance = normal_variance(key, "kl_gaussian", count, d) if convention == "paper" else d
-    values = descending_eigenvalues(matrix, count)
-    alive = values > values[0] * ROUNDING
+    alive = values > 0
     full = jnp.all(alive) & (count > d)
     shares = ratio(jnp.where(alive, values, 1), jnp.sum(values))
     log_determinant = jnp.sum(jnp.log(total_variance * shares))

@@ -81,36 +81,37 @@ def spectral(
 ) -> Float[Array, "groups"]:
     """`by_mask` for a measure that second moments determine, from the moments of what is left.
 
-    The products of the points are taken once, group by group; each group's share is then subtracted. Cost: O(n d^2)
-    and `groups` times the measure of moments; memory O(groups d^2). Where n < d the measure itself is the cheaper way.
+    The products of the points are taken once, group by group, and those of the other groups added up: to subtract a
+    group's share from the whole would leave rounding alone behind a distant point. Cost: O(n d^2 + groups^2 d^2) and
+    `groups` times the measure of moments; memory O(groups d^2). Where n < d the measure itself is the cheaper way.
     """
     n, d = reading.shape
     if n < d:
         return by_mask(function, reading, group, groups, mask=mask, convention=convention, key=key)
     cloud = centre(reading, mask)
-    counts, sums, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
-    whole = Moments(
-        cloud.count, jnp.zeros(d), jnp.zeros(d), jnp.sum(products, 0), jnp.zeros((d, d)), jnp.ones_like(cloud.scale)
-    )
+    counts, means, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
+    none = Moments(jnp.int32(0), jnp.zeros(d), jnp.zeros(d), jnp.zeros((d, d)), jnp.zeros((d, d)), jnp.float32(1))
+    after = jnp.concatenate([jax.lax.cumsum(products, reverse=True)[1:], none.products[None]])
 
-    def without(left_out: tuple) -> Scalar:
-        count, own_sum, product = left_out
-        left = whole.count - count
-        # The centred points sum to zero, hence those that are left to minus the group's sum.
-        mean = -own_sum / jnp.maximum(left, 1)
-        scatter = whole.products - product - jnp.outer(own_sum, own_sum) / jnp.maximum(left, 1)
-        moments = replace(whole, count=left, mean=mean, products=scatter)
-        return function(moments, convention=convention, key=key)
+    def without(before: Float[Array, "d d"], left_out: tuple) -> tuple[Float[Array, "d d"], Scalar]:
+        place, product, after = left_out
+        kept = jnp.where(jnp.arange(groups) == place, 0, counts)
+        left = jnp.sum(kept)
+        mean = kept @ means / jnp.maximum(left, 1)
+        steps = jnp.sqrt(kept)[:, None] * (means - mean)
+        moments = replace(none, count=left, mean=mean, products=before + after + matmul(steps.T, steps))
+        return before + product, function(moments, convention=convention, key=key)
 
-    return jax.lax.map(without, (counts, sums, products))
+    return jax.lax.scan(without, none.products, (jnp.arange(groups), products, after))[1]
 
 
 def _group_moments(
     points: Points, group: Labels, groups: int
 ) -> tuple[Int[Array, "G"], Float[Array, "G d"], Float[Array, "G d d"]]:
-    """Number, sum and sum of outer products of the points of every group; labels of `groups` belong to none."""
+    """Number, mean and centred second moments of the points of every group; labels of `groups` belong to none."""
     n, d = points.shape
     counts = cell_counts(group, groups)
+    means = jax.ops.segment_sum(points, group, groups) / jnp.maximum(counts, 1)[:, None]
     order = jnp.argsort(group)
     starts = jnp.cumsum(counts) - counts
     # Each group's rows fill blocks of their own, the last one in part: at most so many blocks in all.
@@ -120,12 +121,12 @@ def _group_moments(
     def add(products: Float[Array, "G d d"], block: Int[Array, ""]) -> tuple[Float[Array, "G d d"], None]:
         own = jnp.minimum(jnp.sum(block >= ends), groups - 1)
         place = (block - (ends[own] - blocks[own])) * ROWS + jnp.arange(ROWS)
-        rows = points[order[jnp.minimum(starts[own] + place, n - 1)]]
+        rows = points[order[jnp.minimum(starts[own] + place, n - 1)]] - means[own]
         rows = jnp.where((place < counts[own])[:, None], rows, 0)
         return products.at[own].add(matmul(rows.T, rows)), None
 
     products, _ = jax.lax.scan(add, jnp.zeros((groups, d, d)), jnp.arange(n // ROWS + groups))
-    return counts, jax.ops.segment_sum(points, group, groups), products
+    return counts, means, products
 
 
 def _keep(cells: Cells, keep: Mask) -> Cells:

@@ -11,7 +11,12 @@ BLOCK = 4096
 
 
 def first_occurrences(points: Points, mask: Mask) -> Mask:
-    """True at every unmasked row that no earlier unmasked row equals in all coordinates.
+    """True at every unmasked row that no earlier unmasked row equals in all coordinates; otherwise as `first_equal`."""
+    return (first_equal(points, mask) == jnp.arange(len(points))) & mask
+
+
+def first_equal(points: Points, mask: Mask) -> Int[Array, "n"]:
+    """Of every unmasked row the first unmasked one that equals it in all coordinates.
 
     Rows are hashed to 64 bits, sorted by hash, and neighbours compared exactly: two different rows are never taken
     for one. -0.0 and subnormal numbers equal 0.0.
@@ -31,7 +36,8 @@ def first_occurrences(points: Points, mask: Mask) -> Mask:
         return jnp.all(_unsigned_zero(points[pair[0]]) == _unsigned_zero(points[pair[1]]))
 
     repeated = jax.lax.map(equal, jnp.stack([row[1:], row[:-1]], 1), batch_size=min(BLOCK, max(n - 1, 1)))
-    return jnp.zeros(n, bool).at[row[1:]].set(~repeated).at[row[0]].set(True) & mask
+    begun = jax.lax.cummax(jnp.where(repeated, 0, jnp.arange(1, n)))
+    return jnp.zeros(n, jnp.int32).at[row].set(row[jnp.pad(begun, (1, 0))])
 
 
 def _unsigned_zero(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

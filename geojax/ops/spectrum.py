@@ -8,8 +8,10 @@ from geojax.ops.moments import Centred, centre
 from geojax.ops.safe import matmul
 from geojax.typing import Mask, Points
 
-# Share of the largest eigenvalue below which another one is taken for its rounding.
+# Share of the largest eigenvalue below which another one is taken for its rounding: in a matrix of products, and as the
+# sum of squares of coordinates on an axis, which the rounding of the axis alone disturbs.
 ROUNDING = 8 * jnp.finfo(jnp.float32).eps
+ROUNDING_OF_SQUARES = ROUNDING**2
 
 
 def second_moments(cloud: Centred) -> Float[Array, "q q"]:
@@ -45,6 +47,23 @@ def descending_eigenvalues(matrix: Float[Array, "q q"], count: Int[Array, ""]) -
     """Eigenvalues of a positive semi-definite matrix, descending; zero beyond the first `count` of them."""
     values = jnp.linalg.eigvalsh(matrix)[::-1]
     return jnp.where(jnp.arange(values.shape[0]) < count, jnp.maximum(values, 0), 0)
+
+
+def small_eigenvalues(cloud: Centred) -> Float[Array, "q"]:
+    """`scatter_eigenvalues`; where rounding hides some, as the sums of squares of the coordinates on the axes.
+
+    Descending up to rounding. Those below 1e-12 of the largest are zero.
+    """
+    values = scatter_eigenvalues(cloud)
+    n, d = cloud.points.shape
+    if n < d:
+        return values
+
+    def squares() -> Float[Array, "q"]:
+        found, _ = principal_scores(cloud)
+        return found
+
+    return jax.lax.cond(jnp.all(values > values[0] * ROUNDING), lambda: values, squares)
 
 
 def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d"]]:
@@ -86,13 +105,17 @@ def principal_scores(cloud: Centred) -> tuple[Float[Array, "d"], Float[Array, "n
     """Eigenvalues of X'X, descending, and the coordinates of every point on its axes; zeros beyond the cloud's rank
     (everywhere, where it has a NaN).
 
-    Each axis points to where the third moment of its coordinates is positive, so that a rotation or reflection of the
-    cloud leaves the scores as they are. Axes of equal eigenvalues, and the direction of a symmetric one, are arbitrary.
+    Where n >= d the eigenvalues are the sums of squares of the coordinates, down to 1e-12 of the largest. Each axis
+    points to where the third moment of its coordinates is positive, so that a rotation or reflection of the cloud
+    leaves the scores as they are. Axes of equal eigenvalues, and the direction of a symmetric one, are arbitrary.
     """
     values, axes = principal_axes(cloud)
     n, d = cloud.points.shape
-    alive = values > values[0] * ROUNDING
-    scores = jnp.where(alive, matmul(cloud.points, axes.T), 0)
+    scores = matmul(cloud.points, axes.T)
+    if n >= d:
+        values = jnp.sum(scores**2, 0)
+    alive = values > values[0] * (ROUNDING_OF_SQUARES if n >= d else ROUNDING)
+    scores = jnp.where(alive, scores, 0)
     scores = jnp.where(jnp.sum(scores**3, 0) < 0, -scores, scores)
     missing = d - values.shape[0]
     return jnp.pad(jnp.where(alive, values, 0), (0, missing)), jnp.pad(scores, ((0, 0), (0, missing)))

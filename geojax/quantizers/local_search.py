@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from geojax.errors import InputError
 from geojax.ops import kmeans
 from geojax.ops.blocks import row_blocks
-from geojax.ops.distinct import first_occurrences
+from geojax.ops.distinct import first_equal
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.ops.safe import matmul
 from geojax.quantizers.cells import Cells, check_sizes
@@ -160,7 +160,7 @@ def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
 
 
 def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
-    """Encodes a cloud and gathers what statistics of its cells read.
+    """Encodes a cloud and gathers what statistics of its cells read; equal points get the codes of the first of them.
 
     Args:
       quantizer: fitted to this cloud or to another one of the same d.
@@ -173,7 +173,8 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
     n = points.shape[0]
     mask = as_mask(mask, n)
     rows = _relative(quantizer, points, mask)
-    codes = _encode(quantizer, rows, mask)
+    first = first_equal(points, mask)
+    codes = jnp.where(mask[:, None], _encode(quantizer, rows, mask)[first], quantizer.codebooks.shape[1])
 
     def errors(block: tuple[Points, Int[Array, "b M"]]) -> Float[Array, "b"]:
         return jnp.sum((block[0] - sum_entries(quantizer.codebooks, block[1])) ** 2, 1)
@@ -184,7 +185,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
         points=rows,
         origin=quantizer.centre / quantizer.scale,
         mask=mask,
-        distinct=first_occurrences(points, mask),
+        distinct=(first == jnp.arange(n)) & mask,
         codes=codes,
         counts=jax.vmap(lambda labels: kmeans.cell_counts(labels, size))(codes.T),
         codebooks=quantizer.codebooks,

@@ -18,6 +18,8 @@ FEWEST_UNITS = 5  # for an interval
 # Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it. Well above the
 # square root of the rounding error, which is what elimination may leave of nothing.
 LOST = 1e-6
+# Of the share of a row's own score in its prediction, what is left to the others: below this they do not determine it.
+ALL_ITS_OWN = 1e-11
 MOST_UNROLLED = 6  # equations that are eliminated in plain operations, for all systems at once
 
 
@@ -158,7 +160,7 @@ def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> H
     inverse, _ = sweep(weighted.T @ columns)
     fitted = columns @ (inverse @ (weighted.T @ target))
     pull = copies * jnp.sum(columns @ inverse * columns, -1)
-    known = 1 - pull > LOST
+    known = 1 - pull > ALL_ITS_OWN
     predicted = jnp.where(known, fitted - pull * (target - fitted) / jnp.where(known, 1 - pull, 1.0), jnp.nan)
     others = copies.sum() - copies
     return HeldOut(predicted, (copies @ target - copies * target) / jnp.where(others > 0, others, jnp.nan))

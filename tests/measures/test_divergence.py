@@ -72,3 +72,20 @@ def test_empirical_divergence_of_a_line_is_large_and_masks_hide_duplicates():
     assert run(points, mask=everyone, key=KEY) > 10
     repeated = points.at[199].set(points[0])
     assert np.isnan(run(repeated, mask=everyone, key=KEY)) and run(repeated, mask=jnp.arange(200) < 199, key=KEY) > 10
+
+
+@pytest.mark.parametrize(("d", "ratio"), [(2, 3.3e-4), (2, 1e-4), (4, 3e-4), (4, 1e-5)])
+def test_gaussian_divergence_of_axes_that_products_lose(d, ratio):
+    """An axis so short that the covariance in float32 holds nothing but rounding there."""
+    points = gaussian(5000, d) * jnp.ones(d).at[-1].set(ratio)
+    points = points @ jnp.asarray(np.linalg.qr(np.random.default_rng(1).standard_normal((d, d)))[0], jnp.float32)
+    for convention in ("standard", "paper"):
+        expected = oracles.kl_gaussian(np.asarray(points, float), convention, float(d))
+        found = kl_gaussian(points, convention=convention, total_variance=float(d))
+        np.testing.assert_allclose(found, expected, rtol=2e-3)
+
+
+def test_discrete_divergence_is_continuous_where_an_axis_becomes_short():
+    points = gaussian(4000, 2)
+    found = [float(kl_discrete(points * jnp.asarray([1, ratio]))) for ratio in (2e-3, 9e-4, 1e-4, 1e-5)]
+    np.testing.assert_allclose(found, found[0], rtol=2e-3)

@@ -89,3 +89,14 @@ def test_a_measure_of_anyone_needs_no_replicates_of_its_own():
     points, group = cloud(), np.arange(N) ** 2 % 7
     found = row.replicates(row.function, jnp.asarray(points), jnp.asarray(group), 7)
     np.testing.assert_array_equal(found, [points[group != left_out].max() for left_out in range(7)])
+
+
+@pytest.mark.parametrize("measure", ["eee", "isoscore"])
+def test_a_distant_point_does_not_hide_what_is_left_without_it(measure):
+    (row,) = select((measure,))
+    points = np.concatenate([cloud(1500, 6), np.full((1, 6), 1e6, np.float32)])
+    group = np.arange(len(points)) % GROUPS
+    found = row.replicates(row.function, jnp.asarray(points), jnp.asarray(group), GROUPS)
+    expected = [float(row.function(jnp.asarray(points[group != place]))) for place in range(GROUPS)]
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(found, expected, atol=2e-3)

@@ -156,3 +156,12 @@ def test_reconstruction_error_is_that_of_faiss():
 def test_what_cannot_be_quantized_is_refused(points, options, message):
     with pytest.raises(InputError, match=message):
         fitted(points, **options)
+
+
+def test_equal_points_lie_in_the_same_cells():
+    points = np.repeat(np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32), 20, axis=0)
+    mask = jnp.arange(len(points)) % 20 != 0
+    _, cells = fitted(points, mask, codebooks=2, codebook_size=8)
+    codes = np.asarray(cells.codes).reshape(60, 20, 2)
+    assert (codes[:, 1:] == codes[:, 1:2]).all() and (codes[:, 0] == 8).all()
+    assert np.sum(cells.distinct) == 60

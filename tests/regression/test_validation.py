@@ -196,3 +196,12 @@ def test_a_family_that_was_left_out_is_never_predicted_however_little_the_measur
         designs, rng.normal(size=48), np.ones((14, 48), bool), family.astype(np.int32), np.ones((1, 6))
     )
     assert np.isnan(held.predicted).all()
+
+
+def test_a_row_that_the_others_determine_is_predicted_however_far_it_lies():
+    design, target, _ = sample(2)
+    design[0, 1] = 1e5
+    _, held = validation.cross_validate_each(
+        design[None], target, np.ones((1, 40), bool), np.arange(40, dtype=np.int32), np.ones((1, 40))
+    )
+    np.testing.assert_allclose(held.predicted[0], refitted(design, target, np.arange(40))[0], rtol=1e-4)
