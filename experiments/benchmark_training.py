@@ -39,7 +39,7 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     settings, model, train = _inputs(config)
     order, size = finetune.epoch_order(len(train), config.seed, 0), settings.batch_size
     rows = [order[start : start + size] for start in range(0, STEPS * size, size)]
-    micro_batches = [train.micro_batches(index, settings.micro_batch) for index in rows]
+    micro_batches = [train.micro_batches(index, settings.rows_at_once) for index in rows]
     rates = Rates(*np.float32([RATE, 0.0, 1e6]))
     apply, key = settings.training(model.apply), finetune.dropout_key(config.seed)
     held = [init_state(model.params), no_sums(model.params)]
@@ -73,14 +73,15 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
     seeds = range(config.seed, config.seed + members)
     orders = [finetune.epoch_order(len(train), seed, 0) for seed in seeds]
     rows = [[order[start : start + size] for order in orders] for start in range(0, STEPS * size, size)]
-    alone = [[train.micro_batches(index, settings.micro_batch) for index in indices] for indices in rows]
-    together = [population.micro_batches([train] * members, index, settings.micro_batch, False) for index in rows]
+    alone = [[train.micro_batches(index, settings.rows_at_once) for index in indices] for indices in rows]
+    together = [population.micro_batches([train] * members, index, settings.rows_at_once, False) for index in rows]
     rates = Rates(*np.float32([RATE, 0.0, 1e6]))
     keys = jnp.stack([finetune.dropout_key(seed) for seed in seeds])
     along, _ = member_shardings(members)
     stacked = jax.tree.map(lambda leaf: jax.device_put(jnp.stack([leaf] * members), along), base.params)
     singles = [[init_state(base.params), no_sums(base.params)] for _ in seeds]
-    held = [0, *population.start(stacked, "adamw", along)]
+    state = population.start(stacked, "adamw", along)
+    held = [0, state, population.no_sums(state.params, along)]
     every = jax.tree.map(lambda rate: np.full(members, rate), rates)
 
     def theirs() -> float:

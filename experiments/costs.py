@@ -1,6 +1,7 @@
 """What work will take, before it is done: parameters, operations, memory."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,9 +14,9 @@ from geojax.finetune import Settings, dropout_key
 from geojax.glue.encode import encode
 from geojax.memory import size
 from geojax.models import Apply, Model, make_apply, shapes
+from geojax.step import init_state
 
 SAMPLE = 1000  # random examples of a split whose lengths stand for all
-TRAINING_COPIES = 5  # of the parameters: the model's own, the trained ones, summed gradients, two moments
 SAMPLING_COPIES = 2  # the model's own, and those with noise
 
 
@@ -47,12 +48,14 @@ def products(config: Any, lengths: np.ndarray) -> float:
 
 def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
     """Fine-tuning an encoder on a task, and scoring it; of a backward pass, twice a forward one."""
-    apply = make_apply(model.config, "classification", data.task.num_labels)
+    apply = settings.training(make_apply(model.config, "classification", data.task.num_labels))
     parameters, operations = shapes(apply), 0.0
     for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
         some = encode(model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length)
         operations += passes * products(model.config, some.lengths) * len(split) / len(some)
-    held = TRAINING_COPIES * size(parameters) + backward(apply, settings.micro_batch, settings.max_length)
+    state = jax.eval_shape(partial(init_state, method=settings.optimizer), parameters)
+    copies = size(state) + 2 * size(parameters)  # those that train and their moments; the model's own, summed gradients
+    held = copies + backward(apply, settings.rows_at_once, settings.max_length)
     return Cost(count(parameters), operations, held)
 
 

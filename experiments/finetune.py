@@ -45,7 +45,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     identity = settings_but(config, CHANGING_NOTHING)
     devices = layout.over_all(config.shard_parameters)
     if devices is not None and len(members) == 1:
-        devices.check(settings.micro_batch)
+        devices.check(settings.rows_at_once)
     with claim(workdir, identity):
         if len(members) > 1:
             warn_of_other_machine(workdir)

@@ -15,8 +15,9 @@ import numpy as np
 
 from configs import lists, schema
 from experiments.once import once, settings_but
-from geojax import checkpoint, folders, micro_batches, models, objectives, pretrain, records
+from geojax import checkpoint, folders, micro_batches, models, objectives, preemption, pretrain, records
 from geojax.errors import InputError
+from geojax.preemption import Preempted
 
 LOG_STEPS = 100
 UNRELATED = ("checkpoint_seconds",)  # settings on which no result depends
@@ -189,6 +190,10 @@ def train(
       state: before the first step.
       take: does the step of a number, the first is 0.
       save: writes the parameters of a snapshot to a folder.
+
+    Raises:
+      InputError: divergence.
+      Preempted: SIGTERM came, and a checkpoint was written.
     """
     kept = snapshots(config)
     found = checkpoint.restore(workdir / "checkpoints", state)
@@ -196,23 +201,28 @@ def train(
     if step == 0 and 0 in kept:
         save(workdir / "model_0", state.params)
     sums, logged, saved = [], time.monotonic(), time.monotonic()
-    while step < config.steps:
-        state, totals = take(state, step)
-        step += 1
-        if step in kept:
-            save(workdir / f"model_{step}", state.params)
-        sums.append(totals)
-        if step % LOG_STEPS == 0 or step == config.steps:
-            # Checkpoints fall on logged steps only, so that a resumed run writes the same steps again, whole.
+    with preemption.deferred() as preempted:
+        while step < config.steps:
+            state, totals = take(state, step)
+            step += 1
+            if step in kept:
+                save(workdir / f"model_{step}", state.params)
+            sums.append(totals)
+            ending = preempted(step)
+            if step % LOG_STEPS and step != config.steps and not ending:
+                continue
+            # Checkpoints fall on logged steps only: what a resumed run has summed up begins behind one.
             record = {"step": step} | ratios(sums) | {"seconds": time.monotonic() - logged}
             sums, logged = [], time.monotonic()
             records.append(workdir / "metrics.jsonl", record)
             log.info("step %d of %d: loss %.3f, accuracy %.3f", step, config.steps, record["loss"], record["accuracy"])
             if not np.isfinite(record["loss"]):
                 raise InputError(f"the loss is {record['loss']} at step {step}: lower --config.learning_rate")
-            if time.monotonic() - saved >= config.checkpoint_seconds or step == config.steps:
+            if ending or time.monotonic() - saved >= config.checkpoint_seconds or step == config.steps:
                 checkpoint.save(workdir / "checkpoints", step, state)
                 saved = time.monotonic()
+            if ending:
+                raise Preempted(f"stopped and saved at step {step} of {config.steps}")
     return state.params
 
 

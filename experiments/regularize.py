@@ -16,13 +16,14 @@ from configs import schema
 from experiments import spaces
 from experiments.once import once, settings_but
 from experiments.pretrain import check_special_tokens, ratios
-from geojax import checkpoint, folders, models, plots, pretrain, records
+from geojax import checkpoint, folders, models, plots, preemption, pretrain, records
 from geojax.errors import InputError
 from geojax.measures import cells, spread
 from geojax.measures.soft import soft_patchiness
 from geojax.models import Apply, Model
 from geojax.models.apply import Params
 from geojax.models.encoder import Hidden
+from geojax.preemption import Preempted
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer
 from geojax.typing import Scalar
@@ -147,7 +148,12 @@ def train(
     penalty: pretrain.Penalty | None,
     assess: Callable[[Params], dict[str, float]],
 ) -> list[dict[str, float]]:
-    """One run from its newest checkpoint on; returns its evaluations."""
+    """One run from its newest checkpoint on; returns its evaluations.
+
+    Raises:
+      InputError: divergence.
+      Preempted: SIGTERM came, and a checkpoint was written.
+    """
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
     state = pretrain.start_from(jax.tree.map(jnp.copy, model.params), schedule)  # a step takes its state's arrays over
     found = checkpoint.restore(folder / "checkpoints", state)
@@ -155,19 +161,24 @@ def train(
     order = {"windows": len(windows), "batch_size": config.batch_size, "seed": config.seed}
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     stops = {round(config.steps * part / config.evaluations) for part in range(1, config.evaluations + 1)}
-    while step < config.steps:
-        batch = windows[pretrain.batch_rows(step, **order)]
-        state, _ = pretrain.train_step(state, batch, key, apply=model.apply, schedule=schedule, penalty=penalty)
-        step += 1
-        if step in stops:
-            record = {"step": step} | assess(state.params)
-            if not math.isfinite(record["loss"]):
-                raise InputError(
-                    f"the loss of run {folder.name} is {record['loss']} at step {step}: lower the strength"
-                )
-            records.append(folder / "metrics.jsonl", record)
-            checkpoint.save(folder / "checkpoints", step, state)
-            log.info("%s, step %d: loss %.3f, measure %.4f", folder.name, step, record["loss"], record["measure"])
+    with preemption.deferred() as preempted:
+        while step < config.steps:
+            batch = windows[pretrain.batch_rows(step, **order)]
+            state, _ = pretrain.train_step(state, batch, key, apply=model.apply, schedule=schedule, penalty=penalty)
+            step += 1
+            ending = preempted(step)
+            if step in stops:
+                record = {"step": step} | assess(state.params)
+                if not math.isfinite(record["loss"]):
+                    raise InputError(
+                        f"the loss of run {folder.name} is {record['loss']} at step {step}: lower the strength"
+                    )
+                records.append(folder / "metrics.jsonl", record)
+                log.info("%s, step %d: loss %.3f, measure %.4f", folder.name, step, record["loss"], record["measure"])
+            if ending or step in stops:
+                checkpoint.save(folder / "checkpoints", step, state)
+            if ending:
+                raise Preempted(f"stopped and saved at step {step} of {config.steps} of run {folder.name}")
     models.save(folder / "model", model.apply, state.params, model.tokenizer)
     # Of steps that a resumed run did again, the last record counts.
     return list({record["step"]: record for record in records.read_lines(folder / "metrics.jsonl")}.values())

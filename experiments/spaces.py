@@ -32,6 +32,8 @@ COLUMNS = (
 def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
     """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
     perturb.check_level(alpha)
+    if not alpha:
+        return model
     return model._replace(params=perturb.add_noise(model.params, alpha, jax.random.key(noise_seed)))
 
 

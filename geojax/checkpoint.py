@@ -37,10 +37,7 @@ def restore(folder: str | PurePath, like: State) -> tuple[int, State] | None:
     """
     if not folders.path(folder).is_dir():
         return None
-    abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None)), like
-    )
-    items = {"state": _args().StandardRestore(abstract), "checksum": _args().JsonRestore()}
+    items = {"state": _args().StandardRestore(jax.tree.map(_abstract, like)), "checksum": _args().JsonRestore()}
     damaged = []
     with _manager(folder) as manager:
         for step in sorted(manager.all_steps(), reverse=True):

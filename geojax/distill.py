@@ -75,4 +75,4 @@ def train_step(
     return descend(state, gradients, schedule), sums
 
 
-eval_step = jax.jit(totals, static_argnames="apply")
+eval_step = jax.jit(totals, static_argnames=("apply", "micro_batch"))

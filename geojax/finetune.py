@@ -23,7 +23,7 @@ from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.glue.metrics import score
 from geojax.glue.tasks import Task
-from geojax.layout import Layout, fetch, in_turn
+from geojax.layout import Layout, device_of, fetch, in_turn, laid
 from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.step import Params, State, Sums, init_state, no_sums, train_step
@@ -42,8 +42,8 @@ class Settings:
       learning_rate: its peak. warmup: the share of the steps over which it rises to that; it falls linearly after it.
       epochs, batch_size: passes over the training set, and examples a step.
       max_length: tokens; longer inputs are truncated.
-      micro_batch: rows that go through the model at once; a step sums their gradients. 0 is what suits the device: 8 on
-        a processor, where short micro-batches save work; all of a step on an accelerator, which they leave idle.
+      micro_batch: rows that go through the model at once; a step sums their gradients. 0 leaves it to the device that
+        trains, `rows_at_once`.
       weight_decay: on kernels and embeddings.
       seed: of a new head, the order of the examples and dropout.
       optimizer: one of `optimizer.OPTIMIZERS`.
@@ -67,12 +67,9 @@ class Settings:
     remat: bool = False
 
     def __post_init__(self):
-        if self.micro_batch == 0:
-            rows = ON_PROCESSOR if jax.default_backend() == "cpu" else self.batch_size
-            object.__setattr__(self, "micro_batch", rows)
-        for name in ("epochs", "batch_size", "max_length", "micro_batch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name, least in (("epochs", 1), ("batch_size", 1), ("max_length", 1), ("micro_batch", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be at least {least}")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate is {self.learning_rate}: it must be a number above 0")
         if not 0 <= self.weight_decay < math.inf:
@@ -84,6 +81,17 @@ class Settings:
         if self.dtype not in DTYPES:
             raise InputError(f"dtype {self.dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
         optimizer.check(self.optimizer, self.weight_decay)
+
+    @property
+    def rows_at_once(self) -> int:
+        """`micro_batch`, or what suits the device: 8 on a processor, where short micro-batches save work; all of a step
+        on an accelerator, which they leave idle.
+        """
+        return self.micro_batch or (ON_PROCESSOR if jax.default_backend() == "cpu" else self.batch_size)
+
+    def record(self) -> dict[str, Any]:
+        """What a result says of the settings it was made with."""
+        return asdict(self) | {"micro_batch": self.rows_at_once}
 
     def steps(self, examples: int) -> int:
         """Optimizer steps on so many examples; the last, smaller batch of an epoch counts."""
@@ -176,10 +184,10 @@ def finetune(
     """
     encoded = prepared(model, data, settings, encoded)
     if layout is not None:
-        layout.check(settings.micro_batch)
+        layout.check(settings.rows_at_once)
     start = time.monotonic()
     train = partial(_train, model, encoded.train, settings, layout, checkpoint_seconds, progress)
-    with enough_memory(settings.micro_batch, settings.max_length):
+    with enough_memory(settings.rows_at_once, settings.max_length):
         if workdir is None:
             state, first = train(None)
         else:
@@ -189,7 +197,7 @@ def finetune(
                 state, first = train(folder / "checkpoints")
         total = int(jax.block_until_ready(state).step)
         seconds = time.monotonic() - start
-        result = scored(model.apply, state.params, data.task, encoded.dev, layout) | asdict(settings)
+        result = scored(model.apply, state.params, data.task, encoded.dev, layout) | settings.record()
     result |= pace(len(encoded.train), settings, total, first, seconds)
     params = state.params if layout is None else fetch(state.params)
     return params, result | {"seconds": time.monotonic() - start}
@@ -246,16 +254,23 @@ def _train(
 
     def batches(first: int) -> Iterator[list[Batch]]:
         for rows in rows_of_steps(len(train), settings, first):
-            found = train.micro_batches(rows, settings.micro_batch)
+            found = train.micro_batches(rows, settings.rows_at_once)
             yield found if layout is None else [layout.batch(batch) for batch in found]
 
     def take(state: State, sums: Sums, micro_batches: list[Batch]) -> tuple[State, Sums, Any]:
         return train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer, layout)
 
-    params = model.params if layout is None else layout.place(model.params)
-    state, sums = init_state(params, settings.optimizer, layout), no_sums(params, layout)
-    del params
-    return loop(take, batches, state, sums, total, checkpoint_seconds, progress, folder)
+    def begin() -> State:
+        params = model.params if layout is None else layout.place(model.params)
+        return init_state(params, settings.optimizer, layout)
+
+    def empty(state: State) -> Sums:
+        return no_sums(state.params, layout)
+
+    shapes = jax.eval_shape(partial(init_state, method=settings.optimizer), model.params)
+    device = device_of(model.params) if layout is None else None
+    like = laid(shapes, layout.sharding if layout else lambda _: device)
+    return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
 
 
 def rows_of_steps(examples: int, settings: Settings, first: int) -> Iterator[Int[np.ndarray, "rows"]]:

@@ -4,14 +4,15 @@ The losses are those of one device up to rounding: the cut is not part of the su
 place of an entry. XLA adds what the devices exchange.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from geojax.errors import InputError
 from geojax.sharding import data_mesh
@@ -92,6 +93,17 @@ def on_host() -> AbstractContextManager[None]:
         return jax.default_device(jax.local_devices(backend="cpu")[0])
     except RuntimeError:  # JAX_PLATFORMS leaves the host out
         return nullcontext()
+
+
+def laid(shapes: Tree, sharding: Callable[[Any], Sharding]) -> Tree:
+    """Shapes of arrays, each with where such an array is to lie."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding(leaf)), shapes)
+
+
+def device_of(params: Any) -> Sharding:
+    """Where jit puts what it makes of these arrays: on the device that they were put on, or on the default one."""
+    put = [leaf for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array) and leaf.committed]
+    return (put[0] if put else jnp.zeros(())).sharding
 
 
 def in_turn(layout: Layout | None, tree: Tree) -> Tree:

@@ -19,8 +19,9 @@ Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a
 def loop(
     take: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
     batches: Callable[[int], Iterator[Any]],
-    state: Any,
-    sums: Any,
+    begin: Callable[[], Any],
+    empty: Callable[[Any], Any],
+    like: Any,
     total: int,
     checkpoint_seconds: float,
     progress: Progress | None,
@@ -31,7 +32,9 @@ def loop(
     Args:
       take: a step, `take(state, sums, batch) -> (state, sums, loss)`.
       batches: the batches from a step on.
-      state, sums: before the first step; consumed.
+      begin: makes the state before the first step, unless one was saved: both at once need not fit in memory.
+      empty: the sums before a step from a state on.
+      like: the state's `jax.ShapeDtypeStruct`s, with what they lie on.
       total: the number of steps.
       checkpoint_seconds, progress: as in `finetune`.
       folder: of the checkpoints; None keeps none.
@@ -39,10 +42,9 @@ def loop(
     Raises:
       Preempted: SIGTERM came, and a checkpoint was written.
     """
-    first = 0
-    restored = None if folder is None else checkpoint.restore(folder, state)
-    if restored is not None:
-        first, state = restored
+    restored = None if folder is None else checkpoint.restore(folder, like)
+    first, state = restored or (0, begin())
+    sums = empty(state)
     saved = time.monotonic()
     with deferred() if folder is not None else nullcontext(lambda _: False) as preempted:
         for step, batch in enumerate(batches(first), first + 1):

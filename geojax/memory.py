@@ -11,13 +11,15 @@ import numpy as np
 
 from geojax import step
 from geojax.glue.encode import Encoded
+from geojax.sharding import devices_of
 
 SHARE = 0.8  # of what is free: allocators leave gaps, and others use the machine
 CGROUPS = Path("/sys/fs/cgroup")
-CONTAINER = (  # limit and use, in the two versions of control groups
-    (CGROUPS / "memory.max", CGROUPS / "memory.current"),
-    (CGROUPS / "memory" / "memory.limit_in_bytes", CGROUPS / "memory" / "memory.usage_in_bytes"),
+CONTAINER = (  # limit, use and what the use is of, in the two versions of control groups
+    tuple(CGROUPS / name for name in ("memory.max", "memory.current", "memory.stat")),
+    tuple(CGROUPS / "memory" / f"memory.{name}" for name in ("limit_in_bytes", "usage_in_bytes", "stat")),
 )
+CACHED = "inactive_file"  # of files that were read, counted as used and given up when memory is asked for
 
 
 class Estimate(NamedTuple):
@@ -46,7 +48,7 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
     """
     devices = jax.local_devices() if devices is None else devices
     apply = settings.training(model.apply)
-    batch = train.batch(np.arange(1), settings.micro_batch, train.ladder[-1])
+    batch = train.batch(np.arange(1), settings.rows_at_once, train.ladder[-1])
     state = jax.eval_shape(lambda params: step.init_state(params, settings.optimizer), model.params)
     sums = jax.eval_shape(step.no_sums, model.params)
     parts = (
@@ -60,12 +62,29 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
 
 
 def share(count: int, fitting: int, devices: int) -> int:
-    """How many of `count` train at once where so many fit: at least one, in runs of like size, evenly over devices."""
-    fitting = max(1, fitting)
-    even = math.ceil(count / math.ceil(count / fitting))
-    if even <= devices:
-        return even
-    return min(devices * math.ceil(even / devices), fitting - fitting % devices)
+    """How many of `count` train at once, and the rest of them behind these.
+
+    Args:
+      count: members in all.
+      fitting: how many the memory of all devices holds, the same on each; one is tried in any case.
+      devices: a run lies over those of them that divide its members.
+
+    Returns:
+      Of the numbers whose runs all fit the one with which a device trains the fewest members one after the other, in
+      the fewest runs, of the most like size.
+    """
+
+    def on_each(members: int) -> int:
+        return members // devices_of(members, devices) if members else 0
+
+    def fits(members: int) -> bool:
+        return members <= max(1, fitting) and on_each(members) <= max(1, fitting // devices)
+
+    def cost(at_once: int) -> tuple[int, int, int]:
+        runs, rest = divmod(count, at_once)
+        return runs * on_each(at_once) + on_each(rest), runs + bool(rest), at_once
+
+    return min((n for n in range(1, count + 1) if fits(n) and fits(count % n)), key=cost)
 
 
 def free_bytes(devices: Sequence[Any]) -> int:
@@ -80,9 +99,10 @@ def host_bytes() -> int:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         found += [1024 * int(line.split()[1]) for line in meminfo.read_text().splitlines() if "MemAvailable" in line]
-    for limit, used in CONTAINER:
+    for limit, used, facts in CONTAINER:
         if limit.exists() and limit.read_text().strip().isdigit():
-            found.append(int(limit.read_text()) - int(used.read_text()))
+            cached = dict(line.split() for line in facts.read_text().splitlines()).get(CACHED, 0)
+            found.append(int(limit.read_text()) - int(used.read_text()) + int(cached))
     return max(0, min(found))
 
 

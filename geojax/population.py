@@ -24,6 +24,7 @@ from geojax.errors import InputError
 from geojax.finetune import Settings, dropout_key, pace, prepared, rows_of_steps, scored
 from geojax.glue.data import TaskData, digest
 from geojax.glue.encode import Batch, Encoded, EncodedTask, encode_task
+from geojax.layout import laid
 from geojax.loop import Progress, enough_memory, loop
 from geojax.optimizer import Rates
 from geojax.sharding import member_shardings
@@ -75,7 +76,7 @@ def finetune_population(
     encoded = _encoded(members)
     start = time.monotonic()
     train = partial(_train, members, [task.train for task in encoded], checkpoint_seconds, progress)
-    with enough_memory(members[0].settings.micro_batch, members[0].settings.max_length):
+    with enough_memory(members[0].settings.rows_at_once, members[0].settings.max_length):
         if workdir is None:
             state, begun = train(None)
         else:
@@ -95,7 +96,7 @@ def finetune_population(
                 result = scored(member.model.apply, jax.device_put(own), member.data.task, task.dev)
             except InputError:  # its last step made the outputs infinite
                 result["diverged_at"] = total
-        result |= asdict(member.settings) | {"population": len(members)}
+        result |= member.settings.record() | {"population": len(members)}
         result |= pace(len(task.train), member.settings, total, begun, seconds)
         found.append((own, result | {"seconds": seconds + time.monotonic() - scoring}))
     return found
@@ -165,7 +166,7 @@ def _train(
     def batches(first: int) -> Iterator[tuple[int, list[Placed]]]:
         rows = [rows_of_steps(len(train), own, first) for train, own in zip(trains, settings, strict=True)]
         for number, indices in enumerate(zip(*rows, strict=True), first):
-            found = micro_batches(trains, indices, settings[0].micro_batch, same)
+            found = micro_batches(trains, indices, settings[0].rows_at_once, same)
             yield number, jax.device_put(found, everywhere if same else along)
 
     def take(state: State, sums: Sums, batch: tuple[int, list[Placed]]) -> tuple[State, Sums, Any]:
@@ -174,11 +175,19 @@ def _train(
             sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same)
         return update(state, sums, rates, number, method, along)
 
-    def stack(*leaves: Array) -> Array:
-        return jax.device_put(jnp.stack(leaves), along)
+    def begin() -> State:
+        stacked = jax.tree.map(
+            lambda *leaves: jax.device_put(jnp.stack(leaves), along), *(member.model.params for member in members)
+        )
+        return start(stacked, method, along)
 
-    stacked = partial(jax.tree.map, stack, *(member.model.params for member in members))
-    return loop(take, batches, *start(stacked(), method, along), total, checkpoint_seconds, progress, folder)
+    def empty(state: State) -> Sums:
+        return no_sums(state.params, along)
+
+    one = jax.eval_shape(partial(step.init_state, method=method), members[0].model.params)
+    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
+    like = laid(stacked, lambda _: along)
+    return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
 
 
 def micro_batches(
@@ -200,10 +209,15 @@ def micro_batches(
 
 
 @partial(jax.jit, static_argnames=("method", "along"), donate_argnames="params")
-def start(params: Params, method: str, along: NamedSharding) -> tuple[State, Sums]:
-    """State and sums of all members before the first step."""
-    found = jax.vmap(partial(step.init_state, method=method))(params), jax.vmap(step.no_sums)(params)
-    return jax.lax.with_sharding_constraint(found, along)
+def start(params: Params, method: str, along: NamedSharding) -> State:
+    """The state of all members before the first step."""
+    return jax.lax.with_sharding_constraint(jax.vmap(partial(step.init_state, method=method))(params), along)
+
+
+@partial(jax.jit, static_argnames="along")
+def no_sums(params: Params, along: NamedSharding) -> Sums:
+    """The sums of all members over no row."""
+    return jax.lax.with_sharding_constraint(jax.vmap(step.no_sums)(params), along)
 
 
 @partial(jax.jit, static_argnames=("apply", "same"), donate_argnames="sums")

@@ -74,8 +74,9 @@ def surfaced() -> Iterator[None]:
 def deferred() -> Iterator[Callable[[int], bool]]:
     """While the block runs SIGTERM raises nothing: `came(step)`, asked once in each step, tells when to save and go.
 
-    Several processes that run the same steps are told in the same step, whichever of them got the signal. In a thread
-    other than the main one, which gets no signals, it never came.
+    One that comes behind the last question is sent again when the block ends. Several processes that run the same steps
+    are told in the same step, whichever of them got the signal. In a thread other than the main one, which gets no
+    signals, it never came.
     """
     if processes.several():
         from jax.experimental import multihost_utils
@@ -84,9 +85,17 @@ def deferred() -> Iterator[Callable[[int], bool]]:
     elif threading.current_thread() is not threading.main_thread():
         yield lambda step: False
     else:
-        came = threading.Event()
+        came, told = threading.Event(), threading.Event()
+
+        def ask(step: int) -> bool:
+            if came.is_set():
+                told.set()
+            return told.is_set()
+
         before = signal.signal(signal.SIGTERM, lambda *_: came.set())
         try:
-            yield lambda step: came.is_set()
+            yield ask
         finally:
             signal.signal(signal.SIGTERM, before)
+        if came.is_set() and not told.is_set():
+            signal.raise_signal(signal.SIGTERM)

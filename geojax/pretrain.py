@@ -7,7 +7,7 @@ Text is one stream of tokens, cut into windows that are all full: [CLS] and `len
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import jax
@@ -26,7 +26,7 @@ from geojax.optimizer import decayed
 from geojax.typing import Key, Scalar
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNKNOWN, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
+PAD, _, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
 MASKED_FRACTION = 0.15
 WEIGHT_DECAY = 0.01
 
@@ -100,7 +100,7 @@ def batch_rows(step: int, *, windows: int, batch_size: int, seed: int) -> np.nda
     return _order(windows, seed, epoch)[index * batch_size : (index + 1) * batch_size]
 
 
-@cache
+@lru_cache(maxsize=2)
 def _order(windows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(windows)
 

@@ -43,14 +43,18 @@ def shard_rows(points: Any, mask: Any = None, mesh: Mesh | None = None) -> tuple
     return jax.device_put(points, sharding), jax.device_put(mask, sharding)
 
 
+def devices_of(count: int, devices: int) -> int:
+    """Over how many of these devices so many members lie: the most that divide them."""
+    return max(n for n in range(1, devices + 1) if count % n == 0)
+
+
 def member_shardings(count: int, devices: Sequence[Any] | None = None) -> tuple[NamedSharding, NamedSharding]:
     """Where the arrays [count, ...] of a population lie, and where what its members share lies.
 
     Args:
-      count: members; they are shared out evenly, over the most devices that divide them.
+      count: members; they are shared out evenly, over `devices_of` them.
       devices: None takes all of this process.
     """
     devices = jax.local_devices() if devices is None else devices
-    size = max(n for n in range(1, len(devices) + 1) if count % n == 0)
-    mesh = data_mesh(devices[:size])
+    mesh = data_mesh(devices[: devices_of(count, len(devices))])
     return NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())

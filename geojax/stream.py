@@ -1,4 +1,4 @@
-"""All layers of a model measured in one pass over its sequences, in memory that does not grow with their number."""
+"""All layers of a model measured in one pass over its sequences: of their vectors a sample and the moments are kept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +62,7 @@ def sample(
     Raises:
       InputError: as in `latent.sample`, and a sample without points.
 
-    Memory: 4 d (points + 2 d) bytes a layer, beside one batch of activations.
+    Memory: 4 d (points + 2 d) bytes a layer, beside one batch of activations and some 300 bytes a token of the texts.
     """
     if points < 1:
         raise InputError(f"points is {points}: a sample keeps at least 1")

@@ -29,7 +29,8 @@ def main():
 
     model, (along, _) = encoder(), member_shardings(8)
     stacked = jax.tree.map(lambda leaf: jax.device_put(jnp.stack([leaf] * 8), along), model.params)
-    state, sums = population.start(stacked, "adamw", along)
+    state = population.start(stacked, "adamw", along)
+    sums = population.no_sums(state.params, along)
     ids = np.ones((4, 12), np.int32)
     train = Encoded(ids, np.zeros_like(ids), np.full(4, 12), np.zeros(4, np.int32), (12,), 0)
     batch = population.micro_batches([train] * 8, [np.arange(4)] * 8, 4, same=False)[0]

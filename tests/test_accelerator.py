@@ -86,7 +86,7 @@ def test_losses_of_fine_tuning():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_step_is_one_micro_batch_and_runs_have_the_same_bits(dtype):
     settings = Settings(max_length=64, learning_rate=5e-4, epochs=10, dtype=dtype)
-    assert settings.micro_batch == settings.batch_size
+    assert settings.rows_at_once == settings.batch_size
     first, second = tuned(settings), tuned(settings)
     assert first[0][-10:].mean() < 0.8 * first[0][:10].mean()
     assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (first[1], second[1])), strict=True))

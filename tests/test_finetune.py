@@ -1,6 +1,8 @@
 """Fine-tuning: the step against its definition, determinism, resumption, few compilations."""
 
+import contextlib
 import dataclasses
+import gc
 import math
 import random
 from pathlib import Path
@@ -120,8 +122,8 @@ def test_bad_settings(field, value, message):
 @pytest.mark.parametrize(("backend", "rows"), [("cpu", 8), ("gpu", 24), ("tpu", 24)])
 def test_a_micro_batch_is_what_suits_the_device_unless_it_is_given(monkeypatch, backend, rows):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    assert Settings(batch_size=24).micro_batch == rows
-    assert Settings(batch_size=24, micro_batch=3).micro_batch == 3
+    assert Settings(batch_size=24).rows_at_once == rows
+    assert Settings(batch_size=24, micro_batch=3).rows_at_once == 3
 
 
 def test_settings_that_do_not_fit_the_model():
@@ -160,6 +162,32 @@ def test_a_run_that_was_saved_at_its_end_trains_no_more(tmp_path):
     expected, first = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0.0)
     params, again = finetune.finetune(model, data, SETTINGS, workdir=tmp_path, progress=stop_at(1))
     assert same(params, expected) and again["score"] == first["score"] and again["resumed_at"] == again["steps"]
+
+
+def test_a_micro_batch_left_to_the_device_does_not_bind_a_run_to_it(monkeypatch, tmp_path):
+    model, data, settings = stand_in(), task_data(), dataclasses.replace(SETTINGS, micro_batch=0)
+    with pytest.raises(Stopped):
+        finetune.finetune(model, data, settings, workdir=tmp_path, checkpoint_seconds=0.0, progress=stop_at(4))
+    monkeypatch.setattr(finetune, "ON_PROCESSOR", 16)  # as on another device
+    _, result = finetune.finetune(model, data, settings, workdir=tmp_path)
+    assert result["resumed_at"] == 3 and result["micro_batch"] == 16
+
+
+def test_a_resumed_run_holds_as_many_arrays_as_a_fresh_one(tmp_path):
+    model, data, held = stand_in(), task_data(), []
+
+    def count(step, total, loss):
+        held.append(sum(array.nbytes for array in jax.live_arrays()))
+        stop_at(4)(step, total, loss)
+
+    for _ in range(2):
+        gc.collect()
+        before = sum(array.nbytes for array in jax.live_arrays())
+        with contextlib.suppress(Stopped):
+            finetune.finetune(model, data, SETTINGS, workdir=tmp_path, checkpoint_seconds=0.0, progress=count)
+        held[-1] -= before
+    fresh, resumed = held[3], held[-1]
+    assert resumed <= fresh
 
 
 def test_a_changed_setting_or_model_is_refused(tmp_path):

@@ -57,7 +57,7 @@ def test_losses_are_those_of_pytorch(name, minilm, tmp_path):
     rows = [order[place * ROWS : (place + 1) * ROWS] for place in range(STEPS)]
     state, sums, losses = step.init_state(params), step.no_sums(params), []
     rates = step.Rates(*np.float32([settings.learning_rate, 0.0, STEPS]))
-    for batch in [train.micro_batches(index, settings.micro_batch) for index in rows]:
+    for batch in [train.micro_batches(index, settings.rows_at_once) for index in rows]:
         state, sums, loss = step.train_step(apply, state, sums, batch, rates, jax.random.key(0))
         losses.append(float(loss))
     expected = their_losses(tmp_path, [train.batch(index, ROWS) for index in rows], settings, data.task.regression)

@@ -5,12 +5,14 @@ import random
 from types import SimpleNamespace
 
 import eight_devices
+import hypothesis
 import jax
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from stand_ins import SETTINGS, Letters, Stopped, kill_and_return, same, stand_in, stop_at, task_data
 
-from geojax import finetune, memory, perturb, population
+from geojax import finetune, memory, perturb, population, sharding
 from geojax.errors import InputError
 from geojax.finetune import Settings
 from geojax.models import EncoderConfig, init, make_apply
@@ -186,13 +188,23 @@ def test_members_lie_over_as_many_devices_as_divide_them():
         (10, 0, 1, 1),
         (6, 100, 8, 6),
         (16, 100, 8, 16),
-        (20, 17, 8, 16),
-        (9, 100, 8, 16),
+        (20, 17, 8, 12),  # two on each of six devices, then one on each of eight
+        (9, 100, 8, 5),  # and four: as nine they would lie on three devices
         (3, 1, 8, 1),
+        (5, 10, 4, 3),  # as five they would lie on one device, which holds two
+        (13, 12, 4, 9),
     ],
 )
 def test_how_many_train_at_once(count, fitting, devices, expected):
     assert memory.share(count, fitting, devices) == expected
+
+
+@hypothesis.given(count=st.integers(1, 40), each=st.integers(0, 12), devices=st.integers(1, 8))
+def test_every_run_of_a_population_fits_on_its_devices(count, each, devices):
+    at_once = memory.share(count, each * devices, devices)
+    assert 1 <= at_once <= count
+    for members in {at_once, count % at_once} - {0}:
+        assert members // sharding.devices_of(members, devices) <= max(1, each)
 
 
 @pytest.mark.slow

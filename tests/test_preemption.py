@@ -176,3 +176,9 @@ def test_the_command_goes_on_after_sigterm(tmp_path):
     ), log
     assert ends([start(line)])[0] == [0]
     assert records.read_json(Path(tmp_path / "run" / "result.json"))["resumed_at"] > 3
+
+
+def test_a_signal_behind_the_last_question_is_not_lost(handled):
+    with pytest.raises(preemption.Preempted, match="asked to end by SIGTERM"), preemption.deferred() as came:
+        assert not came(1)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,5 +1,8 @@
 """Pre-training: windows, masks, the loss, and a run that is killed and goes on."""
 
+import os
+import signal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +14,7 @@ from configs import schema
 from experiments import pretrain as experiment
 from geojax import models, pretrain, records
 from geojax.errors import InputError
+from geojax.preemption import Preempted
 
 VOCABULARY, LENGTH = 40, 20
 CONFIG = models.EncoderConfig(
@@ -282,3 +286,27 @@ def test_text_that_is_absent_is_named(config, tmp_path, setting, files):
     setattr(config, setting, files)
     with pytest.raises(InputError, match=rf"no text at '?{files}'?: give files with --config\.{setting}=FILE"):
         experiment.run(config, tmp_path / "out")
+
+
+def test_sigterm_saves_the_step_and_the_rest_follows(config, tmp_path):
+    """The run goes on from the step of the signal, wherever that was, and ends with the same model."""
+    experiment.run(config, tmp_path / "alone")
+    take, seen = pretrain.train_step, []
+
+    def step(state, *batch, **options):
+        seen.append(int(state.step))
+        if seen[-1] == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take(state, *batch, **options)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Preempted, match="stopped and saved at step 5 of 8"):
+        patch.setattr(pretrain, "train_step", step)
+        experiment.run(config, tmp_path / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "train_step", step)
+        experiment.run(config, tmp_path / "out")
+    assert seen == list(range(config.steps))
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("alone", "out")]
+    assert weights[0] == weights[1]
+    steps = [record["step"] for record in records.read_lines(tmp_path / "out" / "metrics.jsonl")]
+    assert steps == [2, 4, 5, 6, 8]

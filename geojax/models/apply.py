@@ -46,8 +46,8 @@ class Apply:
 
     Attributes:
       config, head, num_labels, pooler: the architecture.
-      dtype: of the layers' activations. In bfloat16, embeddings, LayerNorm statistics, softmax, pooler and head still
-        are float32, and so are parameters and gradients.
+      dtype: of the layers' activations. In bfloat16, embeddings, LayerNorm, softmax, pooler and head still are float32,
+        and so are parameters and gradients.
       remat: whether the backward pass computes each layer again, in place of keeping what is inside it.
 
     Args:
@@ -79,7 +79,7 @@ class Apply:
         if input_ids.shape[1] > self.config.max_length:
             raise InputError(f"{input_ids.shape[1]} tokens exceed the model's {self.config.max_length} positions")
         graph, state = _abstract(self)
-        encoder = jax.tree.map(lambda leaf: jnp.asarray(leaf, self.dtype), params["encoder"])
+        encoder = jax.tree_util.tree_map_with_path(partial(_cast, self.dtype), params["encoder"])
         nnx.replace_by_pure_dict(state, params | {"encoder": encoder})
         model, style = nnx.merge(graph, state), self.config.architecture
         seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
@@ -109,6 +109,11 @@ class Apply:
         elif self.head == "causal_lm":
             outputs["logits"] = states[-1] @ params["embeddings"]["word_embeddings"]["embedding"].T
         return outputs
+
+
+def _cast(dtype: Dtype, path: tuple[Any, ...], leaf: Array) -> Array:
+    """A parameter of the layers in the type of their activations; those of LayerNorm stay as they are."""
+    return leaf if path[-2].key.endswith("layer_norm") else jnp.asarray(leaf, dtype)
 
 
 def _feature(name: str, last: Float[Array, "B T d"], mask: Shaped[Array, "B T"]) -> Float[Array, "B d"]:

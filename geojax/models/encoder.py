@@ -38,9 +38,16 @@ def linear(
     return nnx.Linear(inputs, outputs, use_bias=bias, kernel_init=jax.nn.initializers.normal(deviation), rngs=rngs)
 
 
-def layer_norm(config: EncoderConfig, rngs: nnx.Rngs, width: int | None = None) -> nnx.LayerNorm:
+class LayerNorm(nnx.LayerNorm):
+    """Layer normalisation in the type of its scale and bias; what it gives has that of its input."""
+
+    def __call__(self, x: Array) -> Array:
+        return super().__call__(x).astype(x.dtype)
+
+
+def layer_norm(config: EncoderConfig, rngs: nnx.Rngs, width: int | None = None) -> LayerNorm:
     """Layer normalisation with a two-pass variance: the one-pass form cancels when the mean is large."""
-    return nnx.LayerNorm(width or config.hidden_size, epsilon=config.layer_norm_eps, use_fast_variance=False, rngs=rngs)
+    return LayerNorm(width or config.hidden_size, epsilon=config.layer_norm_eps, use_fast_variance=False, rngs=rngs)
 
 
 class Embeddings(nnx.Module):

@@ -214,3 +214,18 @@ def test_bfloat16_reaches_the_layers_alone(family):
     assert reductions and all(":f32[" in line for line in reductions)
     gradients = jax.eval_shape(jax.grad(lambda params: jnp.sum(half(params, batch)["logits"])), model.params)
     assert {leaf.dtype for leaf in jax.tree.leaves(gradients)} == {np.dtype("float32")}
+
+
+def test_the_scales_of_layer_norm_are_not_rounded_to_bfloat16():
+    model = load(DATA / "random-bert")
+    batch, _ = reference(DATA / "random-bert" / "reference.npz")
+    half = dataclasses.replace(model.apply, dtype="bfloat16")
+
+    def hidden_at(scale):
+        params = jax.tree.map(lambda leaf: leaf, model.params)
+        params["encoder"]["0"]["layer_norm"]["scale"] = jnp.full_like(
+            params["encoder"]["0"]["layer_norm"]["scale"], scale
+        )
+        return np.asarray(half(params, batch)["hidden_states"][1], np.float32)
+
+    assert (hidden_at(1.0) != hidden_at(1.003)).any()  # in bfloat16 both scales are 1
