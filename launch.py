@@ -54,6 +54,11 @@ WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of t
 UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
 COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
 LEDGER = flags.DEFINE_string("ledger", None, "file with a line a unit: results are taken from it, and added to it")
+LEAST = {  # of settings that mean the same in every experiment that has them
+    **dict.fromkeys(("seed", "max_sequences", "max_points", "train_examples", "resamples", "groups"), 0),
+    **dict.fromkeys(("layers", "heads", "hidden_size", "batch_size", "epochs", "draws", "quantizer_seeds"), 1),
+    **dict.fromkeys(("length", "codebook_size"), 2),
+}
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -91,7 +96,7 @@ def help_text(path: Path | None) -> str:
     """What can be run; for a config, what it does and what each of its fields means."""
     if path is None:
         rows = [
-            f"  configs/{file.name:<16}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
+            f"  configs/{file.name:<17}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
             for file in configs()
         ]
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
@@ -122,7 +127,7 @@ def parse(argv: list[str]) -> list[str]:
     if path is None:
         fail("no --config given; python launch.py --help lists the experiments")
     fields = [field.name for field in dataclasses.fields(defaults(path))]
-    for name in re.findall(r"^--config\.([^=]*)", "\n".join(argv), re.MULTILINE):
+    for name in re.findall(r"^--config\.([^=\n]*)", "\n".join(argv), re.MULTILINE):
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)
             fail(
@@ -239,11 +244,20 @@ def join() -> None:
             fail(f"the processes of this run do not find each other: {str(error).splitlines()[0]}")
 
 
+def refuse_numbers(config: Any) -> None:
+    """Ends, before anything slow, where a whole number lies below what any experiment can take."""
+    for name, least in LEAST.items():
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value < least:
+            fail(f"{name} is {value}: it must be at least {least}")
+
+
 def run(config: Any, path: Path) -> None:
     """Does what the flags say: the whole experiment, some of its units, or an estimate of them."""
     from geojax import folders
 
     refuse_flags(config, path)
+    refuse_numbers(config)
     workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
     experiment = importlib.import_module(f"experiments.{config.experiment}")
     if DRY_RUN.value:

@@ -8,6 +8,13 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip(" \t'\"") for piece in text.strip(" \t()[]").split(",")) if part)
 
 
+def integers(text: str) -> tuple[int, ...]:
+    """The whole numbers in a comma list."""
+    if broken := [value for value in numbers(text) if value != int(value)]:
+        raise InputError(f"{text!r} has {broken[0]:g} where a whole number is needed")
+    return tuple(map(int, numbers(text)))
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """The numbers in a comma list."""
     try:

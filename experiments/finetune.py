@@ -46,6 +46,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     devices = layout.over_all(config.shard_parameters)
     if devices is not None and len(members) == 1:
         devices.check(settings.rows_at_once)
+    need_no_model(workdir / "model", workdir)
     with claim(workdir, identity):
         if len(members) > 1:
             warn_of_other_machine(workdir)
@@ -85,6 +86,12 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     if processes.leads():
         dev = result["dev"].items()
         print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in dev))
+
+
+def need_no_model(folder: PurePath, workdir: PurePath) -> None:
+    """Refuses to begin where the model that is written would replace another one."""
+    if (folder / "config.json").exists() and not (workdir / "settings.json").exists():
+        raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
 def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cost]:

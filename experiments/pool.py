@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from configs.lists import names, numbers
+from configs.lists import integers, names, numbers
 from configs.schema import Study
 from experiments.once import settings_but
 from experiments.sweeps import Unit
@@ -66,7 +66,7 @@ class Pool:
           InputError: nothing named, a level that is no percentage, a value given twice, GLUE mixed with miniatures.
         """
         bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
-        seeds = tuple(int(seed) for seed in numbers(config.noise_seeds))
+        seeds = integers(config.noise_seeds)
         named = {"model": [Path(base).name for base in bases], "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
         for what, values in named.items():
             if not values:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.lists import names, numbers
+from configs.lists import integers, names, numbers
 from configs.schema import Finetune
 from experiments import finetune
 from geojax import memory, models, processes, records
@@ -39,12 +39,13 @@ def members(config: Finetune) -> dict[str, Finetune]:
     lists = {
         "model": (config.model,) if one_model else names(config.model),
         "alpha": numbers(config.alphas) or (config.alpha,),
-        "noise_seed": tuple(map(int, numbers(config.noise_seeds))) or (config.noise_seed,),
-        "seed": tuple(map(int, numbers(config.seeds))) or (config.seed,),
+        "noise_seed": integers(config.noise_seeds) or (config.noise_seed,),
+        "seed": integers(config.seeds) or (config.seed,),
         "learning_rate": numbers(config.learning_rates) or (config.learning_rate,),
     }
     if all(len(values) == 1 for values in lists.values()):
-        lists["seed"] = tuple(range(config.seed, config.seed + max(1, config.population)))
+        (first,) = lists["seed"]
+        lists["seed"] = tuple(range(first, first + max(1, config.population)))
     for what, values in lists.items():
         shown = [Path(value).name for value in values] if what == "model" else values
         if len(set(shown)) < len(values):

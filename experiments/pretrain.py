@@ -79,7 +79,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
 
 def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
     """The steps after which the model is kept."""
-    steps = [int(step) for step in lists.numbers(config.snapshots)]
+    steps = lists.integers(config.snapshots)
     if wrong := [step for step in steps if not 0 <= step < config.steps]:
         raise InputError(f"there is no snapshot after step {wrong[0]}: choose from 0 to {config.steps - 1}")
     return frozenset(steps)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from configs.lists import names, numbers
+from configs.lists import integers, names
 from configs.schema import Replication
 from experiments import pretrain, recipes, replication_tables, spaces, sweeps
 from experiments.finetune import environment, settings_of
@@ -82,7 +82,7 @@ class Plan:
         self.config, self.workdir = config, workdir
         self.tasks = tuple(glue.find(task).name for task in names(config.tasks))
         self.outcome = tuple(glue.find(task).name for task in names(config.outcome))
-        self.seeds = tuple(int(seed) for seed in numbers(config.seeds))
+        self.seeds = integers(config.seeds)
         if missing := [task for task in self.outcome if task not in self.tasks]:
             raise InputError(f"the outcome is of {missing[0]}, which is not among the tasks {config.tasks}")
         if not self.seeds or config.population < 1:

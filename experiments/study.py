@@ -44,6 +44,7 @@ def sweep(config: Study, workdir: Path) -> Sweep:
         worker=partial(Worker, config, pool),
         collect=partial(summary.write, config, pool),
         headline=headline,
+        places=("data_dir", "hub", "sequences"),
     )
 
 

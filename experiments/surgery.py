@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 
 from configs import schema
+from experiments.finetune import need_no_model
 from geojax import models, records
 from geojax.claim import claim
 from geojax.errors import InputError
@@ -25,6 +26,7 @@ def run(config: schema.Surgery, workdir: Path) -> None:
         raise InputError(f"operation {config.operation!r} is unknown: choose one of {', '.join(OPERATIONS)}")
     if (config.operation == "transplant") != bool(config.donor):
         raise InputError("transplant, and no other operation, takes the embeddings of a donor: --config.donor=MODEL")
+    need_no_model(workdir, workdir)
     settings = dataclasses.asdict(config)
     with claim(workdir, settings):
         if (workdir / "result.json").exists():

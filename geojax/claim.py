@@ -19,6 +19,8 @@ from geojax.processes import leads, together
 BEAT_SECONDS = 20.0  # how often the owner of a folder in a store says that it lives
 POLL_SECONDS = 1.0  # how often one that waits looks again
 DEAD_SECONDS = 120.0  # after so long a silence another process takes the folder over
+SETTINGS = "settings.json"
+BEFORE_WORK = {SETTINGS, "environment.json", ".lock", ".owners"}  # what a folder holds in which nothing was done yet
 
 
 class InUse(InputError):
@@ -29,7 +31,8 @@ class InUse(InputError):
 def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, wait: bool = False) -> Iterator[None]:
     """Holds a work folder while the block runs, and ties it to `settings`, kept in its `settings.json`.
 
-    Of several processes that run one computation the first holds it for all; each of them calls this.
+    An InputError before anything was done leaves the folder free for other settings. Of several processes that run one
+    computation the first holds it for all; each of them calls this.
 
     Args:
       folder: made if absent.
@@ -40,22 +43,29 @@ def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, 
       InUse: another process works in the folder.
       InputError: it was begun with other settings, which the message names, or its file system has no locks.
     """
-    folder = folders.path(folder)
+    folder, begun = folders.path(folder), False
+    path = folder / SETTINGS
     with ExitStack() as held:
         with together(InputError):
             if leads():
                 folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(_owned(folder, wait) if folders.is_remote(folder) else _locked(folder, wait))
-                path = folder / "settings.json"
                 if settings is not None and path.exists():
                     _compare(folder, records.read_json(path), json.loads(json.dumps(settings)))
                 elif settings is not None:
                     records.write_json(path, settings)
+                    begun = True
         with together(InputError):
-            if settings is not None and not (folder / "settings.json").exists():
+            if settings is not None and not path.exists():
                 raise InputError(f"a process on {socket.gethostname()} does not see {folder}: take a folder that all "
                                  "hosts share")  # fmt: skip
-        yield
+        try:
+            yield
+        except InputError:
+            found = folders.names(folder) if folders.is_remote(folder) else os.listdir(folder)
+            if begun and BEFORE_WORK.issuperset(found):
+                path.unlink()
+            raise
 
 
 def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -70,3 +70,14 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(InputError, match=r"cannot be locked \(No locks available\)"), claim(tmp_path):
         pass
+
+
+def test_bad_input_before_any_work_leaves_the_folder_to_other_settings(tmp_path):
+    for settings in ({"data": "/nope"}, {"data": "here"}):
+        with pytest.raises(InputError, match="no data"), claim(tmp_path, settings):
+            raise InputError("no data")
+    with pytest.raises(InputError, match="diverged"), claim(tmp_path, {"rate": 9}):
+        (tmp_path / "metrics.jsonl").touch()
+        raise InputError("diverged")
+    with pytest.raises(InputError, match="rate was 9 and is now 1"), claim(tmp_path, {"rate": 1}):
+        pass

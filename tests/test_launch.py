@@ -61,6 +61,9 @@ def test_help_tells_what_can_be_run():
         (["--config=configs/measure.py", "--wrkdir=x"], "Did you mean: workdir"),
         (["--config=configs/measure.py", "--config.codebooks=four"], "codebooks=four"),
         (["--config=configs/measure.py", "eee"], "'eee' is not a flag"),
+        (["--config=configs/measure.py", "--config.modell", "x", "--config.groups=0"], "did you mean 'model'?"),
+        (["--config=configs/regress.py", "--config.seed=-1"], "seed is -1: it must be at least 0"),
+        (["--config=configs/pretrain.py", "--config.heads=0"], "heads is 0: it must be at least 1"),
         (
             ["--config=configs/measure.py", "--sweep"],
             "no work units; there are configs/demo.py, configs/replication.py, configs/score_measure.py, "

@@ -75,9 +75,9 @@ def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d
     values, vectors = values[::-1], vectors[:, ::-1]
     n, d = cloud.points.shape
     # Vectors of X'X are orthonormal however small their eigenvalue; those of XX' yield axes only above rounding.
-    floor = 0 if n >= d else values[0] * n * jnp.finfo(jnp.float32).eps
+    floor = -jnp.inf if n >= d else values[0] * n * jnp.finfo(jnp.float32).eps
     alive = (values > floor) & (jnp.arange(values.shape[0]) < cloud.count)
-    values = jnp.where(alive, values, 0)
+    values = jnp.where(alive, jnp.maximum(values, 0), 0)
     if n >= d:
         return values, jnp.where(alive[:, None], vectors.T, 0)
     axes = matmul(vectors.T, cloud.points)

@@ -30,6 +30,7 @@ def small(config, tmp_path):  # noqa: F811
     [
         ({}, [""]),
         ({"alphas": "5"}, [""]),
+        ({"population": 2, "seeds": "7"}, ["seed7", "seed8"]),
         ({"population": 3}, ["seed42", "seed43", "seed44"]),
         ({"population": 2, "seeds": "7,8,9"}, ["seed7", "seed8", "seed9"]),
         ({"alphas": "0,2", "noise_seeds": "1,4"}, ["alpha0", "alpha2_noise1", "alpha2_noise4"]),
@@ -40,6 +41,12 @@ def small(config, tmp_path):  # noqa: F811
 )  # fmt: skip
 def test_members_have_the_names_of_what_differs(settings, expected):
     assert list(population.members(Finetune(**settings))) == expected
+
+
+def test_one_seed_that_is_named_is_the_seed():
+    assert population.members(Finetune(seeds="7"))[""].seed == 7
+    with pytest.raises(InputError, match=r"'1.5' has 1.5 where a whole number is needed"):
+        population.members(Finetune(seeds="1.5"))
 
 
 def test_a_member_is_the_config_of_a_single_run():

@@ -1,6 +1,7 @@
 """Transplanted, shuffled and untrained models: what changes, and what does not."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import jax
@@ -129,3 +130,11 @@ def test_operations_that_cannot_be_are_named(tmp_path):
     with pytest.raises(InputError, match="takes the embeddings of a donor"):
         experiment.run(schema.Surgery(model="geojax-bert-tiny", operation="transplant"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_is_there_is_not_overwritten(tmp_path):
+    shutil.copytree(models.ASSETS / "geojax-bert-tiny", tmp_path / "own")
+    before = (tmp_path / "own" / "model.safetensors").read_bytes()
+    with pytest.raises(InputError, match="own holds a model already"):
+        experiment.run(schema.Surgery(model=str(tmp_path / "own"), operation="untrained"), tmp_path / "own")
+    assert (tmp_path / "own" / "model.safetensors").read_bytes() == before
