@@ -194,7 +194,7 @@ def test_a_cloud_with_sequences_needs_no_warning(points):
     [
         (lambda x: x[:30], "pq_patchiness", "fewer than 39 for each of K = 4"),
         (lambda x: x[:5], "eee", "n = 5 points do not span d = 6"),
-        (lambda x: x[:, [0, 1, 2, 2, 2, 2]], "eee", "rank 3, below"),
+        (lambda x: x[:, [0, 1, 2, 2, 2, 2]], "eee", "rank 3 in float32, below"),
         (lambda x: x[np.arange(200) % 3], "pq_patchiness", "3 distinct points leave"),
         (lambda x: np.full_like(x, 0.1), "pq_count_variance", "collapsed"),
         (lambda x: np.full_like(x, 0.1), "pq_count_variance", "NaN: one cell"),
