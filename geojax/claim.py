@@ -62,10 +62,13 @@ def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, 
         try:
             yield
         except InputError:
-            found = folders.names(folder) if folders.is_remote(folder) else os.listdir(folder)
-            if begun and BEFORE_WORK.issuperset(found):
+            if begun and BEFORE_WORK.issuperset(_held_in(folder)):
                 path.unlink()
             raise
+
+
+def _held_in(folder: PurePath) -> list[str]:
+    return folders.names(folder) if folders.is_remote(folder) else os.listdir(folder)
 
 
 def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -219,3 +219,10 @@ def test_the_estimate_grows_with_the_model_and_the_micro_batch():
     large = memory.estimate(encoder(), dataclasses.replace(settings, micro_batch=16), data, 4)
     assert large.each > small.each
     assert "4 train at once: each needs 0.00 GiB of" in str(small)
+
+
+def test_what_files_hold_in_the_cache_of_a_container_is_free(monkeypatch, tmp_path):
+    for name, text in (("max", "4000"), ("current", "3000"), ("stat", "anon 500\ninactive_file 2000\nslab 100")):
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(memory, "CONTAINER", [[tmp_path / name for name in ("max", "current", "stat")]])
+    assert memory.host_bytes() == 3000

@@ -35,7 +35,7 @@ def kl_gaussian(
       mask: Bool[n], rows that count.
       convention: "paper" scales to the total variance of a normal sample of n x d and adds 1e-16 to the determinant:
         where that vanishes the value stays near 18.42 plus half of tr S - d. Eigenvalues below 1e-12 of the largest
-        (of moments and in n <= d points 1e-6) count as zero.
+        (of moments 1e-6) count as zero.
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
 

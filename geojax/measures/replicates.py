@@ -97,7 +97,7 @@ def spectral(
         place, product, after = left_out
         kept = jnp.where(jnp.arange(groups) == place, 0, counts)
         left = jnp.sum(kept)
-        mean = kept @ means / jnp.maximum(left, 1)
+        mean = matmul(kept[None].astype(jnp.float32), means)[0] / jnp.maximum(left, 1)
         steps = jnp.sqrt(kept)[:, None] * (means - mean)
         moments = replace(none, count=left, mean=mean, products=before + after + matmul(steps.T, steps))
         return before + product, function(moments, convention=convention, key=key)
