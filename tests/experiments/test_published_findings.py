@@ -18,5 +18,9 @@ def test_the_published_findings_follow_from_the_published_table():
     published = pd.read_csv(folder / "findings.csv").set_index(keys)
     assert list(found.index) == list(published.index)
     drawn = published.index.get_level_values("quantity").isin(["p_permutation", "p_max_t", "better_than_mean"])
-    ours, theirs = (frame.loc[~drawn, ["value", "n", "units"]].to_numpy(float) for frame in (found, published))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+    # Models of one family and one kNN accuracy have predictions that differ by the rounding of the machine alone, which
+    # orders them one way or the other.
+    ordered = published.index.get_level_values("quantity") == "spearman"
+    for rows, tolerance in ((~drawn & ~ordered, 1e-7), (ordered, 2e-3)):
+        ours, theirs = (frame.loc[rows, ["value", "n", "units"]].to_numpy(float) for frame in (found, published))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=tolerance)
