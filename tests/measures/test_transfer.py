@@ -161,10 +161,8 @@ def test_without_two_classes_there_is_no_value(function):
 @functions
 def test_classes_without_points_count_for_nothing(function):
     points, labels = problem(40)
-    expected = function(jnp.asarray(points), jnp.asarray(labels))
-    # TransRate is here the difference of 16.50 and 16.37, of which float32 rounds away 2e-6.
-    rounding = 1e-4 if function is transrate else 1e-5
-    assert value(function, points, 3 * labels) == pytest.approx(float(expected), rel=rounding)
+    expected = value(function, points, labels)
+    assert value(function, points, 3 * labels) == pytest.approx(expected, rel=1e-5)
 
 
 @functions
