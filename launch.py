@@ -54,11 +54,6 @@ WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of t
 UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
 COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
 LEDGER = flags.DEFINE_string("ledger", None, "file with a line a unit: results are taken from it, and added to it")
-LEAST = {  # of settings that mean the same in every experiment that has them
-    **dict.fromkeys(("seed", "max_sequences", "max_points", "train_examples", "resamples", "groups"), 0),
-    **dict.fromkeys(("layers", "heads", "hidden_size", "batch_size", "epochs", "draws", "quantizer_seeds"), 1),
-    **dict.fromkeys(("length", "codebook_size"), 2),
-}
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -244,20 +239,13 @@ def join() -> None:
             fail(f"the processes of this run do not find each other: {str(error).splitlines()[0]}")
 
 
-def refuse_numbers(config: Any) -> None:
-    """Ends, before anything slow, where a whole number lies below what any experiment can take."""
-    for name, least in LEAST.items():
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value < least:
-            fail(f"{name} is {value}: it must be at least {least}")
-
-
 def run(config: Any, path: Path) -> None:
     """Does what the flags say: the whole experiment, some of its units, or an estimate of them."""
+    from experiments.launching import check_numbers
     from geojax import folders
 
     refuse_flags(config, path)
-    refuse_numbers(config)
+    check_numbers(config)
     workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
     experiment = importlib.import_module(f"experiments.{config.experiment}")
     if DRY_RUN.value:

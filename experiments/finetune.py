@@ -15,7 +15,7 @@ from tqdm import tqdm
 from configs import schema
 from experiments import costs as estimates
 from experiments import progress, spaces
-from experiments.once import settings_but
+from experiments.once import need_no_model, settings_but
 from experiments.progress import Clock, duration, table
 from geojax import finetune, folders, glue, layout, models, perturb, processes, records
 from geojax.claim import claim
@@ -86,12 +86,6 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     if processes.leads():
         dev = result["dev"].items()
         print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in dev))
-
-
-def need_no_model(folder: PurePath, workdir: PurePath) -> None:
-    """Refuses to begin where the model that is written would replace another one."""
-    if (folder / "config.json").exists() and not (workdir / "settings.json").exists():
-        raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
 def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cost]:

@@ -1,8 +1,24 @@
-"""The command line that repeats a run."""
+"""The settings of a command line: what none may be, and the command line that repeats a run."""
 
 import dataclasses
 import shlex
 from typing import Any
+
+from geojax.errors import InputError
+
+LEAST = {  # of settings that mean the same in every experiment that has them
+    **dict.fromkeys(("seed", "max_sequences", "max_points", "train_examples", "resamples", "groups"), 0),
+    **dict.fromkeys(("layers", "heads", "hidden_size", "batch_size", "epochs", "draws", "quantizer_seeds"), 1),
+    **dict.fromkeys(("length", "codebook_size"), 2),
+}
+
+
+def check_numbers(config: Any) -> None:
+    """Raises an InputError, before anything slow, where a whole number lies below what any experiment can take."""
+    for name, least in LEAST.items():
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value < least:
+            raise InputError(f"{name} is {value}: it must be at least {least}")
 
 
 def changed(config: Any, standard: Any) -> list[str]:

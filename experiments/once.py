@@ -3,11 +3,12 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from geojax import records
-from geojax.claim import claim
+from geojax.claim import SETTINGS, claim
+from geojax.errors import InputError
 
 DONE = "DONE"
 
@@ -17,6 +18,12 @@ log = logging.getLogger(__name__)
 def settings_but(config: Any, others: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a config but for some others, such as those on which no result depends."""
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
+
+
+def need_no_model(folder: PurePath, workdir: PurePath) -> None:
+    """Refuses to begin in a work folder where the model that is to be written would replace another one."""
+    if (folder / "config.json").exists() and not (workdir / SETTINGS).exists():
+        raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
 def once(workdir: Path, own: Mapping[str, Any], work: Callable[[], None]) -> None:

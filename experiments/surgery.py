@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 
 from configs import schema
-from experiments.finetune import need_no_model
+from experiments.once import need_no_model
 from geojax import models, records
 from geojax.claim import claim
 from geojax.errors import InputError

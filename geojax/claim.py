@@ -62,13 +62,9 @@ def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, 
         try:
             yield
         except InputError:
-            if begun and BEFORE_WORK.issuperset(_held_in(folder)):
+            if begun and BEFORE_WORK.issuperset(folders.names(folder)):
                 path.unlink()
             raise
-
-
-def _held_in(folder: PurePath) -> list[str]:
-    return folders.names(folder) if folders.is_remote(folder) else os.listdir(folder)
 
 
 def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -267,9 +267,13 @@ def _train(
     def empty(state: State) -> Sums:
         return no_sums(state.params, layout)
 
-    shapes = jax.eval_shape(partial(init_state, method=settings.optimizer), model.params)
-    device = device_of(model.params) if layout is None else None
-    like = laid(shapes, layout.sharding if layout else lambda _: device)
+    def like() -> State:
+        shapes = jax.eval_shape(partial(init_state, method=settings.optimizer), model.params)
+        if layout is not None:
+            return laid(shapes, layout.sharding)
+        device = device_of(model.params)
+        return laid(shapes, lambda _: device)
+
     return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
 
 

@@ -92,7 +92,9 @@ def create(file: PurePath, data: bytes) -> bool:
 
 
 def names(folder: PurePath) -> list[str]:
-    """The names of the objects directly in a folder of a store, as they are now."""
+    """The names of what lies directly in a folder, as they are now; none where a store has no such folder."""
+    if not is_remote(folder):
+        return os.listdir(folder)
     store, name = _store(folder)
     store.invalidate_cache()
     try:

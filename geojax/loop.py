@@ -21,7 +21,7 @@ def loop(
     batches: Callable[[int], Iterator[Any]],
     begin: Callable[[], Any],
     empty: Callable[[Any], Any],
-    like: Any,
+    like: Callable[[], Any],
     total: int,
     checkpoint_seconds: float,
     progress: Progress | None,
@@ -34,7 +34,7 @@ def loop(
       batches: the batches from a step on.
       begin: makes the state before the first step, unless one was saved: both at once need not fit in memory.
       empty: the sums before a step from a state on.
-      like: the state's `jax.ShapeDtypeStruct`s, with what they lie on.
+      like: the `jax.ShapeDtypeStruct`s of a state, with what they lie on; asked where there may be a checkpoint.
       total: the number of steps.
       checkpoint_seconds, progress: as in `finetune`.
       folder: of the checkpoints; None keeps none.
@@ -42,7 +42,7 @@ def loop(
     Raises:
       Preempted: SIGTERM came, and a checkpoint was written.
     """
-    restored = None if folder is None else checkpoint.restore(folder, like)
+    restored = None if folder is None else checkpoint.restore(folder, like())
     first, state = restored or (0, begin())
     sums = empty(state)
     saved = time.monotonic()

@@ -184,9 +184,11 @@ def _train(
     def empty(state: State) -> Sums:
         return no_sums(state.params, along)
 
-    one = jax.eval_shape(partial(step.init_state, method=method), members[0].model.params)
-    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
-    like = laid(stacked, lambda _: along)
+    def like() -> State:
+        one = jax.eval_shape(partial(step.init_state, method=method), members[0].model.params)
+        stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
+        return laid(stacked, lambda _: along)
+
     return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
 
 
