@@ -10,6 +10,9 @@ from jaxtyping import install_import_hook
 ROOT = Path(__file__).parents[1]
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+# Two thirds of the tests' time are compilations: processes share them, those of the next run too.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 install_import_hook("geojax", "beartype.beartype")
 
 
