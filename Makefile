@@ -1,5 +1,5 @@
 # make demo: sets everything up and runs the whole job on what ships with the package.
-# make test: sets everything up and runs the tests.      make test-all: the slow ones and live parity with torch too.
+# make test: sets everything up and runs the tests.      make test-all: then the slow ones and live parity with torch.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,8 +15,8 @@ demo: $(VENV)/.base
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-all: $(VENV)/.peers
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m ""
+test-all: test $(VENV)/.peers
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

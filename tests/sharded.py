@@ -1,6 +1,7 @@
-"""Run by test_sharding in a process of its own with 8 devices; prints one JSON record."""
+"""Run by test_sharding in processes with 8 devices; `sharded.py` and `sharded.py fits` each print one JSON record."""
 
 import json
+import sys
 from functools import partial
 
 import jax
@@ -19,42 +20,30 @@ KEY = jax.random.key(0)
 SMALL = {"codebooks": 4, "codebook_size": 16, "iterations": 8}
 
 
-def main():
+def clouds():
+    """A cloud and its mask on one device and on all."""
     rng = np.random.default_rng(0)
     points = (rng.standard_normal((N, D)) * np.arange(1, D + 1) + 1000).astype(np.float32)
     points[100:150] = points[:50]
     mask = rng.random(N) < 0.9
-    mesh = data_mesh()
-    sharded = shard_rows(points, mask, mesh)
-    record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
-    one = (jnp.asarray(points), jnp.asarray(mask))
+    return (jnp.asarray(points), jnp.asarray(mask)), shard_rows(points, mask, data_mesh())
 
+
+def measured(one, sharded):
+    """Measures of points, statistics of product codebooks, and what accumulates."""
+    points = np.asarray(one[0])
+    record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
     names = [row for row in CATALOGUE if row.reads == "points"]
     function = jax.jit(lambda points, mask: {row.name: row.function(points, mask=mask, key=KEY) for row in names})
     record["points"] = {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
 
-    for quantizer in dict.fromkeys(row.quantizer for row in CATALOGUE if row.quantizer):
-        fitted = QUANTIZERS[quantizer].fit(one[0], KEY, mask=one[1], **SMALL)
-        rows = [row for row in CATALOGUE if row.quantizer == quantizer]
-
-        def given(points, mask, fitted=fitted, rows=rows, quantizer=quantizer):
-            cells = QUANTIZERS[quantizer].cells(fitted, points, mask)
-            return {row.name: row.function(cells, key=KEY) for row in rows} | {"codes": cells.codes}
-
-        found = both(jax.jit(given), one, sharded)
-        codes = found.pop("codes")
-        record["codes " + quantizer] = bool((np.asarray(codes[0]) == np.asarray(codes[1])).all())
-        record["cells " + quantizer] = {name: [float(x) for x in pair] for name, pair in found.items()}
-
-    evaluations = [evaluate_small(*cloud, quantizer_seeds=5) for cloud in (one, sharded)]
-    record["evaluate"] = {
-        a.measure: [a.value, b.value, a.quantizer_std, a.n_duplicates, b.n_duplicates]
-        for a, b in zip(evaluations[0].results, evaluations[1].results, strict=True)
-    }
+    record |= statistics("pq", one, sharded)
 
     compiled = jax.jit(lambda *cloud: moments.finish(moments.update(moments.init(D), *cloud))).lower(*sharded).compile()
     gathers = [line for line in compiled.as_text().splitlines() if "all-gather(" in line]
     record["gathers the cloud"] = any(f"[{N},{D}]" in line.split("all-gather(")[0] for line in gathers)
+
+    mesh = data_mesh()
 
     @partial(jax.shard_map, mesh=mesh, in_specs=PartitionSpec("data"), out_specs=PartitionSpec())
     def merged(points, mask):
@@ -71,7 +60,35 @@ def main():
     index = jnp.arange(N, dtype=jnp.int32)
     alone = reservoir.update(reservoir.init(D, 64, KEY), *one, index).index
     record["reservoir"] = bool((np.asarray(jax.jit(kept)(*sharded, index)) == np.asarray(alone)).all())
-    print(json.dumps(record))
+    return record
+
+
+def statistics(quantizer, one, sharded):
+    """Of the cells of codebooks fitted on one device."""
+    fitted = QUANTIZERS[quantizer].fit(one[0], KEY, mask=one[1], **SMALL)
+    rows = [row for row in CATALOGUE if row.quantizer == quantizer]
+
+    def given(points, mask):
+        cells = QUANTIZERS[quantizer].cells(fitted, points, mask)
+        return {row.name: row.function(cells, key=KEY) for row in rows} | {"codes": cells.codes}
+
+    found = both(jax.jit(given), one, sharded)
+    codes = found.pop("codes")
+    return {
+        "codes": bool((np.asarray(codes[0]) == np.asarray(codes[1])).all()),
+        "cells": {name: [float(x) for x in pair] for name, pair in found.items()},
+    }
+
+
+def fitted_anew(one, sharded):
+    """Statistics of local-search codebooks, and measures of quantizers fitted on one device and on all."""
+    evaluations = [evaluate_small(*cloud, quantizer_seeds=5) for cloud in (one, sharded)]
+    return statistics("lsq", one, sharded) | {
+        "evaluate": {
+            a.measure: [a.value, b.value, a.quantizer_std, a.n_duplicates, b.n_duplicates]
+            for a, b in zip(evaluations[0].results, evaluations[1].results, strict=True)
+        }
+    }
 
 
 def both(function, one, sharded):
@@ -87,4 +104,4 @@ def evaluate_small(points, mask, **options):
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps((fitted_anew if sys.argv[1:] == ["fits"] else measured)(*clouds())))

@@ -200,7 +200,8 @@ def test_a_changed_setting_or_model_is_refused(tmp_path):
         finetune.finetune(model, data, SETTINGS, workdir=tmp_path)
 
 
-@pytest.mark.parametrize("family", ["bert", pytest.param("roberta", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bert", "roberta"])
 def test_real_architectures(family):
     data = task_data("rte", n=24, dev=9, longest=6)
     pairs = {"train": data.train, **data.dev}

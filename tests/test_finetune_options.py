@@ -2,14 +2,16 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
-from stand_ins import SETTINGS, stand_in, task_data
+from stand_ins import SETTINGS, Letters, stand_in, task_data
 
 from geojax import finetune, models, optimizer
 from geojax.finetune import Settings
+from geojax.models.config import read_config
 
 DATA = Path(__file__).parent / "data"
 
@@ -35,9 +37,12 @@ def test_a_warm_up_starts_at_nothing():
 
 def test_half_precision_and_rematerialisation_train_alike():
     """The same losses, to rounding; bfloat16 has eight bits."""
-    model = models.load(DATA / "random-bert", head="classification", num_labels=2, key=finetune.head_key(0))
+    config = dataclasses.replace(read_config(DATA / "random-bert"), num_hidden_layers=1)
+    apply = models.make_apply(config, "classification", 2)
+    params = models.init(apply, jax.random.key(0))
+    model = SimpleNamespace(apply=apply, params=params, tokenizer=Letters(), config=config)
     data = task_data(n=24, dev=9, longest=6)
-    data = dataclasses.replace(data, train=dataclasses.replace(data.train, text_a=("a few words",) * 24))
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, text_a=("badcafe",) * 24))
     losses = {}
     for name, changed in {"plain": {}, "remat": {"remat": True}, "half": {"dtype": "bfloat16"}}.items():
         settings = Settings(learning_rate=1e-3, epochs=2, batch_size=8, max_length=16, **changed)

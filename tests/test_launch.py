@@ -1,9 +1,11 @@
 """The command line, as its users meet it: help, results, and one clear sentence for every mistake."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +107,9 @@ def test_measure_a_bare_array(cloud, tmp_path):
     assert float(table.set_index("measure").loc["isoscore", "value"]) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("measures", ["eee,vrm", "('eee','vrm')", "[eee, vrm]"])
+@pytest.mark.parametrize(
+    "measures", ["[eee, vrm]", *(pytest.param(m, marks=pytest.mark.slow) for m in ("eee,vrm", "('eee','vrm')"))]
+)
 def test_measures_are_selected(cloud, tmp_path, measures):
     index = tmp_path / "index.npy"
     np.save(index, np.arange(400) // 10)
@@ -161,10 +165,9 @@ def test_what_a_task_cannot_be_measured_with(tmp_path, settings, message):
 def test_measure_a_model_in_bounded_memory(tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"a cat in space {i} or two\n" for i in range(60)))
-    options = {"model": BERT, "sequences": texts, "layers": "all", "measures": "eee,vrm", "groups": 0}
-    launch("measure", tmp_path / "held", **options)
-    done = launch("measure", tmp_path / "streamed", max_points=50, **options)
-    assert done.returncode == 0, done.stderr
+    settings = schema.Measure(model=str(BERT), sequences=str(texts), layers="all", measures="eee,vrm", groups=0)
+    measure.run(settings, tmp_path / "held")
+    measure.run(replace(settings, max_points=50), tmp_path / "streamed")
     held, streamed = (
         pd.read_csv(tmp_path / name / "measures.csv").set_index(["measure", "layer"]) for name in ("held", "streamed")
     )
@@ -248,6 +251,9 @@ def bad_clouds(folder):
     np.save(folder / "index.npy", np.arange(7))
 
 
+FILES = ("cloud", "sequence_index", "sequences")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -265,14 +271,16 @@ def bad_clouds(folder):
         ({}, "either --config.model or --config.cloud"),
         ({"model": "no-such-folder/at/all"}, "does not exist"),
         ({"model": str(BERT), "layers": "9"}, "hidden states 0 (the embeddings) to 3"),
-        ({"model": str(BERT), "alpha": "200"}, "not a percentage"),
+        ({"model": str(BERT), "alpha": 200.0}, "not a percentage"),
         ({"model": str(BERT), "sequences": "none.txt"}, "cannot be read"),
     ],
 )
 def test_bad_measurements_get_a_sentence(tmp_path, settings, message):
+    """In this process: each would take seconds to start."""
     bad_clouds(tmp_path)
-    paths = {name: tmp_path / value if "." in value and value[0] != "/" else value for name, value in settings.items()}
-    assert message in sentence(launch("measure", tmp_path / "out", **paths))
+    of_files = {name: str(tmp_path / value) for name, value in settings.items() if name in FILES}
+    with pytest.raises(InputError, match=re.escape(message)):
+        measure.run(schema.Measure(**settings | of_files), tmp_path / "out")
     assert not (tmp_path / "out" / "measures.csv").exists()
 
 

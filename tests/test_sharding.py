@@ -12,6 +12,19 @@ def record():
     return eight_devices.run("sharded.py")
 
 
+@pytest.fixture(scope="module")
+def of_fits():
+    """Half a minute of compilations."""
+    return eight_devices.run("sharded.py", "fits")
+
+
+def agree(record):
+    """The same codes, and from them the same numbers."""
+    assert record["codes"]
+    for one, many in record["cells"].values():
+        np.testing.assert_allclose(many, one, rtol=1e-5)
+
+
 def test_rows_are_shared_out(record):
     assert record["devices"] == 8 and record["rows"] == [2000, 2000]
 
@@ -23,15 +36,17 @@ def test_measures_of_points_agree(record):
 
 
 def test_statistics_of_given_codebooks_agree(record):
-    """The same codes, and from them the same numbers."""
-    for quantizer in dict.fromkeys(row.quantizer for row in CATALOGUE if row.quantizer):
-        assert record[f"codes {quantizer}"]
-        for one, many in record[f"cells {quantizer}"].values():
-            np.testing.assert_allclose(many, one, rtol=1e-5)
+    agree(record)
 
 
-def test_fitted_measures_agree_within_their_spread_over_seeds(record):
-    for name, (one, many, spread, duplicates, duplicates_many) in record["evaluate"].items():
+@pytest.mark.slow
+def test_statistics_of_given_local_search_codebooks_agree(of_fits):
+    agree(of_fits)
+
+
+@pytest.mark.slow
+def test_fitted_measures_agree_within_their_spread_over_seeds(of_fits):
+    for name, (one, many, spread, duplicates, duplicates_many) in of_fits["evaluate"].items():
         assert duplicates == duplicates_many > 0
         assert abs(many - one) <= max(1e-5 * abs(one), 2 * (spread or 0)), name
 

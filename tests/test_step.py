@@ -10,6 +10,7 @@ import pytest
 
 from geojax import models, step
 from geojax.glue.encode import Encoded, ladder
+from geojax.models.config import read_config
 
 DATA = Path(__file__).parent / "data"
 RATES = step.Rates(*np.float32([1e-3, 0.0, 20]))
@@ -25,11 +26,11 @@ def examples(n=100, longest=40, labels=2, seed=0):
 
 
 def model(family="bert", labels=2, rate=0.0):
-    loaded = models.load(DATA / f"random-{family}", head="classification", num_labels=labels, key=jax.random.key(0))
-    config = replace(
-        loaded.config, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate, classifier_dropout=rate
-    )
-    return models.make_apply(config, "classification", labels), loaded.params
+    """An encoder of one layer."""
+    rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), rate)
+    config = replace(read_config(DATA / f"random-{family}"), num_hidden_layers=1, **rates)
+    apply = models.make_apply(config, "classification", labels)
+    return apply, models.init(apply, jax.random.key(0))
 
 
 def losses(apply, params, steps, key=0):

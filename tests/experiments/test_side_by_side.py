@@ -41,6 +41,7 @@ def test_no_interval_without_two_runs_that_differ(theirs):
 
 
 @needs_torch
+@pytest.mark.slow
 def test_no_seed_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         side_by_side.run(SideBySide(seeds=0), tmp_path)

@@ -136,6 +136,7 @@ def test_a_failed_unit_does_not_stop_the_others(data_dir, tmp_path):
     assert not (tmp_path / "results.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_population_has_the_scores_of_its_units(finished, data_dir, tmp_path):
     config = Study(**settings(data_dir, tasks="cola", measures="eee", population=3))
     study.run(config, tmp_path)
