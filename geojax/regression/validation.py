@@ -166,6 +166,16 @@ def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> H
     return HeldOut(predicted, (copies @ target - copies * target) / jnp.where(others > 0, others, jnp.nan))
 
 
+def in_steps(predicted: Column, weights: Column) -> Column:
+    """Predictions in whole steps, larger than their rounding errors: those that are equal in theory are ties.
+
+    Rows of one family and one value of a measure are such: their order would be that of the machine's rounding.
+    """
+    predicted = kept(predicted, weights)
+    step = jnp.finfo(predicted.dtype).eps ** (2 / 3) * jnp.max(jnp.abs(predicted))
+    return jnp.round(predicted / jnp.where(step > 0, step, 1.0))
+
+
 def score(target: Column, predicted: Column, training_mean: Column, weights: Column) -> Score:
     """Compares predictions with what was found, over the rows of positive weight that have a prediction."""
     weights = jnp.where(jnp.isfinite(predicted), weights, 0.0)
@@ -177,14 +187,15 @@ def score(target: Column, predicted: Column, training_mean: Column, weights: Col
 
     mse = mean_square(target - predicted)
     test_mean = jnp.sum(weights * kept(target, weights)) / jnp.where(some, total, 1.0)
+    ordered = in_steps(predicted, weights)
     from_training, from_test = mean_square(target - training_mean), mean_square(target - test_mean)
     return Score(
         mse=mse,
         r2_vs_training_mean=1 - mse / jnp.where(from_training > 0, from_training, jnp.nan),
         r2_vs_test_mean=1 - mse / jnp.where(from_test > 0, from_test, jnp.nan),
         pearson=pearson(predicted, target, weights),
-        spearman=spearman(predicted, target, weights),
-        weighted_tau=weighted_tau(predicted, target, weights),
+        spearman=spearman(ordered, target, weights),
+        weighted_tau=weighted_tau(ordered, target, weights),
         n=(weights > 0).sum().astype(mse.dtype),
     )
 

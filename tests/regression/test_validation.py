@@ -205,3 +205,16 @@ def test_a_row_that_the_others_determine_is_predicted_however_far_it_lies():
         design[None], target, np.ones((1, 40), bool), np.arange(40, dtype=np.int32), np.ones((1, 40))
     )
     np.testing.assert_allclose(held.predicted[0], refitted(design, target, np.arange(40))[0], rtol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([1e-6, 1.0, 1e6]))
+def test_predictions_that_differ_by_rounding_alone_are_ties(seed, size):
+    """Ranked as SciPy ranks the whole numbers that they are in theory."""
+    rng = np.random.default_rng(seed)
+    whole, target = rng.integers(0, 5, 40), rng.normal(size=40)
+    rounded = size * (whole * (1 + 4e-16 * rng.normal(size=40)))
+    found = jax.jit(validation.score)(target, rounded, np.zeros(40), np.ones(40))
+    assert float(found.spearman) == pytest.approx(scipy.stats.spearmanr(whole, target).statistic, abs=1e-12)
+    expected = correlation.weighted_tau(jnp.asarray(whole, float), target, jnp.ones(40))
+    assert float(found.weighted_tau) == pytest.approx(float(expected), abs=1e-12)
