@@ -256,11 +256,13 @@ def load(folder: str) -> tuple[tables.ScoreTable, dict[str, Any]]:
     """The table of a fit, and the record that it was read from.
 
     Raises:
-      InputError: the folder holds no fit.
+      InputError: the folder holds no fit, or a damaged one.
     """
     path = folders.path(folder) / "fit.json"
     if not folder or not path.is_file():
         raise InputError(f"no fit at {path}: give the work folder of regress or of a study as --config.fit")
     record = records.read_json(path)
+    if lacking := [name for name in ("table", "target", "measures") if name not in record]:
+        raise InputError(f"{path} is damaged: it lacks {', '.join(lacking)}; make the fit again")
     frame = pd.DataFrame(record["table"])
     return tables.from_frame(frame, target=record["target"], measures=record["measures"]), record

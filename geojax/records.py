@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geojax import folders
+from geojax.errors import InputError
 
 
 def write_atomic(path: str | PurePath, data: bytes) -> None:
@@ -47,8 +48,18 @@ def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
 
 
 def read_json(path: str | PurePath) -> dict[str, Any]:
-    """Reads one record."""
-    return json.loads(folders.path(path).read_text())
+    """Reads one record.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    try:
+        record = json.loads(folders.path(path).read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged, not a JSON record: {error}") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is damaged, not a JSON record: it holds a {type(record).__name__}")
+    return record
 
 
 def append(path: str | PurePath, record: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from geojax import records
+from geojax.errors import InputError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -21,6 +22,13 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         records.write_json(path, {"value": 2})
     assert records.read_json(path) == {"value": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("text", [b"", b'{"a": 1', b"[1, 2]", b"\xff\xfe"])
+def test_a_damaged_record_is_named(tmp_path, text):
+    (tmp_path / "settings.json").write_bytes(text)
+    with pytest.raises(InputError, match="settings.json is damaged"):
+        records.read_json(tmp_path / "settings.json")
 
 
 def test_arrays_become_plain_numbers(tmp_path):

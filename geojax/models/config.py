@@ -3,13 +3,23 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES, Architecture
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
+KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,9 @@ class EncoderConfig:
 
     def __post_init__(self):
         _check_type(self.model_type)
+        for name in SIZES:
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if self.hidden_act not in ACTIVATIONS:
             raise InputError(f"activation {self.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}")
         if self.hidden_size % self.num_attention_heads:
@@ -74,8 +87,15 @@ class EncoderConfig:
         return self.max_position_embeddings - offset
 
 
-def _check_type(model_type: str) -> None:
-    if model_type not in ARCHITECTURES:
+def _check_kind(field: dataclasses.Field, value: Any) -> None:
+    """Raises an InputError where a value is not of its field's type, as where a number stands between quotes."""
+    kind, said = next(KINDS[kind] for kind in (field.type, *get_args(field.type)) if kind in KINDS)
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise InputError(f"{field.name} is {value!r}: it must be {said}")
+
+
+def _check_type(model_type: Any) -> None:
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         raise InputError(f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}")
 
 
@@ -88,18 +108,20 @@ def read_config(folder: Path) -> EncoderConfig:
     path = folder / "config.json"
     try:
         return from_record(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
 
 
-def from_record(record: dict[str, Any]) -> EncoderConfig:
+def from_record(record: Any) -> EncoderConfig:
     """The config that HuggingFace's `record` describes; null and what is left out are the model type's defaults.
 
     Raises:
-      InputError: an architecture that geojax does not have.
+      InputError: an architecture that geojax does not have, or a value of another type.
     """
+    if not isinstance(record, dict):
+        raise InputError("a config is a record, {...}")
     model_type = record.get("model_type", "bert")
     _check_type(model_type)
     architecture = ARCHITECTURES[model_type]
@@ -114,6 +136,7 @@ def from_record(record: dict[str, Any]) -> EncoderConfig:
         if any(value != found[0] for value in found):
             raise InputError(f"{' and '.join(names)} differ ({', '.join(map(str, found))}): that is not supported")
         if found:
+            _check_kind(field, found[0])
             values[field.name] = found[0]
     if architecture.causal:  # a decoder has no padding token of its own
         values.setdefault("pad_token_id", record["eos_token_id"])

@@ -200,6 +200,24 @@ def test_variants_of_an_architecture_that_geojax_does_not_compute_are_named(reco
         from_record(record)
 
 
+@pytest.mark.parametrize(
+    "record, message",
+    [
+        ([], "a config is a record"),
+        ({"model_type": ["bert"]}, "model type .* is not supported"),
+        ({"hidden_size": "24"}, "hidden_size is '24': it must be a whole number"),
+        ({"num_hidden_layers": 2.5}, "num_hidden_layers is 2.5: it must be a whole number"),
+        ({"vocab_size": True}, "vocab_size is True: it must be a whole number"),
+        ({"layer_norm_eps": [1e-5]}, "it must be a number"),
+        ({"hidden_act": {"gelu": 1}}, "it must be a text"),
+        ({"num_attention_heads": 0}, "num_attention_heads is 0: it must be at least 1"),
+    ],
+)
+def test_odd_values_of_a_config_are_named(record, message):
+    with pytest.raises(InputError, match=message):
+        from_record(record)
+
+
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_bfloat16_reaches_the_layers_alone(family):
     """The layers; softmax, statistics of LayerNorm, logits and gradients stay in float32."""
