@@ -119,11 +119,15 @@ def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
 
 def _read_array(path: str, what: str) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"{what} {path} does not exist") from error
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} {path} is {array.dtype}{list(array.shape)}: real numbers are needed")
+    return array
 
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dict[str, Any]]:

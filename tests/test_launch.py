@@ -249,6 +249,9 @@ def bad_clouds(folder):
     (folder / "cut.npy").write_bytes((folder / "cut.npy").read_bytes()[:-40])
     np.save(folder / "objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     np.save(folder / "index.npy", np.arange(7))
+    np.save(folder / "words.npy", good.astype(str))
+    np.save(folder / "complex.npy", good * 1j)
+    np.savez(folder / "many.npz", first=good, second=good)
 
 
 FILES = ("cloud", "sequence_index", "sequences")
@@ -263,6 +266,9 @@ FILES = ("cloud", "sequence_index", "sequences")
         ({"cloud": "flat.npy"}, "flat.npy"),
         ({"cloud": "cut.npy"}, "not a whole .npy array"),
         ({"cloud": "objects.npy"}, "not a whole .npy array"),
+        ({"cloud": "words.npy"}, "real numbers are needed"),
+        ({"cloud": "complex.npy"}, "complex64[300, 12]: real numbers are needed"),
+        ({"cloud": "many.npz"}, "not a whole .npy array"),
         ({"cloud": "none.npy"}, "does not exist"),
         ({"cloud": "few.npy", "sequence_index": "index.npy"}, "an integer for each of the 100 rows"),
         ({"cloud": "few.npy", "measures": "ee"}, "eee"),
