@@ -59,13 +59,12 @@ def simulate(shift, runs, sequences=400):
     def run(key):
         points = draw(key, shift, sequences)
         cells = QUANTIZERS["pq"].cells(fitted, points)
-        by_point = jnp.arange(n) % GROUPS
         by_sequence = jnp.arange(n) // LENGTH % GROUPS  # the sequences are independent: any assignment is random
         found = {}
         for name, row in ROWS.items():
             reading = points if row.reads == "points" else cells
-            without = lambda groups, row=row, reading=reading: row.replicates(row.function, reading, groups, GROUPS)  # noqa: E731
-            found[name] = row.function(reading), *jax.lax.map(without, jnp.stack([by_sequence, by_point]))
+            by_point = row.replicates(row.function, reading, jnp.arange(n) % GROUPS, GROUPS)
+            found[name] = row.function(reading), row.replicates(row.function, reading, by_sequence, GROUPS), by_point
         return found
 
     keys = jax.random.split(jax.random.key(1), runs)
