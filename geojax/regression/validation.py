@@ -187,8 +187,8 @@ def score(target: Column, predicted: Column, training_mean: Column, weights: Col
 
     mse = mean_square(target - predicted)
     test_mean = jnp.sum(weights * kept(target, weights)) / jnp.where(some, total, 1.0)
-    ordered = in_steps(predicted, weights)
     from_training, from_test = mean_square(target - training_mean), mean_square(target - test_mean)
+    ordered = in_steps(predicted, weights)
     return Score(
         mse=mse,
         r2_vs_training_mean=1 - mse / jnp.where(from_training > 0, from_training, jnp.nan),
