@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geojax import glue
+from geojax import glue, models
 from geojax.finetune import Settings
+from geojax.models.config import read_config
 
 LETTERS = "abcdefgh"
 
@@ -57,6 +58,16 @@ class Letters:
 def stand_in(num_labels=2, rate=0.1):
     bag = Bag(num_labels, rate)
     return SimpleNamespace(apply=bag, params=bag.init(), tokenizer=Letters(), config=SimpleNamespace(max_length=64))
+
+
+def one_layer(family="bert", labels=2, rate=0.0):
+    """A real encoder of one layer, its function and its parameters."""
+    rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), rate)
+    config = dataclasses.replace(
+        read_config(Path(__file__).parent / "data" / f"random-{family}"), num_hidden_layers=1, **rates
+    )
+    apply = models.make_apply(config, "classification", labels)
+    return apply, models.init(apply, jax.random.key(0))
 
 
 def task_data(name="sst2", n=70, dev=19, longest=30, seed=0):

@@ -1,19 +1,15 @@
 """Options of fine-tuning: other optimizers, warm-up, half precision, rematerialisation."""
 
 import dataclasses
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
-from stand_ins import SETTINGS, Letters, stand_in, task_data
+from stand_ins import SETTINGS, Letters, one_layer, stand_in, task_data
 
-from geojax import finetune, models, optimizer
+from geojax import finetune, optimizer
 from geojax.finetune import Settings
-from geojax.models.config import read_config
-
-DATA = Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize(
@@ -37,10 +33,8 @@ def test_a_warm_up_starts_at_nothing():
 
 def test_half_precision_and_rematerialisation_train_alike():
     """The same losses, to rounding; bfloat16 has eight bits."""
-    config = dataclasses.replace(read_config(DATA / "random-bert"), num_hidden_layers=1)
-    apply = models.make_apply(config, "classification", 2)
-    params = models.init(apply, jax.random.key(0))
-    model = SimpleNamespace(apply=apply, params=params, tokenizer=Letters(), config=config)
+    apply, params = one_layer(rate=0.1)
+    model = SimpleNamespace(apply=apply, params=params, tokenizer=Letters(), config=apply.config)
     data = task_data(n=24, dev=9, longest=6)
     data = dataclasses.replace(data, train=dataclasses.replace(data.train, text_a=("badcafe",) * 24))
     losses = {}

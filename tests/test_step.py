@@ -1,18 +1,16 @@
 """The step of fine-tuning: what it sums, what it spares, and that cutting it up changes nothing."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stand_ins import one_layer
 
-from geojax import models, step
+from geojax import step
 from geojax.glue.encode import Encoded, ladder
-from geojax.models.config import read_config
 
-DATA = Path(__file__).parent / "data"
 RATES = step.Rates(*np.float32([1e-3, 0.0, 20]))
 
 
@@ -23,14 +21,6 @@ def examples(n=100, longest=40, labels=2, seed=0):
     ids = np.where(np.arange(longest) < lengths[:, None], rng.integers(5, 25, (n, longest)), 0).astype(np.int32)
     targets = rng.random(n).astype(np.float32) if labels == 1 else rng.integers(0, labels, n).astype(np.int32)
     return Encoded(ids, np.zeros_like(ids, np.int8), lengths, targets, ladder(40), 0)
-
-
-def model(family="bert", labels=2, rate=0.0):
-    """An encoder of one layer."""
-    rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), rate)
-    config = replace(read_config(DATA / f"random-{family}"), num_hidden_layers=1, **rates)
-    apply = models.make_apply(config, "classification", labels)
-    return apply, models.init(apply, jax.random.key(0))
 
 
 def losses(apply, params, steps, key=0):
@@ -46,7 +36,7 @@ def losses(apply, params, steps, key=0):
     ("family", "labels"), [("roberta", 3), *(pytest.param("bert", n, marks=pytest.mark.slow) for n in (1, 2))]
 )
 def test_micro_batches_have_the_losses_of_whole_ones(family, labels):
-    apply, params = model(family, labels)
+    apply, params = one_layer(family, labels)
     data, rng = examples(longest=12, labels=labels), np.random.default_rng(0)
     data = replace(data, pad_id=apply.config.pad_token_id)
     rows = [rng.permutation(100)[:size] for size in (16, 16, 13, 16, 1, 16)]
@@ -70,7 +60,7 @@ def test_micro_batches_hold_every_row_once_and_as_short_as_they_can():
 
 
 def test_rows_of_padding_change_nothing():
-    apply, params = model()
+    apply, params = one_layer()
     data, index = examples(), np.arange(5)
     padded, exact = ([data.batch(index, size)] for size in (8, 5))
     np.testing.assert_allclose(losses(apply, params, [padded])[0], losses(apply, params, [exact])[0], rtol=1e-6)
@@ -84,7 +74,7 @@ def test_losses_of_rows():
 
 
 def test_word_vectors_stand_for_the_lookup():
-    apply, params = model("roberta")
+    apply, params = one_layer("roberta")
     batch = examples().batch(np.arange(6), 6)
     words = params["embeddings"]["word_embeddings"]["embedding"][batch["input_ids"]]
     given = apply(params, batch | {"word_vectors": words})["logits"]
@@ -92,7 +82,7 @@ def test_word_vectors_stand_for_the_lookup():
 
 
 def test_dropout_differs_by_step_and_micro_batch_and_repeats_with_its_key():
-    apply, params = model(rate=0.3)
+    apply, params = one_layer(rate=0.3)
     batch = examples().batch(np.arange(8), 8)
     frozen = RATES._replace(learning_rate=np.float32(0))
     state, sums, seen = step.init_state(params), step.no_sums(params), []
