@@ -148,7 +148,7 @@ def part(text: str | None, flag: str) -> tuple[int, int]:
 
 def again(config: Any, path: Path, workdir: Path) -> list[str]:
     """The command line of this run behind `python`, without what says which units."""
-    from experiments.launching import changed
+    from experiments.common.command_line import changed
 
     ledger = [f"--ledger={LEDGER.value}"] if LEDGER.value else []
     return [sys.argv[0], f"--config={path}", *changed(config, defaults(path)), f"--workdir={workdir}", *ledger]
@@ -156,20 +156,20 @@ def again(config: Any, path: Path, workdir: Path) -> list[str]:
 
 def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
     """Runs the units that the flags choose, where the flags say."""
-    from experiments import executors, sweeps
-    from geojax import folders
+    from geojax.runtime import folders
+    from geojax.sweeps import engine, executors
 
     sweep, command = experiment.sweep(config, workdir), again(config, path, workdir)
     if LEDGER.value:
         sweep = dataclasses.replace(sweep, ledger=folders.path(LEDGER.value))
-    units, workers = sweeps.shard(sweep.units, *part(SHARD.value, "shard")), WORKERS.value
+    units, workers = engine.shard(sweep.units, *part(SHARD.value, "shard")), WORKERS.value
     if COLLECT.value:
-        sweeps.collect(sweep)
+        engine.collect(sweep)
     elif UNIT.value:
-        sweeps.run_alone(sweep, sweeps.named(sweep, UNIT.value))
+        engine.run_alone(sweep, engine.named(sweep, UNIT.value))
     elif WORKER.value:
         k, n = part(WORKER.value, "worker")
-        sweeps.work(sweep, units, first=len(units) * (k - 1) // n)
+        engine.work(sweep, units, first=len(units) * (k - 1) // n)
     elif EXECUTOR.value == "print":
         for line in executors.commands(command, [unit for unit in units if not unit.result()]):
             print(line)
@@ -180,7 +180,7 @@ def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
         done = f"submitted array {number}" if number else "nothing to submit"
         print(f"{done}; then {executors.line([*command, '--collect'])}")
     else:
-        sweeps.run(sweep, units)
+        engine.run(sweep, units)
 
 
 def refuse_flags(config: Any, path: Path) -> None:
@@ -207,25 +207,24 @@ def refuse_flags(config: Any, path: Path) -> None:
 
 
 def offers(path: Path, function: str) -> bool:
-    """Whether the experiment of a config has such a function; its file is read, which is faster than to import it."""
-    file = ROOT / "experiments" / f"{defaults(path).experiment}.py"
-    return f"\ndef {function}(" in file.read_text()
+    """Whether the experiment of a config has such a function."""
+    return hasattr(importlib.import_module(f"experiments.{defaults(path).experiment}"), function)
 
 
 def dry_run(experiment: Any, config: Any, workdir: Path) -> None:
     """Prints what would be run."""
-    from experiments import costs, sweeps
+    from geojax.sweeps import costs, engine
 
     found = experiment.costs(config, workdir)
     if SHARD.value:
-        units = sweeps.shard(experiment.sweep(config, workdir).units, *part(SHARD.value, "shard"))
+        units = engine.shard(experiment.sweep(config, workdir).units, *part(SHARD.value, "shard"))
         found = {unit.name: found[unit.name] for unit in units if unit.name in found}
     print(costs.describe(found))
 
 
 def join() -> None:
     """Joins the other processes of the run, if the flags say that there are any."""
-    from geojax import processes
+    from geojax.runtime import processes
 
     given = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
     if any(value is not None for value in given) and None in given:
@@ -241,8 +240,8 @@ def join() -> None:
 
 def run(config: Any, path: Path) -> None:
     """Does what the flags say: the whole experiment, some of its units, or an estimate of them."""
-    from experiments.launching import check_numbers
-    from geojax import folders
+    from experiments.common.command_line import check_numbers
+    from geojax.runtime import folders
 
     refuse_flags(config, path)
     check_numbers(config)
@@ -259,8 +258,8 @@ def run(config: Any, path: Path) -> None:
 
 def main(argv: list[str]) -> None:
     """Runs the experiment that the config names, in its work folder."""
-    from geojax import preemption, processes
     from geojax.errors import InputError
+    from geojax.runtime import preemption, processes
 
     config = CONFIG.value
     path = config_path(sys.argv)

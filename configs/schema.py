@@ -313,7 +313,7 @@ class Benchmark:
 class SideBySide:
     """Fine-tune one encoder with geojax and with transformers and PyTorch, and compare the scores."""
 
-    experiment: str = "side_by_side"
+    experiment: str = "benchmark.side_by_side"
     model: str = "geojax-bert-tiny"  # HuggingFace name, folder, or an encoder that ships
     tasks: str = "cola,sst2,mrpc,stsb,rte,wnli"  # tasks to fine-tune on
     data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
@@ -370,7 +370,7 @@ class Replication:
 class Findings:
     """Answer the questions of a replication from its table; docs/results/replication/plan.md fixed them beforehand."""
 
-    experiment: str = "findings"
+    experiment: str = "replication.findings"
     table: str = ""  # results.csv of a replication; layers.csv beside it is read too, where it is
     primary: str = "lsq_patchiness"  # the measure whose claim is tested; all others are exploratory
     target: str = "outcome"  # the column to predict
@@ -385,7 +385,7 @@ class Findings:
 class ScoreMeasure:
     """Score a measure by its skill on families left out, beyond dose and masked-LM loss."""
 
-    experiment: str = "score_measure"
+    experiment: str = "replication.score_measure"
     table: str = ""  # results.csv of a replication
     measure: str = ""  # column of the table, a baseline too; with `models` a name of the catalogue or "mypkg.mod:ROW"
     models: str = ""  # folder with a model folder for each base of the table: takes the measure anew

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from configs.lists import names
 from configs.schema import Compare
-from experiments import spaces
-from geojax import latent, records
+from experiments.common import measuring
+from geojax import representations
 from geojax.errors import InputError
-from geojax.results import difference
-from geojax.uncertainty import student_interval
+from geojax.evaluation.results import difference
+from geojax.evaluation.uncertainty import student_interval
+from geojax.runtime import records
 
 COLUMNS = ("model_a", "model_b", "measure", "difference", "std_error", "separable")
 LEVEL = 0.95
@@ -25,10 +26,10 @@ def run(config: Compare, workdir: Path) -> None:
     Raises:
       InputError: after the tables of the other models are written, if a model could not be measured.
     """
-    models, measures = names(config.models), spaces.chosen(config.measures)
+    models, measures = names(config.models), measuring.chosen(config.measures)
     if len(models) < 2 or len(set(models)) < len(models):
         raise InputError(f"models {config.models!r}: give two or more different names, --config.models=A,B,C")
-    texts = spaces.sequences(config.sequences)
+    texts = measuring.sequences(config.sequences)
     clouds, evaluations, rows, broken = {}, {}, [], {}
 
     def leave_out(name: str, error: InputError) -> None:
@@ -37,18 +38,18 @@ def run(config: Compare, workdir: Path) -> None:
 
     for name in models:
         try:
-            model, facts = spaces.load_perturbed(name, "", 0.0, 0)
-            (clouds[name],) = spaces.sample(model, texts, "last", config.tokens, facts)
+            model, facts = measuring.load_perturbed(name, "", 0.0, 0)
+            (clouds[name],) = measuring.sample(model, texts, "last", config.tokens, facts)
         except InputError as error:
             leave_out(name, error)
-    common = dict(zip(clouds, latent.common_points(tuple(clouds.values()), config.seed), strict=True))
+    common = dict(zip(clouds, representations.common_points(tuple(clouds.values()), config.seed), strict=True))
     for name, cloud in common.items():
         try:
-            evaluation = spaces.measure(cloud, config, measures, name)
+            evaluation = measuring.measure(cloud, config, measures, name)
         except InputError as error:
             leave_out(name, error)
             continue
-        found = spaces.rows(evaluation, cloud.layer)
+        found = measuring.rows(evaluation, cloud.layer)
         if len(cloud.points) < len(clouds[name].points):
             cut = f"cut from {len(clouds[name].points)} to {len(cloud.points)} points, as many as all models have"
             logging.warning("%s: %s", name, cut)
@@ -71,7 +72,7 @@ def run(config: Compare, workdir: Path) -> None:
                 verdict = f"± {error.std_error:.2g}: {'separable' if row['separable'] else 'tie'}"
             table.append(row)
             logging.info("%-26s %12.4g %s  (%s - %s)", measure.name, value, verdict, a, b)
-    records.write_table(workdir / "measures.csv", rows, ("model", "d", *spaces.COLUMNS))
+    records.write_table(workdir / "measures.csv", rows, ("model", "d", *measuring.COLUMNS))
     records.write_table(workdir / "compare.csv", table, COLUMNS)
     logging.info("%s: %d models, %d differences", workdir / "compare.csv", len(evaluations), len(table))
     if broken:

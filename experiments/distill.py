@@ -12,10 +12,12 @@ import numpy as np
 
 from configs import schema
 from experiments import pretrain as experiment
-from experiments.once import once, settings_but
-from geojax import distill, folders, models, objectives, pretrain, records
+from geojax import models
 from geojax.errors import InputError
-from geojax.latent import Cloud, read_sequences
+from geojax.representations.cloud import Cloud, read_sequences
+from geojax.runtime import folders, records
+from geojax.runtime.run_once import once, settings_without
+from geojax.training import distill, pretrain, pretraining_objectives
 
 HELD_OUT = 50  # one sentence in so many
 
@@ -33,7 +35,7 @@ def run(config: schema.Distill, workdir: Path) -> None:
         raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
     experiment.snapshots(config)
     experiment.micro_batch(config)
-    own = settings_but(config, experiment.UNRELATED)
+    own = settings_without(config, experiment.UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 
 
@@ -49,7 +51,7 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
         )
     source = as_pretraining(config)
     tokenizer = experiment.tokenizer_of(source, workdir / "tokenizer")
-    words = objectives.reorder(sentences, config.word_order, config.seed)
+    words = pretraining_objectives.reorder(sentences, config.word_order, config.seed)
     encoded = encode(tokenizer, words, config.length)
     architecture = experiment.architecture(source, len(tokenizer))
     apply = models.make_apply(architecture, "classification", vectors.shape[1])

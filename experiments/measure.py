@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 from configs.schema import Measure
-from experiments import spaces
-from geojax import plots, records
-from geojax.latent import Cloud
-from geojax.stream import Stream
+from experiments.common import measuring
+from geojax import plots
+from geojax.representations.cloud import Cloud
+from geojax.runtime import records
+from geojax.streaming.layer_stream import Stream
 
 
 def run(config: Measure, workdir: Path) -> None:
@@ -18,20 +19,20 @@ def run(config: Measure, workdir: Path) -> None:
 
     Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals.
     """
-    measures = spaces.chosen(config.measures, labels=bool(config.task))
+    measures = measuring.chosen(config.measures, labels=bool(config.task))
     start = time.perf_counter()
     if config.task:
-        clouds, labels, facts = spaces.examples_of(config, measures)
+        clouds, labels, facts = measuring.examples_of(config, measures)
     else:
-        (clouds, facts), labels = spaces.clouds_of(config), None
+        (clouds, facts), labels = measuring.clouds_of(config), None
     rows, layers, profiles = [], [], {measure.name: [] for measure in measures}
     for space in clouds:
         cloud = space.sample if isinstance(space, Stream) else space
         layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
         name = facts.get("model") or config.cloud
         where = name if layer is None else f"{name}, layer {layer}"
-        evaluation = spaces.measure(space, config, measures, where, labels)
-        rows += spaces.rows(evaluation, layer)
+        evaluation = measuring.measure(space, config, measures, where, labels)
+        rows += measuring.rows(evaluation, layer)
         for result in evaluation.results:
             profiles[result.measure].append((layer, result.value, *(result.interval() or (math.nan, math.nan))))
         layers.append(
@@ -49,7 +50,7 @@ def run(config: Measure, workdir: Path) -> None:
         "versions": records.versions(),
     }
     records.write_json(workdir / "measures.json", record)
-    records.write_table(workdir / "measures.csv", rows, spaces.COLUMNS)
+    records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
     if len(clouds) > 1:
         panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
         records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))

@@ -7,17 +7,18 @@ from pathlib import Path
 import jax
 
 from configs.schema import Plan
-from experiments import spaces
-from geojax import records, sample_size
+from experiments.common import measuring
 from geojax.errors import InputError
+from geojax.evaluation import sample_size
+from geojax.runtime import records
 
 COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
 
 
 def run(config: Plan, workdir: Path) -> None:
     """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure."""
-    measures = spaces.chosen(config.measures)
-    clouds, facts = spaces.clouds_of(config)
+    measures = measuring.chosen(config.measures)
+    clouds, facts = measuring.clouds_of(config)
     if len(clouds) > 1:
         raise InputError(f"layers {config.layers!r} are {len(clouds)}: a plan is for one layer")
     cloud, name = clouds[0], facts.get("model") or config.cloud
@@ -25,7 +26,7 @@ def run(config: Plan, workdir: Path) -> None:
         logging.warning("%s has no sequence indices: each of its rows counts as a sequence", name)
     try:
         sizes = sample_size.curve(
-            cloud, measures, jax.random.key(config.seed), draws=config.draws, **spaces.options(config)
+            cloud, measures, jax.random.key(config.seed), draws=config.draws, **measuring.options(config)
         )
         plans = [
             sample_size.plan([size for size in sizes if size.measure == measure.name], measure.name, config.epsilon)

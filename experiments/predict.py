@@ -11,16 +11,17 @@ from typing import Any
 import pandas as pd
 
 from configs import schema
-from experiments import forecast, predictors, spaces
-from experiments.predictors import MEASURE, WITH_FAMILY
-from geojax import folders, records, tables
+from experiments.common import measuring
+from geojax.analysis import prediction, predictors, score_table
+from geojax.analysis.predictors import MEASURE, WITH_FAMILY
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
+from geojax.runtime import folders, records
 
 log = logging.getLogger(__name__)
 SCHEMES = {
-    forecast.KNOWN: ("leave_one_level_out", "leave_one_out"),
-    forecast.NEW: ("leave_one_family_out",),
+    prediction.KNOWN: ("leave_one_level_out", "leave_one_out"),
+    prediction.NEW: ("leave_one_family_out",),
 }
 
 
@@ -28,10 +29,10 @@ def run(config: schema.Predict, workdir: Path) -> None:
     """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`."""
     if not config.model:
         raise InputError("no model: give --config.model")
-    forecast.check_level(config.level)
-    table, record = forecast.load(config.fit)
+    prediction.check_level(config.level)
+    table, record = prediction.load(config.fit)
     family = config.family or Path(config.model).name
-    promise = forecast.KNOWN if family in table.families else forecast.NEW
+    promise = prediction.KNOWN if family in table.families else prediction.NEW
     reason = why_not(table, family, config.level)
     choice = None if reason else choose(record["validation"], table, promise, config.measure)
     if reason or choice is None:
@@ -40,18 +41,18 @@ def run(config: schema.Predict, workdir: Path) -> None:
         return
     value, settings = measure(config, record, choice["measure"])
     row = predict(config, table, choice, family, value)
-    records.write_table(folders.path(workdir) / "predictions.csv", [row], forecast.PREDICTIONS)
+    records.write_table(folders.path(workdir) / "predictions.csv", [row], prediction.PREDICTIONS)
     for line in lines(config, table, choice, row, value, record, settings):
         print(line)
 
 
-def why_not(table: tables.ScoreTable, family: str, level: float) -> str:
+def why_not(table: score_table.ScoreTable, family: str, level: float) -> str:
     """Why a fit says nothing about a family; empty where it does."""
     if not table.families:
         return "the fit names no families: give its table a column family"
     if family in table.families:
         return ""
-    needed, have = forecast.fewest_units(level), len(table.families)
+    needed, have = prediction.fewest_units(level), len(table.families)
     if have >= needed:
         return ""
     covered = f"{have} {'family' if have == 1 else 'families'} ({', '.join(table.families)})"
@@ -62,16 +63,16 @@ def why_not(table: tables.ScoreTable, family: str, level: float) -> str:
 
 
 def choose(
-    evidence: Sequence[Mapping[str, Any]], table: tables.ScoreTable, promise: str, wanted: str
+    evidence: Sequence[Mapping[str, Any]], table: score_table.ScoreTable, promise: str, wanted: str
 ) -> Mapping[str, Any] | None:
     """The validated fit with the least error on what was left out, among measures that can be measured here."""
-    wanted = tables.catalogue_name(wanted)
+    wanted = score_table.catalogue_name(wanted)
     if wanted and wanted not in table.measures:
-        raise InputError(f"the fit has no measure {wanted!r}: {tables.near(wanted, table.measures)}")
+        raise InputError(f"the fit has no measure {wanted!r}: {score_table.near(wanted, table.measures)}")
     able = {row.name for row in CATALOGUE} & set(table.measures)
     if wanted and wanted not in able:
         raise InputError(f"{wanted!r} is a column of the table and no measure of the catalogue: it cannot be measured")
-    sides = (MEASURE, WITH_FAMILY) if promise == forecast.KNOWN else (MEASURE,)
+    sides = (MEASURE, WITH_FAMILY) if promise == prediction.KNOWN else (MEASURE,)
     for scheme in SCHEMES[promise]:
         rows = [
             row
@@ -91,10 +92,10 @@ def measure(config: schema.Predict, record: Mapping[str, Any], name: str) -> tup
     defaults = {field.name: field.default for field in dataclasses.fields(schema.Study)}
     own = {key: value for key in ("sequences", "tokens", "convention") if (value := getattr(config, key))}
     settings = SimpleNamespace(**defaults | (record["measuring"] or {}) | own)
-    model, facts = spaces.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
-    texts = spaces.sequences(settings.sequences)[: settings.max_sequences or None]
-    (cloud,) = spaces.sample(model, texts, "last", settings.tokens, facts)
-    evaluation = spaces.measure(cloud, settings, spaces.chosen(name), config.model)
+    model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    texts = measuring.sequences(settings.sequences)[: settings.max_sequences or None]
+    (cloud,) = measuring.sample(model, texts, "last", settings.tokens, facts)
+    evaluation = measuring.measure(cloud, settings, measuring.chosen(name), config.model)
     (result,) = evaluation.results
     for warning in result.warnings:
         log.warning("%s: %s", name, warning)
@@ -102,20 +103,25 @@ def measure(config: schema.Predict, record: Mapping[str, Any], name: str) -> tup
 
 
 def predict(
-    config: schema.Predict, table: tables.ScoreTable, choice: Mapping[str, Any], family: str, value: float
+    config: schema.Predict, table: score_table.ScoreTable, choice: Mapping[str, Any], family: str, value: float
 ) -> dict[str, Any]:
     """The row of `predictions.csv`."""
     frame = pd.DataFrame({"model": [config.model], "family": [family], choice["measure"]: [value]})
-    new = tables.from_frame(frame, target=table.target, measures=[choice["measure"]], scored=False)
+    new = score_table.from_frame(frame, target=table.target, measures=[choice["measure"]], scored=False)
     found = predictors.of_table(table, [choice["terms"]], columns=[choice["measure"]])
-    (row,) = forecast.predictions(table, new, found, config.level, config.seed)
+    (row,) = prediction.predictions(table, new, found, config.level, config.seed)
     return row
 
 
 def lines(
-    config: schema.Predict, table: tables.ScoreTable, choice: Mapping[str, Any], row: Mapping[str, Any], value: float,
-    record: Mapping[str, Any], settings: SimpleNamespace,
-) -> list[str]:  # fmt: skip
+    config: schema.Predict,
+    table: score_table.ScoreTable,
+    choice: Mapping[str, Any],
+    row: Mapping[str, Any],
+    value: float,
+    record: Mapping[str, Any],
+    settings: SimpleNamespace,
+) -> list[str]:
     """The answer first, then what it rests on."""
     name, terms = choice["measure"], choice["terms"].replace(MEASURE, choice["measure"])
     if math.isnan(row["predicted"]):

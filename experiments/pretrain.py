@@ -14,10 +14,12 @@ import jax
 import numpy as np
 
 from configs import lists, schema
-from experiments.once import once, settings_but
-from geojax import checkpoint, folders, micro_batches, models, objectives, preemption, pretrain, records
+from geojax import models
 from geojax.errors import InputError
-from geojax.preemption import Preempted
+from geojax.runtime import folders, preemption, records
+from geojax.runtime.preemption import Preempted
+from geojax.runtime.run_once import once, settings_without
+from geojax.training import checkpoint, micro_batches, pretrain, pretraining_objectives
 
 LOG_STEPS = 100
 UNRELATED = ("checkpoint_seconds",)  # settings on which no result depends
@@ -30,10 +32,10 @@ log = logging.getLogger(__name__)
 def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
     workdir = folders.local(workdir)
-    objectives.check(config.objective, config.word_order)
+    pretraining_objectives.check(config.objective, config.word_order)
     snapshots(config)
     micro_batch(config)
-    own = settings_but(config, UNRELATED)
+    own = settings_without(config, UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 
 
@@ -44,15 +46,21 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     tokenizer = tokenizer_of(config, workdir / "tokenizer")
     windows, held_out = (
         pretrain.pack(
-            tokenize(tokenizer, objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)),
+            tokenize(
+                tokenizer, pretraining_objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)
+            ),
             config.length,
         )
         for files in (config.text, config.eval_text)
     )
     log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
     vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    classes = objectives.token_classes(config.objective, vocabulary, config.seed)
-    head = ("masked_lm",) if classes is None else ("token_classification", objectives.CLASSES[config.objective])
+    classes = pretraining_objectives.token_classes(config.objective, vocabulary, config.seed)
+    head = (
+        ("masked_lm",)
+        if classes is None
+        else ("token_classification", pretraining_objectives.CLASSES[config.objective])
+    )
     apply = models.make_apply(architecture(config, len(tokenizer)), *head)
     save = partial(save_model, apply, tokenizer)
     schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
@@ -253,7 +261,7 @@ def seconds(workdir: Path) -> float:
 
 def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     """The facts of a run, in Markdown."""
-    given = settings_but(config, ("experiment",))
+    given = settings_without(config, ("experiment",))
     options = " ".join(f"--config.{name}={value}" for name, value in given.items())
     return f"""# An encoder of {result["parameters"]:,} parameters
 

@@ -8,6 +8,8 @@ says which question each of them answers.
 
 import hashlib
 import logging
+import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ import jax
 import numpy as np
 
 from configs import lists, schema
-from experiments import fits, forecast, launching, predictors, validate
-from experiments.predictors import MEASURE
-from experiments.report import page, remarks
-from geojax import folders, records, tables
+from experiments.common import command_line
+from geojax.analysis import cross_validation, fits, prediction, prediction_errors, predictors, score_table
+from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
 from geojax.regression import units
 from geojax.regression.correlation import correlate_each
+from geojax.report import page, remarks
+from geojax.runtime import folders, records
 
 COLUMNS = tuple(
     "measure terms n n_dropped slope std_error intercept r2 adjusted_r2 pearson spearman p_value p_permutation p_max_t "
@@ -36,8 +39,8 @@ COLUMNS_OF = {
     "partial": fits.PARTIAL,
     "ladders": fits.LADDERS,
     "relations": fits.RELATIONS,
-    "cross_validation": validate.COLUMNS,
-    "held_out": validate.HELD_OUT,
+    "cross_validation": cross_validation.COLUMNS,
+    "held_out": cross_validation.HELD_OUT,
 }
 FEWEST_MODELS = 8  # below, a table is regressed and nothing about it validated
 
@@ -48,14 +51,17 @@ def run(config: schema.Regress, workdir: Path) -> None:
     """Reads `config.table`, fits and validates every measure, predicts `config.predict`; writes the files above."""
     check(config)
     table = read(config, config.table)
-    new = forecast.read_new(config, table) if config.predict else None
+    new = None
+    if config.predict:
+        excluded = lists.names(config.exclude)
+        new = prediction.read_new(config.predict, table, config.table, config.terms, excluded)
     workdir = folders.path(workdir)
     lines = write(table, config, workdir)
     for sentence in (*remarks.left_out(table), *remarks.undetermined(lines["regression"])):
         log.warning(sentence)
     log.info("%d regressions of %s on %d models", len(lines["regression"]), table.target, len(table.frame))
     if new is not None:
-        lines |= forecast.write(table, new, config, workdir)
+        lines |= write_predictions(table, new, config, workdir)
     label = "GLUE average" if table.target == "glue_average" else table.target.replace("_", " ")
     path = page.write(
         workdir,
@@ -64,7 +70,7 @@ def run(config: schema.Regress, workdir: Path) -> None:
         lines=lines,
         facts=facts(table, config),
         sources=sources(config),
-        commands=[launching.command("regress", config)],
+        commands=[command_line.command("regress", config)],
         label=label,
         level=config.level,
     )
@@ -73,17 +79,17 @@ def run(config: schema.Regress, workdir: Path) -> None:
 
 def check(config: schema.Regress) -> None:
     """Raises `InputError` for numbers that mean nothing."""
-    forecast.check_level(config.level)
+    prediction.check_level(config.level)
     if config.resamples and config.resamples < 100:
         raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more; 0 leaves the validation out")
     if config.exclude and not config.predict:
         raise InputError("exclude names models of the table `predict`: give --config.predict too")
 
 
-def read(config: schema.Regress, path: str) -> tables.ScoreTable:
+def read(config: schema.Regress, path: str) -> score_table.ScoreTable:
     """The table at a path, read with the settings of a config."""
     names = lists.names(config.measures)
-    return tables.read(
+    return score_table.read(
         path,
         target=config.target,
         measures="all" if names == ("all",) else names,
@@ -93,7 +99,7 @@ def read(config: schema.Regress, path: str) -> tables.ScoreTable:
 
 
 def write(
-    table: tables.ScoreTable, config: schema.Regress, workdir: Path, measuring: Mapping[str, Any] | None = None
+    table: score_table.ScoreTable, config: schema.Regress, workdir: Path, measuring: Mapping[str, Any] | None = None
 ) -> dict[str, list[dict[str, Any]]]:
     """Writes every table about the fits and their validation; returns their rows by the name of the file.
 
@@ -116,16 +122,41 @@ def write(
         lines["ladders"] = list(fits.ladder_rows(table, *chance))
         lines["relations"] = list(fits.relation_rows(table))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
-        for row, predicted in validate.outcomes(table, everything, config.level, *chance):
+        for row, predicted in cross_validation.outcomes(table, everything, config.level, *chance):
             lines["cross_validation"].append(row)
-            lines["held_out"] += validate.held_out(table, row, predicted)
+            lines["held_out"] += cross_validation.held_out(table, row, predicted)
     for name, columns in COLUMNS_OF.items():
         records.write_table(workdir / f"{name}.csv", lines[name], columns)
-    forecast.save(table, sides, lines["cross_validation"], workdir, measuring)
+    prediction.save(table, sides, lines["cross_validation"], workdir, measuring)
     return lines
 
 
-def facts(table: tables.ScoreTable, config: schema.Regress) -> dict[str, Any]:
+def write_predictions(
+    table: score_table.ScoreTable, new: score_table.ScoreTable, config: schema.Regress, workdir: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Writes `predictions.csv` and, where a new model's score is known, `validation.csv`; returns their rows."""
+    found = [
+        *predictors.of_table(table, predictors.sides(table, config.terms)),
+        *predictors.baselines(table),
+    ]
+    rows = list(prediction.predictions(table, new, found, config.level, config.seed))
+    records.write_table(workdir / "predictions.csv", rows, prediction.PREDICTIONS)
+    log.info("%d predictions for %d models", len(rows), len(new.frame))
+    missing = Counter(row["note"].split(";")[0] for row in rows if math.isnan(row["predicted"]))
+    for reason, number in missing.items():
+        log.warning("%d predictions are missing: %s", number, reason)
+    unbounded = [row for row in rows if row["note"].startswith("unbounded")]
+    if unbounded:
+        log.warning("%d intervals are %s", len(unbounded), unbounded[0]["note"].split(";")[0])
+    lines = []
+    if new.frame[new.target].notna().any():
+        covered = [one for one in found if prediction.covers(one, new)]
+        lines = list(prediction_errors.rows(table, new, covered, rows, lists.names(config.exclude), config.level))
+        records.write_table(workdir / "validation.csv", lines, prediction_errors.COLUMNS)
+    return {"predictions": rows, "validation": lines}
+
+
+def facts(table: score_table.ScoreTable, config: schema.Regress) -> dict[str, Any]:
     """What was run, label by label."""
     frame, dose = table.frame, units.doses(table.frame)
     levels = {kind: np.unique(dose.values[dose.kinds == kind]) for kind in sorted(set(dose.kinds[dose.known]))}
@@ -152,7 +183,7 @@ def sources(config: schema.Regress) -> dict[str, Any]:
 
 
 def regressions(
-    table: tables.ScoreTable, fitted: fits.Fits, clusters: units.Units, samples: int, seed: int
+    table: score_table.ScoreTable, fitted: fits.Fits, clusters: units.Units, samples: int, seed: int
 ) -> list[dict[str, Any]]:
     """One row for each measure and set of terms, in the order of the table, with the columns `COLUMNS`.
 
@@ -164,7 +195,7 @@ def regressions(
     """
     of, moved = fitted.least_squares, fitted.influence
     sides = dict.fromkeys(one.terms for one in fitted.found)
-    permuted = {side: validate.permuted(table, side, clusters, samples, seed) for side in sides}
+    permuted = {side: cross_validation.permuted(table, side, clusters, samples, seed) for side in sides}
     measures = table.frame[list(table.measures)].to_numpy(float)
     with jax.enable_x64(True):
         pairs = correlate_each(measures, table.scores, np.isfinite(measures))

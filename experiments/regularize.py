@@ -13,19 +13,21 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from configs import schema
-from experiments import spaces
-from experiments.once import once, settings_but
+from experiments.common import measuring
 from experiments.pretrain import check_special_tokens, ratios
-from geojax import checkpoint, folders, models, plots, preemption, pretrain, records
+from geojax import models, plots
 from geojax.errors import InputError
 from geojax.measures import cells, spread
 from geojax.measures.soft import soft_patchiness
 from geojax.models import Apply, Model
 from geojax.models.apply import Params
 from geojax.models.encoder import Hidden
-from geojax.preemption import Preempted
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer
+from geojax.runtime import folders, preemption, records
+from geojax.runtime.preemption import Preempted
+from geojax.runtime.run_once import once, settings_without
+from geojax.training import checkpoint, pretrain
 from geojax.typing import Scalar
 
 RUNS = {"plain": 0, "down": -1, "up": 1}  # which way the loss pushes the measure
@@ -42,13 +44,13 @@ def run(config: schema.Regularize, workdir: Path) -> None:
     """Trains `config.model` on plain, then with the measure pushed down and up; resumes at the last evaluation."""
     workdir = folders.local(workdir)
     check(config)
-    once(workdir, settings_but(config), partial(make, config, workdir))
+    once(workdir, settings_without(config), partial(make, config, workdir))
 
 
 def make(config: schema.Regularize, workdir: Path) -> None:
     """The work of a folder with these settings."""
     model = models.load(config.model, head="masked_lm")
-    windows, probes = split(model.tokenizer, spaces.sequences(config.sequences), config.length)
+    windows, probes = split(model.tokenizer, measuring.sequences(config.sequences), config.length)
     first = encode(model.params, windows[: config.batch_size], apply=model.apply)
     quantizer = fit(config, first)
     value = jax.jit(partial(differentiable, config.measure, config.temperature))

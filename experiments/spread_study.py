@@ -15,11 +15,12 @@ import numpy as np
 
 from configs.lists import numbers
 from configs.schema import SpreadStudy
-from geojax import plots, records
+from geojax import plots
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.axes import partition_range
 from geojax.ops.threads import one_blas_thread
+from geojax.runtime import records
 from geojax.typing import Key, Points, Scalar
 
 MEASURES = (

@@ -7,11 +7,12 @@ from pathlib import Path
 import jax
 
 from configs import schema
-from experiments.once import need_no_model
-from geojax import models, records
-from geojax.claim import claim
+from geojax import models
 from geojax.errors import InputError
 from geojax.models import surgery
+from geojax.runtime import records
+from geojax.runtime.folder_lock import claim
+from geojax.runtime.run_once import need_no_model
 
 OPERATIONS = ("transplant", "shuffle", "untrained")
 

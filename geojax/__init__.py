@@ -3,14 +3,15 @@
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
-__all__ = ["monitor", "testing"]
+from geojax.version import __version__
+
+__all__ = ["__version__", "monitor", "testing"]
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on use: `import geojax` stays light."""
     if name == "monitor":
-        return importlib.import_module("geojax.monitoring").monitor
+        return importlib.import_module("geojax.streaming.monitor").monitor
     if name == "testing":
         return importlib.import_module("geojax.testing")
     raise AttributeError(f"module 'geojax' has no attribute {name!r}")

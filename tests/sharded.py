@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from geojax.accumulate import moments, reservoir
-from geojax.evaluate import evaluate
+from geojax.evaluation import evaluate
 from geojax.measures import CATALOGUE
+from geojax.parallel.mesh import data_mesh, shard_rows
 from geojax.quantizers import QUANTIZERS
-from geojax.sharding import data_mesh, shard_rows
+from geojax.streaming import moments, reservoir
 
 N, D = 2000, 16
 KEY = jax.random.key(0)

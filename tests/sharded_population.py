@@ -6,12 +6,12 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
-from test_population import bags, encoder, watch
+from populations import bags, encoder, watch
 
-from geojax import finetune, population
-from geojax.glue.encode import Encoded
-from geojax.optimizer import Rates
-from geojax.sharding import member_shardings
+from geojax.data.glue.encode import Encoded
+from geojax.parallel.mesh import member_shardings
+from geojax.training import finetune, population
+from geojax.training.optimizers import Rates
 
 COLLECTIVE = r"(all-gather|all-reduce|all-to-all|collective-permute)[\w.-]*\("
 

@@ -11,10 +11,12 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from places import FIXTURES
 
-from geojax import glue, models
-from geojax.finetune import Settings
+from geojax import models
+from geojax.data import glue
 from geojax.models.config import read_config
+from geojax.training.finetune import Settings
 
 LETTERS = "abcdefgh"
 
@@ -63,9 +65,7 @@ def stand_in(num_labels=2, rate=0.1):
 def one_layer(family="bert", labels=2, rate=0.0):
     """A real encoder of one layer, its function and its parameters."""
     rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), rate)
-    config = dataclasses.replace(
-        read_config(Path(__file__).parent / "data" / f"random-{family}"), num_hidden_layers=1, **rates
-    )
+    config = dataclasses.replace(read_config(FIXTURES / f"random-{family}"), num_hidden_layers=1, **rates)
     apply = models.make_apply(config, "classification", labels)
     return apply, models.init(apply, jax.random.key(0))
 

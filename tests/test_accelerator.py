@@ -6,9 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from geojax import finetune, glue, latent, models
-from geojax.evaluate import evaluate
-from geojax.finetune import Settings
+from geojax import models, representations
+from geojax.data import glue
+from geojax.evaluation import evaluate
+from geojax.training import finetune
+from geojax.training.finetune import Settings
 
 pytestmark = [
     pytest.mark.accelerator,
@@ -59,7 +61,7 @@ def test_transfer_measures():
 def test_hidden_states():
     def work():
         model = models.load("geojax-bert-tiny")
-        clouds = latent.sample(*model[:3], TEXTS, layers=tuple(range(model.config.num_hidden_layers + 1)))
+        clouds = representations.sample(*model[:3], TEXTS, layers=tuple(range(model.config.num_hidden_layers + 1)))
         return [cloud.points for cloud in clouds]
 
     for here, there in zip(*on_both(work), strict=True):

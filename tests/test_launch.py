@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from places import FIXTURES, ROOT
 from safetensors.numpy import load_file, save_file
 
-ROOT = Path(__file__).parents[1]
-DATA = ROOT / "tests" / "data"
-BERT, ROBERTA = DATA / "random-bert", DATA / "random-roberta"
+BERT, ROBERTA = FIXTURES / "random-bert", FIXTURES / "random-roberta"
 
 
 def launch(config, workdir=None, **settings):

@@ -6,14 +6,13 @@ import inspect
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from configs import schema
 from geojax.measures import markdown_table
 
-ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "geojax").rglob("*.py"))
 # A module may import from those on its own line and above.
 ORDER = [
@@ -52,7 +51,7 @@ def test_importing_geojax_is_light():
 
 def test_loading_a_model_needs_no_torch():
     code = "import sys; sys.modules['torch'] = sys.modules['tensorflow'] = None\n"
-    code += "from geojax.models import load; print(load('tests/data/random-bert').config.hidden_size)"
+    code += "from geojax.models import load; print(load('tests/fixtures/random-bert').config.hidden_size)"
     assert run(code).split()[-1] == "24"
 
 

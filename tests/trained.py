@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from stand_ins import Letters, Stopped, stop_at, task_data
 
-from geojax import finetune, models
+from geojax import models
 from geojax.errors import InputError
-from geojax.layout import Layout, over_all
-from geojax.sharding import data_mesh
+from geojax.parallel.layout import Layout, over_all
+from geojax.parallel.mesh import data_mesh
+from geojax.training import finetune
 
 SETTINGS = finetune.Settings(
     learning_rate=1e-2, epochs=6, batch_size=16, micro_batch=8, max_length=16, weight_decay=0.1

@@ -5,8 +5,8 @@ import json
 
 import trained
 
-from geojax import finetune
-from geojax.layout import over_all
+from geojax.parallel.layout import over_all
+from geojax.training import finetune
 
 
 def main():

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geojax.errors import InputError
-from geojax.folders import written
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import EncoderConfig, read_config
 from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
+from geojax.runtime.folders import written
 from geojax.typing import Key
 
 __all__ = [

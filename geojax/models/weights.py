@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, shapes
 from geojax.models.config import EncoderConfig, to_record
-from geojax.records import write_atomic, write_json
+from geojax.runtime.records import write_atomic, write_json
 
 # Entries that a checkpoint may hold and an encoder does not need: constant buffers, and the heads of other tasks.
 IGNORED = re.compile(

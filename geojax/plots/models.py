@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from geojax.analysis.score_table import ScoreTable
 from geojax.plots import style
-from geojax.tables import ScoreTable
 
 MOST_NUMBERS = 30  # measures of a correlation matrix whose cells have their numbers in them
 

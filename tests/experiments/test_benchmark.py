@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Benchmark
-from experiments import benchmark
+from experiments.benchmark import command
 from geojax.errors import InputError
 
 
@@ -23,9 +23,9 @@ def test_both_sides_find_the_same(cloud, tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "texts.txt").write_text("one sentence\nand a longer one, of more words\n" * 20)
     config = Benchmark(cloud=cloud, sequences=str(tmp_path / "texts.txt"), repeats=1)
-    benchmark.run(config, tmp_path)
+    command.run(config, tmp_path)
     table = pd.read_csv(tmp_path / "benchmark.csv").set_index("part")
-    assert tuple(table.index) == tuple(benchmark.PARTS)
+    assert tuple(table.index) == tuple(command.PARTS)
     assert (table[["reference_seconds", "seconds", "ratio"]] > 0).all().all()
     tolerances = {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3, "eight": 0.03, "sampling": 1e-4, "sampling_batched": 1e-4}
     tolerances |= {"population": 1e-4, "pretrain": 1e-3}
@@ -35,14 +35,14 @@ def test_both_sides_find_the_same(cloud, tmp_path):
 
 
 def test_the_bootstrap_and_the_loop_find_the_same():
-    part = benchmark.bootstrap(benchmark.Inputs(Benchmark()), samples=5)
+    part = command.bootstrap(command.Inputs(Benchmark()), samples=5)
     assert part.ours() == pytest.approx(part.reference(), rel=1e-9)
 
 
 def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(InputError, match=r"\[peers\]"):
-        benchmark.run(Benchmark(), tmp_path)
+        command.run(Benchmark(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_without_the_peers_the_remedy_is_named(monkeypatch, tmp_path):
 )
 def test_settings_that_cannot_work_are_refused(change, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        benchmark.run(Benchmark(**change), tmp_path)
+        command.run(Benchmark(**change), tmp_path)

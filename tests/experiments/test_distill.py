@@ -7,16 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from configs.schema import Distill, Sample
 from experiments import distill as experiment
 from experiments import pretrain, sample
-from geojax import distill, models, records
-from geojax import pretrain as pretraining
+from geojax import models
 from geojax.errors import InputError
-from geojax.latent import Cloud
+from geojax.representations.cloud import Cloud
+from geojax.runtime import records
+from geojax.training import distill
+from geojax.training import pretrain as pretraining
 
-BERT = Path(__file__).parents[1] / "data" / "random-bert"
+BERT = FIXTURES / "random-bert"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from configs.schema import Findings
-from experiments import answers, answers_by_fits, findings
+from experiments.replication import findings, questions, questions_of_fits
 from geojax.errors import InputError
 
 FAMILIES, RUNGS, ARM_SEEDS = 16, 5, 5
@@ -64,7 +64,7 @@ def table(config):
 
 
 def indexed(rows):
-    found = pd.DataFrame(list(rows), columns=answers.COLUMNS)
+    found = pd.DataFrame(list(rows), columns=questions.COLUMNS)
     return found.set_index(["subset", "predictor", "quantity"]).sort_index()
 
 
@@ -74,7 +74,7 @@ def holds(found, truth):
 
 
 def test_reliabilities_are_those_of_the_law(table, config):
-    found = indexed(answers.noise(table, config))
+    found = indexed(questions.noise(table, config))
     seeds = holds(found.loc["non_collapsed", "outcome", "deviation_between_seeds"], SEED)
     assert seeds == pytest.approx(SEED, rel=0.3)
     reliability = found.loc["non_collapsed", "outcome", "reliability"]
@@ -85,22 +85,22 @@ def test_reliabilities_are_those_of_the_law(table, config):
     gate = found.loc["non_collapsed", "outcome", "deviation_over_that_of_noise"]
     assert "is passed" in gate["note"]
     assert gate["value"] ** 2 == pytest.approx(1 / (1 - reliability["value"]) - 1)
-    kept = answers.pool_of(table).frame
-    kept = kept[kept["outcome"] > answers.COLLAPSED]
+    kept = questions.pool_of(table).frame
+    kept = kept[kept["outcome"] > questions.COLLAPSED]
     half = ((kept["outcome_seed_42"] - kept["outcome_seed_43"]) ** 2 / 2).mean()
     assert seeds == pytest.approx(np.sqrt(half)) and len(kept) > FAMILIES * RUNGS / 2
     once = replace(table, frame=table.frame.drop(columns=["outcome_seed_42", "outcome_seed_43"]))
-    assert not list(answers.noise(once, config))
+    assert not list(questions.noise(once, config))
 
 
 def test_a_collapsed_model_is_at_the_floor_or_of_one_prediction_in_every_run(table):
     frame = table.frame.assign(outcome=0.5, collapsed=0.0)
     frame.loc[0, "outcome"], frame.loc[1, "collapsed"], frame.loc[2, "collapsed"] = 0.05, 4, 3
-    assert list(np.flatnonzero(answers.collapsed(replace(table, frame=frame)))) == [0, 1]
+    assert list(np.flatnonzero(questions.collapsed(replace(table, frame=frame)))) == [0, 1]
 
 
 def test_families_left_out_are_predicted_as_well_as_they_can_be(table, config):
-    found = indexed(answers_by_fits.primary(table, config))
+    found = indexed(questions_of_fits.primary(table, config))
     r2 = holds(found.loc["all", "lsq_patchiness", "r2_vs_training_mean"], SLOPE**2 / (1 + MEASURED**2) / SPREAD)
     assert r2 == pytest.approx(SLOPE**2 / (1 + MEASURED**2) / SPREAD, abs=0.1)
     assert found.loc["all", "training_mean", "r2_vs_training_mean"]["value"] == pytest.approx(0, abs=1e-9)
@@ -114,7 +114,7 @@ def test_families_left_out_are_predicted_as_well_as_they_can_be(table, config):
 
 
 def test_models_of_other_kinds_are_predicted_by_a_fit_to_the_standard_ones(table, config):
-    found = indexed(answers_by_fits.non_standard(table, config)).loc["all"]
+    found = indexed(questions_of_fits.non_standard(table, config)).loc["all"]
     law = (SLOPE**2 * (1 - 1 / (1 + MEASURED**2)) + FAMILY**2 + SEED**2 / 2) / SPREAD
     assert holds(found.loc["lsq_patchiness", "mse_over_mean"], law) == pytest.approx(law, abs=0.15)
     assert found.loc["training_mean", "mse_over_mean"]["value"] == pytest.approx(1)
@@ -133,20 +133,20 @@ def test_families_that_the_fit_has_seen_are_told_apart(table, config):
     frame = table.frame.replace(
         {"family": {"f1": "f0", "f3": "f2"}}
     )  # two of the other kind descend from standard ones
-    found = indexed(answers_by_fits.non_standard(replace(table, frame=frame), config))["n"]
+    found = indexed(questions_of_fits.non_standard(replace(table, frame=frame), config))["n"]
     counts = found.xs(("lsq_patchiness", "mse"), level=("predictor", "quantity"))
     assert counts["all"] == FAMILIES * RUNGS / 2 and counts["unseen_families"] == counts["all"] - 2 * RUNGS
 
 
 def test_the_noise_level_takes_nothing_from_a_measure_that_it_does_not_move(table, config):
-    found = indexed(answers_by_fits.within_dose(table, config)).reset_index()
+    found = indexed(questions_of_fits.within_dose(table, config)).reset_index()
     partial = found[found["quantity"] == "partial_r"]
     assert len(partial) == 3 and (partial["value"] > 0.7).all()
     assert ((partial["lower"] < partial["value"]) & (partial["value"] < partial["upper"])).all()
 
 
 def test_every_measure_convention_and_layer_is_tried_and_paid_for(table, config, tmp_path):
-    pool = answers.pool_of(table)
+    pool = questions.pool_of(table)
     layers = pd.DataFrame(
         {"model": name, "layer": layer, "convention": "standard", "measure": "eee", "value": index + layer / 10}
         for index, name in enumerate(pool.frame["model"])
@@ -157,7 +157,7 @@ def test_every_measure_convention_and_layer_is_tried_and_paid_for(table, config,
     assert set(columns) == {"lsq_patchiness", "eee", "vrm", "paper_lsq_patchiness", "eee[-1]", "eee[-2]"}
     assert columns["eee[-1]"][1] == pytest.approx(1.1) and columns["eee[-1]"][0] == 0
     assert np.isnan(columns["eee[-2]"][0])
-    found = indexed(answers_by_fits.measures(table, config, columns))
+    found = indexed(questions_of_fits.measures(table, config, columns))
     best = found.loc["all", "paper_lsq_patchiness"]
     assert holds(best.loc["pearson"], -SLOPE / np.sqrt(SPREAD)) < -0.9
     by_hand = pool.frame[["eee", "outcome"]].corr("spearman").iloc[0, 1]
@@ -168,7 +168,7 @@ def test_every_measure_convention_and_layer_is_tried_and_paid_for(table, config,
 
 
 def test_every_family_of_five_models_is_looked_into_by_itself(table, config):
-    found = indexed(answers.by_family(table, config))
+    found = indexed(questions.by_family(table, config))
     own = table.frame[(table.frame["family"] == "f3") & (table.frame["kind"] == "ascii_sum")]
     pairs = own["lsq_patchiness"], own["outcome"]
     assert found.loc["f3", "lsq_patchiness", "pearson"]["value"] == pytest.approx(np.corrcoef(*pairs)[0, 1])
@@ -176,25 +176,25 @@ def test_every_family_of_five_models_is_looked_into_by_itself(table, config):
     assert found.loc["f3", "lsq_patchiness", "spearman"]["value"] == pytest.approx(np.corrcoef(*ranks)[0, 1])
     assert len(found) == 2 * FAMILIES and (found["n"] == RUNGS).all()
     flat = table.frame.assign(outcome=table.frame["outcome"].where(table.frame["family"] != "f3", 0.5))
-    assert "f3" not in indexed(answers.by_family(replace(table, frame=flat), config)).index
+    assert "f3" not in indexed(questions.by_family(replace(table, frame=flat), config)).index
     larger = table.frame.assign(kind=table.frame["kind"].where(table.frame["family"] != "f3", "larger"))
     apart = replace(table, frame=larger)
-    assert "f3" in indexed(answers.by_family(apart, config)).index and "f3" not in answers.pool_of(apart).families
+    assert "f3" in indexed(questions.by_family(apart, config)).index and "f3" not in questions.pool_of(apart).families
 
 
 def test_the_intervention_is_paired_by_seed(table, config):
-    found = indexed(answers.intervention(table, config))
+    found = indexed(questions.intervention(table, config))
     assert holds(found.loc["up - plain", "eee", "outcome"], PUSH) == pytest.approx(PUSH, abs=0.06)
     assert holds(found.loc["up - down", "eee", "outcome"], 2 * PUSH) == pytest.approx(2 * PUSH, abs=0.06)
     pushed = found.loc["down - plain", "eee", "eee"]
     assert pushed["value"] == pytest.approx(-0.1) and pushed["n"] == ARM_SEEDS
     assert set(found.index.get_level_values("quantity")) == {"outcome", "mlm_loss", "eee"}
     lost = replace(table, frame=table.frame[table.frame["model"] != "up_0"].reset_index(drop=True))
-    fewer = indexed(answers.intervention(lost, config))
+    fewer = indexed(questions.intervention(lost, config))
     assert fewer.loc["up - plain", "eee", "outcome"]["n"] == ARM_SEEDS - 1
     odd = replace(table, frame=table.frame.replace({"model": {"up_0": "up"}}))
     with pytest.raises(InputError, match="'up' is of the intervention, and its name does not end in a seed"):
-        list(answers.intervention(odd, config))
+        list(questions.intervention(odd, config))
 
 
 def test_shuffled_scores_are_the_same_scores_and_say_nothing(table, config):
@@ -206,12 +206,12 @@ def test_shuffled_scores_are_the_same_scores_and_say_nothing(table, config):
     unmoved = [name for name in table.frame if name not in (*columns, "collapsed", "runs")]
     pd.testing.assert_frame_equal(moved.frame[unmoved], table.frame[unmoved])
     values, p, better = [], [], 0
-    pool = answers.pool_of(table)
+    pool = questions.pool_of(table)
     for seed in range(3):
         moved = findings.shuffled(table, seed)
-        r2 = indexed(answers_by_fits.primary(moved, config)).loc["all", config.primary, "r2_vs_training_mean"]
+        r2 = indexed(questions_of_fits.primary(moved, config)).loc["all", config.primary, "r2_vs_training_mean"]
         values.append(r2["value"])
-        found = indexed(answers_by_fits.measures(moved, config, findings.candidates(pool, config_layers(config))))
+        found = indexed(questions_of_fits.measures(moved, config, findings.candidates(pool, config_layers(config))))
         p.append(found.xs("p_max_t", level="quantity").loc["all"]["value"].min())
         better += found_better(moved, config)
     assert max(values) < 0.1 and np.mean(values) < 0.02
@@ -223,7 +223,7 @@ def config_layers(config):
 
 
 def found_better(table, config):
-    return indexed(answers_by_fits.non_standard(table, config)).loc["all", "any", "better_than_mean"]["value"] > 0
+    return indexed(questions_of_fits.non_standard(table, config)).loc["all", "any", "better_than_mean"]["value"] > 0
 
 
 def test_questions_without_rows_are_left_out_and_said(table, config, caplog):
@@ -266,14 +266,14 @@ def test_bad_tables_get_a_sentence(written, tmp_path, change, settings, message)
 def test_a_table_of_layers_without_its_columns_gets_a_sentence(table, tmp_path):
     (tmp_path / "layers.csv").write_text("model,layer\na,1\n")
     with pytest.raises(InputError, match="has no column 'convention'"):
-        findings.candidates(answers.pool_of(table), tmp_path / "layers.csv")
+        findings.candidates(questions.pool_of(table), tmp_path / "layers.csv")
 
 
 @pytest.mark.slow
 def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys):
     findings.run(replace(config, permute=True), tmp_path)
     found = pd.read_csv(tmp_path / "findings.csv")
-    assert tuple(found.columns) == answers.COLUMNS
+    assert tuple(found.columns) == questions.COLUMNS
     assert set(found["question"]) == {
         "noise", "primary", "non_standard", "by_family", "within_dose", "measures", "intervention"
     }  # fmt: skip

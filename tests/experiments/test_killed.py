@@ -8,9 +8,10 @@ import time
 
 import pandas as pd
 import pytest
-from test_processes import ROOT, command, write_task
+from launched import command, write_task
+from places import ROOT
 
-from geojax import records
+from geojax.runtime import records
 
 SHARES = 16  # of the time of a run: in each it is killed once, at random
 FILES = ("training/checkpoints/*tmp*", "model/config.json", "model/.model.safetensors*", "result.json")

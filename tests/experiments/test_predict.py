@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from configs import schema
-from experiments import forecast, predict, predictors, regress, validate
-from geojax import tables
+from experiments import predict, regress
+from geojax.analysis import cross_validation, prediction, predictors, score_table
 from geojax.errors import InputError
 
 
@@ -30,8 +30,8 @@ def launch(tmp_path, train, new, **settings):
         table=str(tmp_path / "train.csv"), predict=str(tmp_path / "new.csv"), resamples=100, **settings
     )
     table = regress.read(config, config.table)
-    new = forecast.read_new(config, table)
-    forecast.write(table, new, config, tmp_path / "out")
+    new = prediction.read_new(config.predict, table, config.table, config.terms)
+    regress.write_predictions(table, new, config, tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -99,10 +99,10 @@ def test_the_validation_has_a_second_line_without_the_excluded(done):
 
 
 def test_every_scheme_has_measures_choices_and_baselines():
-    table = tables.from_frame(models(3, 10, 0))
+    table = score_table.from_frame(models(3, 10, 0))
     everything = [*predictors.of_table(table, predictors.sides(table, "")), *predictors.baselines(table)]
-    outcomes = list(validate.outcomes(table, everything, 0.9, 100, 0))
-    found = pd.DataFrame(row for row, _ in outcomes)[list(validate.COLUMNS)]
+    outcomes = list(cross_validation.outcomes(table, everything, 0.9, 100, 0))
+    found = pd.DataFrame(row for row, _ in outcomes)[list(cross_validation.COLUMNS)]
     assert set(found["scheme"]) == {"leave_one_out", "leave_one_level_out", "leave_one_family_out"}
     wanted = {"eee", "vrm", "training_mean", "alpha", "family_mean", "parameters", "selected", "best_subset", "ridge"}
     for _, rows in found.groupby("scheme"):
@@ -118,7 +118,7 @@ def test_every_scheme_has_measures_choices_and_baselines():
     assert chosen["candidates"] == 2 and chosen["chosen"] == "eee"
     assert found.query("measure == 'parameters'")["block"].unique() == ["label-free baseline"]
     for row, predicted in outcomes:  # the predictions are those that were scored
-        held_out = list(validate.held_out(table, row, predicted))
+        held_out = list(cross_validation.held_out(table, row, predicted))
         assert len(held_out) == row["n"]
         if held_out:
             errors = [(one["actual"] - one["predicted"]) ** 2 for one in held_out]
@@ -159,11 +159,11 @@ def test_unknown_names_to_exclude_are_met_with_the_near_ones(tmp_path):
 def fit(tmp_path_factory):
     """A fit whose one family is that of the encoder that ships."""
     folder = tmp_path_factory.mktemp("fit")
-    table = tables.from_frame(models(1, 24, 0).assign(family="geojax-bert-tiny"), measures="eee")
+    table = score_table.from_frame(models(1, 24, 0).assign(family="geojax-bert-tiny"), measures="eee")
     row = {"scheme": "leave_one_level_out", "measure": "eee", "terms": "measure", "block": "measure", "n": 24,
            "units": 12, "mse": 0.01, "r2_vs_training_mean": 0.5, "r2_lower": 0.2, "r2_upper": np.nan}  # fmt: skip
     better = row | {"measure": "alpha", "terms": "log1p(alpha)", "block": "baseline", "mse": 0.005}
-    forecast.save(table, ("measure",), [row, better], folder)
+    prediction.save(table, ("measure",), [row, better], folder)
     return folder
 
 
@@ -194,5 +194,5 @@ def test_without_a_fit_that_covers_the_family_there_is_no_prediction(fit, tmp_pa
 
 def test_overlap_of_fit_and_new_models_is_said(tmp_path, caplog):
     models(2, 6, 0)[:2].to_csv(tmp_path / "new.csv", index=False)
-    forecast.read_new(schema.Regress(predict=str(tmp_path / "new.csv")), tables.from_frame(models(2, 6, 0)))
+    prediction.read_new(str(tmp_path / "new.csv"), score_table.from_frame(models(2, 6, 0)), "old.csv")
     assert "predicting them is no test" in caplog.text

@@ -1,16 +1,15 @@
 """The findings that are published follow from the table that is."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+from places import ROOT
 
 from configs.schema import Findings
-from experiments import findings
+from experiments.replication import findings
 
 
 def test_the_published_findings_follow_from_the_published_table():
-    folder = Path(__file__).parents[2] / "docs" / "results" / "replication"
+    folder = ROOT / "docs" / "results" / "replication"
     config = Findings(table=str(folder / "results.csv"), resamples=0)
     table = findings.read(config.table, config.target, config.intervention)
     keys = ["question", "subset", "predictor", "quantity"]

@@ -8,8 +8,8 @@ import pytest
 import scipy.stats
 
 from configs import schema
-from experiments import fits, predictors, regress
-from geojax import tables
+from experiments import regress
+from geojax.analysis import fits, predictors, score_table
 from geojax.errors import InputError
 from geojax.regression import units
 
@@ -123,7 +123,7 @@ def test_the_table_does_not_depend_on_the_order_of_its_rows(frame):
 
 
 def fits_of(frame):
-    table = tables.from_frame(frame)
+    table = score_table.from_frame(frame)
     return fits.fit(table, predictors.of_table(table, predictors.sides(table, ""), columns=table.measures))
 
 
@@ -142,7 +142,7 @@ def fits_of(frame):
 def test_a_fit_without_an_answer_says_why(frame, columns, reasons):
     fitted = fits_of(frame.drop(columns="vrm").assign(**columns))
     assert list(fitted.reasons) == reasons
-    rows = regress.regressions(tables.from_frame(frame.drop(columns="vrm").assign(**columns)), fitted,
+    rows = regress.regressions(score_table.from_frame(frame.drop(columns="vrm").assign(**columns)), fitted,
                                units.rows(frame), 0, 0)  # fmt: skip
     for row, reason in zip(rows, reasons, strict=True):
         assert all(np.isnan(row[name]) for name in ("slope", "std_error", "r2", "p_value")) == bool(reason)
@@ -215,7 +215,7 @@ def test_settings_that_cannot_work_are_refused(frame, tmp_path, settings, messag
 
 def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     """Unless log alpha is forced to be a line: R² .9132, with lsq_patchiness .9143 (p = .22), pq_patchiness .9374."""
-    table = tables.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
+    table = score_table.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
     found = pd.DataFrame(fits.partial_rows(table, *CHANCE)).set_index(["measure", "given"])
     assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
     line = found.xs("log(alpha)", level="given")
@@ -247,7 +247,7 @@ def test_partial_relations_stay_within_one_kind_of_dose(frame):
     kinds = ["noise percent"] * 12 + ["pre-training step"] * 7 + ["none"]
     frame = frame.assign(dose_kind=kinds, dose=np.r_[np.arange(12.0), 10.0 * np.arange(1, 9)])
     frame = frame.drop(columns=["alpha", "family"])
-    found = pd.DataFrame(fits.partial_rows(tables.from_frame(frame), *CHANCE))
+    found = pd.DataFrame(fits.partial_rows(score_table.from_frame(frame), *CHANCE))
     rows = found.set_index(["measure", "dose_kind", "given"])
     noise = rows.loc["eee", "noise percent", "log1p(dose)"]
     steps = rows.loc["eee", "pre-training step", "log(dose)"]

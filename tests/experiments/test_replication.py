@@ -1,18 +1,20 @@
 """The replication in miniature: every way of making a base, killed and gone on with, elsewhere, from its ledger."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import pandas as pd
 import pytest
+from places import FIXTURES
 
 from configs.schema import Replication
-from experiments import distill, making, recipes, replication, replication_tables, sweeps
-from geojax import records
+from experiments import distill
+from experiments.replication import base_models, build_models, command, tables
 from geojax.errors import InputError
+from geojax.runtime import records
+from geojax.sweeps import engine
 
-BERT = Path(__file__).parents[1] / "data" / "random-bert"
+BERT = FIXTURES / "random-bert"
 WORDS = "flat round wide narrow cone sphere point line curve plane".split()
 
 
@@ -44,14 +46,14 @@ def few(monkeypatch):
         "mlm": ("pretrain", 2, {}),
         "ascii_sum": ("pretrain", 1, {"objective": "ascii_sum"}),
     }
-    monkeypatch.setattr(recipes, "KINDS", kinds)
+    monkeypatch.setattr(base_models, "KINDS", kinds)
     monkeypatch.setattr(distill, "HELD_OUT", 3)
-    monkeypatch.setattr(recipes, "LARGE", (0.0,))
-    monkeypatch.setattr(recipes, "SHORT", (0.0, 8.0))
-    monkeypatch.setattr(recipes, "TRAJECTORY", (0.0, 0.5))
-    monkeypatch.setattr(recipes, "SURGERIES", 1)
-    monkeypatch.setattr(recipes, "SHALLOW", (0.0, 8.0))
-    monkeypatch.setattr(recipes, "DEEP", (0.0, 4.0))
+    monkeypatch.setattr(base_models, "LARGE", (0.0,))
+    monkeypatch.setattr(base_models, "SHORT", (0.0, 8.0))
+    monkeypatch.setattr(base_models, "TRAJECTORY", (0.0, 0.5))
+    monkeypatch.setattr(base_models, "SURGERIES", 1)
+    monkeypatch.setattr(base_models, "SHALLOW", (0.0, 8.0))
+    monkeypatch.setattr(base_models, "DEEP", (0.0, 4.0))
 
 
 def settings(files, **changed):
@@ -70,11 +72,11 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     ledger = tmp_path / "ledger.jsonl"
 
     def at(place):
-        return replace(replication.sweep(settings(files), tmp_path / place), ledger=ledger)
+        return replace(command.sweep(settings(files), tmp_path / place), ledger=ledger)
 
     first = at("here")
-    sweeps.run_alone(first, first.units[: len(first.units) // 2])  # as if it had been stopped
-    sweeps.run(at("there"))
+    engine.run_alone(first, first.units[: len(first.units) // 2])  # as if it had been stopped
+    engine.run(at("there"))
     table = pd.read_csv(tmp_path / "there" / "results.csv", dtype={"dose_kind": str})
     kinds = dict(table["kind"].value_counts())
     assert kinds == {
@@ -100,18 +102,18 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
     assert made == {"make/distilled_0": True, "make/distilled_0_step_0": False, "make/distilled_0_step_6": False}
     assert len(ledger.read_text().splitlines()) == 1 + len(first.units)
     again = at("elsewhere")  # the tables need the ledger alone
-    sweeps.collect(again)
+    engine.collect(again)
     assert (tmp_path / "elsewhere" / "results.csv").read_text() == (tmp_path / "there" / "results.csv").read_text()
 
 
 def test_a_measure_of_classes_is_the_mean_over_the_tasks_that_have_classes():
     transfer = {"sst2": {"logme": 1.0, "h_score": 4.0}, "stsb": {"logme": 2.0}, "cola": {"logme": 9.0, "h_score": 9.0}}
-    assert replication_tables.labelled({"transfer": transfer}, ("sst2", "stsb")) == {"logme": 1.5, "h_score": 4.0}
+    assert tables.labelled({"transfer": transfer}, ("sst2", "stsb")) == {"logme": 1.5, "h_score": 4.0}
 
 
 def test_the_pool_has_the_families_that_were_asked_for():
-    bases = recipes.bases(4000)
-    models = recipes.models(bases)
+    bases = base_models.bases(4000)
+    models = base_models.models(bases)
     assert len({model.name for model in models}) == len(models) == 187
     assert len({base.family for base in bases}) >= 10
     known = set()
@@ -130,7 +132,7 @@ def test_the_pool_has_the_families_that_were_asked_for():
 )
 def test_bad_settings_get_a_sentence(files, tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
-        replication.sweep(settings(files, **changed), tmp_path)
+        command.sweep(settings(files, **changed), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +145,12 @@ def test_bad_settings_get_a_sentence(files, tmp_path, changed, message):
 )
 def test_material_that_is_absent_is_named_before_anything_slow(files, tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
-        replication.run(settings(files, **changed), tmp_path)
+        command.run(settings(files, **changed), tmp_path)
 
 
 def test_only_what_is_still_to_be_made_needs_its_material(files, tmp_path):
     def check(*names, **changed):
-        making.Maker(settings(files, **changed), tmp_path).check(names)
+        build_models.Maker(settings(files, **changed), tmp_path).check(names)
 
     check("mlm_0", model="./gone")
     with pytest.raises(InputError, match="gone does not exist"):
@@ -159,6 +161,6 @@ def test_only_what_is_still_to_be_made_needs_its_material(files, tmp_path):
 
 
 def test_the_larger_encoder_may_be_a_name(files, tmp_path):
-    larger = next(base.name for base in recipes.bases(4000) if base.how == "given")
-    folder = making.Maker(settings(files, model="geojax-bert-tiny"), tmp_path).folder(larger)
+    larger = next(base.name for base in base_models.bases(4000) if base.how == "given")
+    folder = build_models.Maker(settings(files, model="geojax-bert-tiny"), tmp_path).folder(larger)
     assert (folder / "config.json").exists()

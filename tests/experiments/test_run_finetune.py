@@ -5,17 +5,17 @@ import logging
 import re
 import struct
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from configs.schema import Finetune
 from experiments import finetune
-from geojax import models, records
+from geojax import models
 from geojax.errors import InputError
-
-DATA = Path(__file__).parents[1] / "data"
+from geojax.runtime import environment, records
+from geojax.training import reporting
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def config(tmp_path):
         rows = [f"{'good' if i % 3 else 'bad'} film {i}\t{int(i % 3 > 0)}" for i in range(n)]
         (folder / name).write_text("sentence\tlabel\n" + "\n".join(rows) + "\n")
     return Finetune(
-        model=str(DATA / "random-bert"), task="sst2", data_dir=str(tmp_path / "glue"), epochs=2, batch_size=8,
+        model=str(FIXTURES / "random-bert"), task="sst2", data_dir=str(tmp_path / "glue"), epochs=2, batch_size=8,
         max_length=16, learning_rate=1e-3, train_examples=40,
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_writes_the_model_then_the_result(config, tmp_path, caplog):
 def test_goes_on_after_an_interruption(config, tmp_path, monkeypatch):
     config.checkpoint_seconds = 0.0
     finetune.run(config, tmp_path / "whole")
-    real = finetune.Reporter.__call__
+    real = reporting.Reporter.__call__
 
     def interrupted(self, step, total, loss):
         real(self, step, total, loss)
@@ -65,7 +65,7 @@ def test_goes_on_after_an_interruption(config, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(finetune.Reporter, "__call__", interrupted)
+        patch.setattr(reporting.Reporter, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
             finetune.run(config, tmp_path / "broken")
     assert not (tmp_path / "broken" / "result.json").exists()
@@ -167,12 +167,12 @@ def test_divergence_stops_early(config, tmp_path):
 )
 def test_going_on_elsewhere_is_said(tmp_path, caplog, name, change):
     """Once for whatever differs, and not otherwise."""
-    finetune.warn_of_other_machine(tmp_path)
-    finetune.warn_of_other_machine(tmp_path)
+    environment.warn_of_other_machine(tmp_path)
+    environment.warn_of_other_machine(tmp_path)
     assert caplog.text == ""
     begun = records.read_json(tmp_path / "environment.json")
     versions = begun["versions"] | change.get("versions", {})
     records.write_json(tmp_path / "environment.json", begun | change | {"versions": versions})
-    finetune.warn_of_other_machine(tmp_path)
+    environment.warn_of_other_machine(tmp_path)
     assert f"goes on elsewhere than it began: {name} was " in caplog.text
     assert caplog.text.count(" and is now ") == 1 and "the last bits may differ" in caplog.text

@@ -3,18 +3,18 @@
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from places import FIXTURES
 
 from configs import schema
 from experiments import measure
 from geojax.errors import InputError
 from geojax.measures import select
 
-BERT = Path(__file__).parents[1] / "data" / "random-bert"
+BERT = FIXTURES / "random-bert"
 
 
 def test_measure_a_task_with_its_labels(tmp_path):

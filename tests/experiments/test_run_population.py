@@ -11,9 +11,10 @@ from safetensors.numpy import load_file
 from test_run_finetune import config  # noqa: F401  (a fixture)
 
 from configs.schema import Finetune
-from experiments import finetune, population
-from geojax import models, records
+from experiments import finetune, finetune_population
+from geojax import models
 from geojax.errors import InputError
+from geojax.runtime import records
 
 
 @pytest.fixture
@@ -40,17 +41,19 @@ def small(config, tmp_path):  # noqa: F811
     ],
 )  # fmt: skip
 def test_members_have_the_names_of_what_differs(settings, expected):
-    assert list(population.members(Finetune(**settings))) == expected
+    assert list(finetune_population.members(Finetune(**settings))) == expected
 
 
 def test_one_seed_that_is_named_is_the_seed():
-    assert population.members(Finetune(seeds="7"))[""].seed == 7
+    assert finetune_population.members(Finetune(seeds="7"))[""].seed == 7
     with pytest.raises(InputError, match=r"'1.5' has 1.5 where a whole number is needed"):
-        population.members(Finetune(seeds="1.5"))
+        finetune_population.members(Finetune(seeds="1.5"))
 
 
 def test_a_member_is_the_config_of_a_single_run():
-    found = population.members(Finetune(model="a", alphas="0,2", noise_seeds="3,4", learning_rates="1e-4", epochs=5))
+    found = finetune_population.members(
+        Finetune(model="a", alphas="0,2", noise_seeds="3,4", learning_rates="1e-4", epochs=5)
+    )
     assert found["alpha2_noise4"] == Finetune(model="a", alpha=2.0, noise_seed=4, learning_rate=1e-4, epochs=5)
     assert found["alpha0"].noise_seed == 3
 
@@ -66,7 +69,7 @@ def test_a_member_is_the_config_of_a_single_run():
 )
 def test_populations_that_cannot_be(settings, message):
     with pytest.raises(InputError, match=message):
-        population.members(Finetune(**settings))
+        finetune_population.members(Finetune(**settings))
 
 
 def tensors(folder):
@@ -107,7 +110,7 @@ def test_goes_on_after_an_interruption_and_tells_who_diverged(small, tmp_path, m
     message = r"1 of 2 members diverged \(rate1e\+30 at step 2\): lower their rate"
     with pytest.raises(InputError, match=message):
         finetune.run(many, tmp_path / "whole")
-    real = population.Reporter.__call__
+    real = finetune_population.Reporter.__call__
 
     def interrupted(self, step, total, loss):
         real(self, step, total, loss)
@@ -115,7 +118,7 @@ def test_goes_on_after_an_interruption_and_tells_who_diverged(small, tmp_path, m
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(population.Reporter, "__call__", interrupted)
+        patch.setattr(finetune_population.Reporter, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
             finetune.run(many, tmp_path / "broken")
     with pytest.raises(InputError, match=message):

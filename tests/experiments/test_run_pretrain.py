@@ -8,9 +8,11 @@ import pytest
 
 from configs import schema
 from experiments import pretrain as experiment
-from geojax import models, pretrain, records
+from geojax import models
 from geojax.errors import InputError
-from geojax.preemption import Preempted
+from geojax.runtime import records
+from geojax.runtime.preemption import Preempted
+from geojax.training import pretrain
 
 LENGTH = 20
 

@@ -1,23 +1,21 @@
 """A measure scored by what it says of families left out, beyond what is known before."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import numpy as np
 import pandas as pd
 import pytest
 import test_findings as law
+from places import FIXTURES
 
 from configs.schema import ScoreMeasure
-from experiments import answers, findings, score_measure
+from experiments.replication import findings, questions, score_measure
 from geojax.errors import InputError
-from geojax.evaluate import evaluate
+from geojax.evaluation import evaluate
 from geojax.models import load
-from geojax.perturb import add_noise
-from geojax.stream import sample
-
-DATA = Path(__file__).parents[1] / "data"
+from geojax.models.perturb import add_noise
+from geojax.streaming.layer_stream import sample
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def written(tmp_path_factory):
 
 def scored(table, measure, **changed):
     config = ScoreMeasure(**{"resamples": 200, **changed})
-    pool = answers.pool_of(table)
+    pool = questions.pool_of(table)
     values = pool.frame[measure].to_numpy(float) if isinstance(measure, str) else measure
     found = pd.DataFrame(list(score_measure.skills(pool, values, config)), columns=score_measure.COLUMNS)
     return found.set_index(["subset", "given"])
@@ -67,11 +65,11 @@ def test_a_baseline_and_a_measure_in_the_convention_of_the_paper_are_scored_too(
 
 def test_errors_are_those_of_fits_by_hand(written):
     table = findings.read(written, "outcome")
-    pool, found = answers.pool_of(table), scored(table, "vrm", resamples=0)
+    pool, found = questions.pool_of(table), scored(table, "vrm", resamples=0)
     dose, loss = np.log1p(pool.frame["dose"].to_numpy(float)), pool.frame["mlm_loss"].to_numpy(float)
     both = [dose, np.isfinite(loss).astype(float), np.nan_to_num(loss)]
     vrm = pool.frame["vrm"].to_numpy(float)
-    for subset, rows in answers.subsets(pool).items():
+    for subset, rows in questions.subsets(pool).items():
         if subset == "standard":
             continue  # all have a loss there: a column is the intercept again, which lstsq solves otherwise
         row = found.loc[subset, "dose and mlm_loss"]
@@ -86,7 +84,7 @@ def test_a_measure_that_says_what_the_dose_says_has_no_skill_beyond_it(written):
     rng, frame = np.random.default_rng(1), table.frame
     falls = frame.assign(outcome=1 - 0.3 * np.log1p(frame["dose"].fillna(0)) + 0.05 * rng.normal(size=len(frame)))
     table = replace(table, frame=falls)
-    pool = answers.pool_of(table)
+    pool = questions.pool_of(table)
     found = scored(table, np.log1p(pool.frame["dose"].to_numpy(float))).loc["all"]
     assert found.loc["nothing", "lower"] > 0.8 and abs(found.loc["dose", "skill"]) < 1e-6
 
@@ -94,7 +92,7 @@ def test_a_measure_that_says_what_the_dose_says_has_no_skill_beyond_it(written):
 def test_what_one_family_alone_has_is_not_given(written):
     table = findings.read(written, "outcome")
     kinds = table.frame["dose_kind"].where(table.frame["family"] != "f2", "pre-training step")
-    pool = answers.pool_of(replace(table, frame=table.frame.assign(dose_kind=kinds)))
+    pool = questions.pool_of(replace(table, frame=table.frame.assign(dose_kind=kinds)))
     dose = score_measure.given(pool)["dose"]
     assert len(dose) == 2 and (dose[0] == (pool.frame["family"] != "f2")).all()
     assert np.isfinite(dose).all()
@@ -108,7 +106,7 @@ def test_a_new_measure_is_taken_on_the_models_of_a_table(tmp_path, capsys, monke
     """As `evaluate` takes it on the same points; a second run takes nothing again."""
     (tmp_path / "models").mkdir()
     for base in ("a", "b"):
-        (tmp_path / "models" / base).symlink_to(DATA / "random-bert")
+        (tmp_path / "models" / base).symlink_to(FIXTURES / "random-bert")
     rows = [
         {"model": f"{base}_{alpha}", "base": base, "family": base, "kind": "mlm", "standard": 1, "alpha": alpha,
          "noise_seed": alpha or None, "dose": alpha, "dose_kind": "noise percent", "eee": 0.1, "outcome": 1 - alpha / 9}
@@ -122,7 +120,7 @@ def test_a_new_measure_is_taken_on_the_models_of_a_table(tmp_path, capsys, monke
     )  # fmt: skip
     score_measure.run(config, tmp_path / "out")
     values = pd.read_csv(tmp_path / "out" / "values.csv").set_index("model")["value"]
-    model = load(str(DATA / "random-bert"))
+    model = load(str(FIXTURES / "random-bert"))
     noised = model._replace(params=add_noise(model.params, 2.0, jax.random.key(2)))
     texts = ["flat round wide narrow"] * 8
     (stream,) = sample(*noised[:3], texts, layers=(model.config.num_hidden_layers,), points=40, key=jax.random.key(0))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from configs.schema import SideBySide
-from experiments import side_by_side
+from experiments.benchmark import side_by_side
 from geojax.errors import InputError
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed (peers)")

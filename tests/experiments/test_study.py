@@ -4,22 +4,24 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from places import FIXTURES, ROOT
 
 from configs.schema import Study
-from experiments import study, sweeps
-from experiments.pool import Pool
-from geojax import population, records
+from experiments import study
+from experiments.common import measuring
+from experiments.study.pool import Pool
 from geojax.errors import InputError
 from geojax.measures import select
+from geojax.runtime import records
+from geojax.sweeps import engine
+from geojax.training import population
 
-ROOT = Path(__file__).parents[2]
-BERT = ROOT / "tests" / "data" / "random-bert"
+BERT = FIXTURES / "random-bert"
 
 
 def mean_norm(points, *, mask, convention="standard", key=None):
@@ -101,8 +103,8 @@ def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeyp
         copy = tmp_path / path.relative_to(finished)
         copy.parent.mkdir(parents=True)
         copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(study.spaces, "load_perturbed", None)
-    sweeps.collect(study.sweep(Study(**settings(data_dir) | {"data_dir": "gone"}), tmp_path))
+    monkeypatch.setattr(measuring, "load_perturbed", None)
+    engine.collect(study.sweep(Study(**settings(data_dir) | {"data_dir": "gone"}), tmp_path))
     assert (tmp_path / "results.csv").read_text() == (finished / "results.csv").read_text()
     assert (tmp_path / "regression.csv").read_text() == (finished / "regression.csv").read_text()
     assert "24 training rows, 10 development rows" in (tmp_path / "report.html").read_text()

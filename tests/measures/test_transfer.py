@@ -14,11 +14,11 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict, cross_val_sc
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from geojax.errors import InputError
-from geojax.evaluate import evaluate
+from geojax.evaluation import evaluate
 from geojax.measures import select
 from geojax.measures.probes import class_mean_accuracy, knn_accuracy, ridge_probe
 from geojax.measures.transfer import h_score, logme, transrate
-from geojax.monitoring import monitor
+from geojax.streaming.monitor import monitor
 
 ROWS = select("transfer")
 ALL = [row.function for row in ROWS]

@@ -2,19 +2,18 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from geojax.errors import InputError
 from geojax.models import EncoderConfig, init, load, make_apply, shapes, with_head
 from geojax.models.architectures import ARCHITECTURES
 from geojax.models.config import from_record, to_record
 
-DATA = Path(__file__).parents[1] / "data"
 TINY = EncoderConfig(
     vocab_size=50,
     hidden_size=16,
@@ -42,9 +41,9 @@ def outputs(model, batch):
 
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_equals_the_pytorch_original(family):
-    batch, expected = reference(DATA / f"random-{family}" / "reference.npz")
+    batch, expected = reference(FIXTURES / f"random-{family}" / "reference.npz")
     heads = ("classification", "causal_lm" if ARCHITECTURES[family].causal else "masked_lm")
-    models = {head: load(DATA / f"random-{family}", head=head) for head in heads}
+    models = {head: load(FIXTURES / f"random-{family}", head=head) for head in heads}
     params = models["classification"].params
 
     @jax.jit
@@ -63,7 +62,7 @@ def test_equals_the_pytorch_original(family):
 
 def test_equals_the_pytorch_original_on_real_weights(minilm):
     """At real tokens: in padding, PyTorch's float32 is itself 1.2e-4 from its float64 (test_parity_live.py)."""
-    batch, expected = reference(DATA / "minilm.npz")
+    batch, expected = reference(FIXTURES / "minilm.npz")
     found, real = outputs(minilm, batch), batch["attention_mask"].astype(bool)
     for i, state in enumerate(found["hidden_states"]):
         np.testing.assert_allclose(np.asarray(state)[real], expected[f"hidden_{i}"][real], atol=2e-5, rtol=0)
@@ -71,8 +70,8 @@ def test_equals_the_pytorch_original_on_real_weights(minilm):
 
 @pytest.mark.parametrize("family", ["bert", "roberta", pytest.param("gpt2", marks=pytest.mark.slow)])
 def test_padding_never_changes_a_vector(family):
-    model = load(DATA / f"random-{family}")
-    batch, _ = reference(DATA / f"random-{family}" / "reference.npz")
+    model = load(FIXTURES / f"random-{family}")
+    batch, _ = reference(FIXTURES / f"random-{family}" / "reference.npz")
     padded = outputs(model, batch)["hidden_states"]
     for row, length in enumerate(batch["attention_mask"].sum(1)):
         alone = outputs(model, {name: value[row : row + 1, :length] for name, value in batch.items()})["hidden_states"]
@@ -157,7 +156,7 @@ def test_impossible_requests_are_named():
 
 
 def test_a_token_of_gpt2_sees_none_behind_it_and_the_last_real_one_is_classified():
-    model = load(DATA / "random-gpt2", head="classification")
+    model = load(FIXTURES / "random-gpt2", head="classification")
     ids = np.random.default_rng(0).integers(1, 30, (2, 12))
     mask = (np.arange(12) < [[12], [7]]).astype(np.int32)
     changed = np.where(np.arange(12) < 9, ids, 1)
@@ -221,8 +220,8 @@ def test_odd_values_of_a_config_are_named(record, message):
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_bfloat16_reaches_the_layers_alone(family):
     """The layers; softmax, statistics of LayerNorm, logits and gradients stay in float32."""
-    model = load(DATA / f"random-{family}", head="classification")
-    batch, _ = reference(DATA / f"random-{family}" / "reference.npz")
+    model = load(FIXTURES / f"random-{family}", head="classification")
+    batch, _ = reference(FIXTURES / f"random-{family}" / "reference.npz")
     half = dataclasses.replace(model.apply, dtype="bfloat16")
     outputs = jax.eval_shape(half, model.params, batch)
     assert {state.dtype for state in outputs["hidden_states"]} == {jnp.dtype("bfloat16")}
@@ -235,8 +234,8 @@ def test_bfloat16_reaches_the_layers_alone(family):
 
 
 def test_the_scales_of_layer_norm_are_not_rounded_to_bfloat16():
-    model = load(DATA / "random-bert")
-    batch, _ = reference(DATA / "random-bert" / "reference.npz")
+    model = load(FIXTURES / "random-bert")
+    batch, _ = reference(FIXTURES / "random-bert" / "reference.npz")
     half = dataclasses.replace(model.apply, dtype="bfloat16")
 
     def hidden_at(scale):

@@ -1,24 +1,25 @@
 """Every architecture through the work of a study: token policies, a sample, fine-tuning on the tasks."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
+from places import FIXTURES, ROOT
 
-from geojax import batches, finetune, glue, latent, models
+from geojax import models, representations
+from geojax.data import glue
 from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES
+from geojax.representations import forward
+from geojax.training import finetune
 
-DATA = Path(__file__).parents[1] / "data"
 TEXTS = ["a cat", "the shape of a space", "x"]
 
 
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_token_policies_follow_the_special_tokens_of_the_tokenizer(family):
-    model = models.load(DATA / f"random-{family}")
+    model = models.load(FIXTURES / f"random-{family}")
     kept = {
-        tokens: batches.encode(model.apply, model.tokenizer, TEXTS, tokens).counts.tolist()
+        tokens: forward.encode(model.apply, model.tokenizer, TEXTS, tokens).counts.tolist()
         for tokens in ("all", "content", "word", "mean")
     }
     ids = model.tokenizer(TEXTS)["input_ids"]
@@ -28,23 +29,23 @@ def test_token_policies_follow_the_special_tokens_of_the_tokenizer(family):
     assert kept["word"] == [2, 5, 1] and kept["mean"] == [1, 1, 1]
     if special:
         assert (
-            batches.encode(model.apply, model.tokenizer, TEXTS, "cls").index()["token_id"].tolist()
+            forward.encode(model.apply, model.tokenizer, TEXTS, "cls").index()["token_id"].tolist()
             == [model.tokenizer.cls_token_id] * 3
         )
     else:
         with pytest.raises(InputError, match="'cls' needs a .CLS. token, and gpt2 puts none"):
-            batches.encode(model.apply, model.tokenizer, TEXTS, "cls")
+            forward.encode(model.apply, model.tokenizer, TEXTS, "cls")
 
 
 def test_the_page_of_models_lists_them_all():
-    page = (DATA.parents[1] / "docs" / "models.md").read_text()
+    page = (ROOT / "docs" / "models.md").read_text()
     assert all(f"`{family}`" in page for family in ARCHITECTURES)
 
 
 @pytest.mark.parametrize("family", ["gpt2", pytest.param("albert", marks=pytest.mark.slow)])
 def test_a_sample_is_what_the_model_makes_of_each_text(family):
-    model = models.load(DATA / f"random-{family}")
-    clouds = latent.sample(*model[:3], TEXTS, layers=(0, 2))
+    model = models.load(FIXTURES / f"random-{family}")
+    clouds = representations.sample(*model[:3], TEXTS, layers=(0, 2))
     run = jax.jit(model.apply.__call__)
     for i, text in enumerate(TEXTS):
         batch = {name: np.asarray([value]) for name, value in model.tokenizer(text).items()}
@@ -67,7 +68,7 @@ def tuned(family, name):
 
     data = glue.TaskData(task, examples(8), {"dev": examples(6)}, {})
     key = finetune.head_key(0)
-    model = models.load(DATA / f"random-{family}", head="classification", num_labels=task.num_labels, key=key)
+    model = models.load(FIXTURES / f"random-{family}", head="classification", num_labels=task.num_labels, key=key)
     settings = finetune.Settings(epochs=1, batch_size=4, max_length=40, learning_rate=1e-3)
     return model.params, *finetune.finetune(model, data, settings)
 

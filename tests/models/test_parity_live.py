@@ -1,17 +1,16 @@
 """Encoders beside the live PyTorch originals, in the same process (needs torch: the `peers` extra)."""
 
 import importlib.util
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from geojax.models import load, make_apply, save, with_head
 from geojax.models.architectures import ARCHITECTURES
 from geojax.models.weights import ENDINGS
 
-DATA = Path(__file__).parents[1] / "data"
 TEXTS = [
     "Vectors fill a narrow cone.",
     "No.",
@@ -53,7 +52,7 @@ def compare(folder, model, original, name=None):
 def test_random_checkpoints(family, tmp_path):
     import transformers
 
-    style, folder = ARCHITECTURES[family], DATA / f"random-{family}"
+    style, folder = ARCHITECTURES[family], FIXTURES / f"random-{family}"
     classes = {head: getattr(transformers, style.classes + ENDINGS[head]) for head in (None, *style.heads)}
     for head in (None, "classification", "causal_lm" if style.causal else "masked_lm"):
         compare(folder, load(folder, head=head), classes[head], head)

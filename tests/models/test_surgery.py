@@ -2,24 +2,23 @@
 
 import dataclasses
 import shutil
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from configs import schema
 from experiments import surgery as experiment
-from geojax import latent, models, records
+from geojax import models, representations
 from geojax.errors import InputError
 from geojax.models import surgery
-
-DATA = Path(__file__).parents[1] / "data"
+from geojax.runtime import records
 
 
 @pytest.fixture(scope="module")
 def bert():
-    return models.load(DATA / "random-bert")
+    return models.load(FIXTURES / "random-bert")
 
 
 def words(params):
@@ -36,7 +35,7 @@ def without_words(params):
 
 
 def test_a_transplant_changes_the_word_embeddings_and_the_vocabulary_alone(bert):
-    donor = models.load(DATA / "random-roberta")
+    donor = models.load(FIXTURES / "random-roberta")
     config = dataclasses.replace(bert.config, vocab_size=77)
     smaller = models.make_apply(config, pooler=True)
     params = models.init(smaller, jax.random.key(0))
@@ -49,10 +48,10 @@ def test_a_transplant_changes_the_word_embeddings_and_the_vocabulary_alone(bert)
 
 
 def test_transplants_that_cannot_be_are_named(bert):
-    narrow = models.load(DATA / "random-distilbert")
+    narrow = models.load(FIXTURES / "random-distilbert")
     with pytest.raises(InputError, match="distilbert are 16 wide, those of bert 24"):
         surgery.transplant_embeddings(*bert[:2], *narrow[:2])
-    roberta = models.load(DATA / "random-roberta", head="masked_lm")
+    roberta = models.load(FIXTURES / "random-roberta", head="masked_lm")
     with pytest.raises(InputError, match="'masked_lm' is tied to the vocabulary"):
         surgery.transplant_embeddings(*roberta[:2], *bert[:2])
     with pytest.raises(InputError, match="padding index 1: a donor that pads with 0 would move them"):
@@ -101,12 +100,12 @@ def test_the_work_folder_is_a_model_that_speaks_the_donors_language(bert, tmp_pa
     apply, params = models.make_apply(bert.config), {k: v for k, v in bert.params.items() if k != "pooler"}
     trained = surgery.reinitialise(apply, params, jax.random.key(5))
     models.save(tmp_path / "donor", apply, trained, bert.tokenizer)
-    config = schema.Surgery(model=str(DATA / "random-bert"), operation="transplant", donor=str(tmp_path / "donor"))
+    config = schema.Surgery(model=str(FIXTURES / "random-bert"), operation="transplant", donor=str(tmp_path / "donor"))
     out = tmp_path / "out"
     experiment.run(config, out)
     made = models.load(out)
     np.testing.assert_array_equal(words(made.params), words(trained))
-    (cloud,) = latent.sample(*made[:3], ["a cat"], layers=(3,))
+    (cloud,) = representations.sample(*made[:3], ["a cat"], layers=(3,))
     assert cloud.points.shape == (6, 24)
     result = records.read_json(out / "result.json")
     assert result["donor_revision"].startswith("sha256:") and result["operation"] == "transplant"
@@ -119,7 +118,7 @@ def test_the_work_folder_is_a_model_that_speaks_the_donors_language(bert, tmp_pa
 def test_other_operations_follow_their_seed(options, tmp_path):
     folders = [tmp_path / name for name in ("a", "b", "c")]
     for folder, seed in zip(folders, (0, 0, 1), strict=True):
-        experiment.run(schema.Surgery(model=str(DATA / "random-bert"), seed=seed, **options), folder)
+        experiment.run(schema.Surgery(model=str(FIXTURES / "random-bert"), seed=seed, **options), folder)
     first, again, other = (models.resolve(folder).revision for folder in folders)
     assert first == again != other
 

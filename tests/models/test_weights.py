@@ -10,25 +10,24 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from places import FIXTURES
 from safetensors.numpy import load_file, save_file
 
 from geojax.errors import InputError
 from geojax.models import load, make_apply, resolve, save, with_head
 from geojax.models.architectures import ARCHITECTURES
 
-DATA = Path(__file__).parents[1] / "data"
-
 
 @pytest.fixture(params=["bert", "roberta"])
 def folder(request, tmp_path):
     """A writable copy of a random checkpoint that carries every head."""
-    return Path(shutil.copytree(DATA / f"random-{request.param}", tmp_path / request.param))
+    return Path(shutil.copytree(FIXTURES / f"random-{request.param}", tmp_path / request.param))
 
 
 @pytest.fixture(params=ARCHITECTURES)
 def any_folder(request, tmp_path):
     """A writable copy of the random checkpoint of every architecture."""
-    return Path(shutil.copytree(DATA / f"random-{request.param}", tmp_path / request.param))
+    return Path(shutil.copytree(FIXTURES / f"random-{request.param}", tmp_path / request.param))
 
 
 def rewrite(folder, change):
@@ -75,7 +74,7 @@ def test_the_prefix_is_optional(any_folder):
 
 
 def test_faults_of_a_fused_tensor_are_named_once(tmp_path):
-    folder = Path(shutil.copytree(DATA / "random-gpt2", tmp_path / "gpt2"))
+    folder = Path(shutil.copytree(FIXTURES / "random-gpt2", tmp_path / "gpt2"))
 
     def spoil(tensors):
         tensors["transformer.h.0.attn.c_attn.weight"] = np.zeros((16, 47), np.float32)
@@ -190,9 +189,9 @@ def test_a_tokenizer_must_fit(folder):
 
 
 def test_padding_ids_must_agree(tmp_path):
-    folder = Path(shutil.copytree(DATA / "random-bert", tmp_path / "mixed"))
+    folder = Path(shutil.copytree(FIXTURES / "random-bert", tmp_path / "mixed"))
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(DATA / "random-roberta" / name, folder / name)
+        shutil.copy(FIXTURES / "random-roberta" / name, folder / name)
     with pytest.raises(InputError, match="pads with id 1, the model with 0"):
         load(folder)
 
@@ -210,7 +209,7 @@ def test_a_missing_head_asks_for_a_key(folder, tmp_path):
 
 
 def test_an_untied_decoder_is_refused(tmp_path):
-    folder = Path(shutil.copytree(DATA / "random-bert", tmp_path / "untied"))
+    folder = Path(shutil.copytree(FIXTURES / "random-bert", tmp_path / "untied"))
     rewrite(folder, lambda ts: ts | {"cls.predictions.decoder.weight": np.zeros((193, 24), np.float32)})
     load(folder)
     with pytest.raises(InputError, match="decoder of the language model is not tied"):

@@ -1,0 +1,130 @@
+"""What commands that fine-tune share: settings, data, models as they start, and models with noise one after another."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from configs import schema
+from experiments.common import measuring
+from geojax import models
+from geojax.data import glue
+from geojax.errors import InputError
+from geojax.models import Model, make_apply, perturb, with_head
+from geojax.parallel import layout
+from geojax.runtime.environment import warn_of_other_machine
+from geojax.training import finetune, population
+from geojax.training.finetune import Settings
+from geojax.training.reporting import summary_writer
+
+
+def settings_of(config: Any, **own: Any) -> finetune.Settings:
+    """The settings of fine-tuning among those of a config, and some of the caller's own."""
+    shared = [field.name for field in dataclasses.fields(finetune.Settings) if hasattr(config, field.name)]
+    return finetune.Settings(**{name: getattr(config, name) for name in shared}, **own)
+
+
+def check(config: schema.Finetune) -> None:
+    """Refuses values outside their range that `finetune.Settings` does not know."""
+    perturb.check_level(config.alpha)
+    if config.train_examples < 0:
+        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    if not config.checkpoint_seconds >= 0:
+        raise InputError(f"checkpoint_seconds is {config.checkpoint_seconds}: give seconds, from 0 on")
+    if config.tensorboard:
+        summary_writer()
+
+
+def load_data(config: schema.Finetune) -> glue.TaskData:
+    """The data of the task, its training set cut as asked."""
+    data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+    if data.source.get("missing"):
+        logging.warning("%s: no file for %s, not reported", data.task.name, ", ".join(data.source["missing"]))
+    return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
+
+
+def starting(base: models.Model, config: schema.Finetune, task: glue.Task) -> models.Model:
+    """An encoder as fine-tuning begins: under its noise, and with the head of its seed."""
+    apply = models.make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
+    params = models.with_head(apply, base.params, finetune.head_key(config.seed))
+    return measuring.perturbed(base._replace(apply=apply, params=params), config.alpha, config.noise_seed)
+
+
+def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
+    """What a result is about."""
+    return {
+        "model": config.model,
+        "model_revision": source.revision,
+        "alpha": config.alpha,
+        "noise_seed": config.noise_seed,
+        "data": data.source,
+    }
+
+
+class Member(NamedTuple):
+    """One model: a base with one draw of noise."""
+
+    base: str
+    alpha: float
+    noise_seed: int
+
+    @property
+    def family(self) -> str:
+        """The base model's short name."""
+        return Path(self.base).name
+
+    @property
+    def name(self) -> str:
+        """The name in tables and folders."""
+        return f"{self.family}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.family
+
+
+class Tuner:
+    """Fine-tunes models one after another; keeps of the last base model its weights and its encoded tasks."""
+
+    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings):
+        self.tasks, self.settings = tasks, settings
+        self.base: tuple[str, Model, dict[str, Any]] | None = None
+        self.encoded: dict[str, finetune.EncodedTask] = {}
+
+    def load(self, base: str) -> tuple[Model, dict[str, Any]]:
+        """A base model and the facts that identify it."""
+        if self.base is None or self.base[0] != base:
+            self.base, self.encoded = None, {}  # gives their memory back before the next ones take theirs
+            self.base = (base, *measuring.load_perturbed(base, "", 0.0, 0))
+        return self.base[1:]
+
+    def tune(self, members: Sequence[Member], task: str, folder: Path, **changed: Any) -> dict[str, Any]:
+        """Puts new heads on models of one base and fine-tunes them, as one step where they are several.
+
+        Checkpoints go to `folder`, and `changed` replaces settings. Of several models each has its result under
+        `members`.
+        """
+        model, _ = self.load(members[0].base)
+        settings = dataclasses.replace(self.settings, **changed)
+        if task not in self.encoded:
+            self.encoded[task] = finetune.encode_task(model.tokenizer, self.tasks[task], settings.max_length)
+        warn_of_other_machine(folder)
+        ready = [self.headed(model, member, task, settings) for member in members]
+        with measuring.bar(task, "steps") as progress:
+            options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
+            if len(ready) == 1:
+                (one,) = ready
+                devices = layout.over_all()
+                _, result = finetune.finetune(
+                    one.model, one.data, settings, encoded=one.encoded, layout=devices, **options
+                )
+            else:
+                found = [result for _, result in population.finetune_population(ready, **options)]
+                result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
+        return result | {"data": self.tasks[task].source}
+
+    def headed(self, base: Model, member: Member, task: str, settings: Settings) -> population.Member:
+        """A model under its noise with a new head, its data and settings."""
+        data = self.tasks[task]
+        apply = make_apply(base.config, "classification", data.task.num_labels)
+        noised = measuring.perturbed(base, member.alpha, member.noise_seed)
+        params = with_head(apply, noised.params, finetune.head_key(settings.seed))
+        model = noised._replace(apply=apply, params=params)
+        return population.Member(member.name, model, data, settings, self.encoded[task])

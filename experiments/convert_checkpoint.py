@@ -1,0 +1,204 @@
+"""Converts a pickled checkpoint into a model folder with safetensors, which geojax reads.
+
+    python experiments/convert_checkpoint.py FOLDER OUT                    # pytorch_model.bin and its config.json
+    python experiments/convert_checkpoint.py MODEL.pt OUT --tokenizer DIR  # RoBERTa of fairseq; DIR: like roberta-base
+
+A script by itself: it needs torch and safetensors, and geojax never runs it. Files are opened by
+`torch.load(weights_only=True)`, which makes tensors and plain containers and runs no code of the file; the one class
+allowed beside them is argparse.Namespace, in which fairseq keeps its settings. All else is refused in one sentence.
+"""
+
+import argparse
+import json
+import pickle
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
+FAIRSEQ = {  # of sentence_encoder; a number of a layer is {}
+    "embed_tokens": "embeddings.word_embeddings",
+    "embed_positions": "embeddings.position_embeddings",
+    "segment_embeddings": "embeddings.token_type_embeddings",
+    "emb_layer_norm": "embeddings.LayerNorm",
+    "layernorm_embedding": "embeddings.LayerNorm",
+    "layers.{}.self_attn.q_proj": "encoder.layer.{}.attention.self.query",
+    "layers.{}.self_attn.k_proj": "encoder.layer.{}.attention.self.key",
+    "layers.{}.self_attn.v_proj": "encoder.layer.{}.attention.self.value",
+    "layers.{}.self_attn.out_proj": "encoder.layer.{}.attention.output.dense",
+    "layers.{}.self_attn_layer_norm": "encoder.layer.{}.attention.output.LayerNorm",
+    "layers.{}.fc1": "encoder.layer.{}.intermediate.dense",
+    "layers.{}.fc2": "encoder.layer.{}.output.dense",
+    "layers.{}.final_layer_norm": "encoder.layer.{}.output.LayerNorm",
+}
+SPECIAL = 4  # <s> <pad> </s> <unk> come before the entries of a dict.txt
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Refused(Exception):
+    """What cannot be converted, in one sentence."""
+
+
+def main(arguments: list[str]) -> None:
+    """Converts, or ends with one sentence and status 2."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--tokenizer", type=Path, help="folder whose tokenizer goes with a fairseq checkpoint")
+    options = parser.parse_args(arguments)
+    try:
+        convert(options.source, options.out, options.tokenizer)
+    except (Refused, OSError) as error:
+        print(f"convert_checkpoint.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def convert(source: Path, out: Path, tokenizer: Path | None = None) -> None:
+    """Writes the model folder `out` from a folder with a .bin file or from a fairseq checkpoint."""
+    if out.exists() and any(out.iterdir()):
+        raise Refused(f"{out} is not empty: nothing is overwritten")
+    if source.is_dir():
+        if not (source / "config.json").exists():
+            raise Refused(f"{source} has no config.json")
+        config, tensors = json.loads((source / "config.json").read_text()), read_bin(source)
+        tokenizer = tokenizer or source
+    else:
+        if tokenizer is None:
+            raise Refused("a fairseq checkpoint has no tokenizer: give the folder of one with --tokenizer")
+        config, tensors = read_fairseq(source)
+        check_vocabulary(source.with_name("dict.txt"), tokenizer)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (tokenizer / name).exists():
+            shutil.copy(tokenizer / name, out / name)
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    # Tensors that share memory are written apart: safetensors has no aliases.
+    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, out / "model.safetensors")
+
+
+def unpickle(path: Path) -> Any:
+    """What a file holds, if that is tensors, plain containers and Namespaces."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Refused(f"{path} is damaged, or holds more than tensors and plain containers: {reason}") from error
+
+
+def read_bin(folder: Path) -> Tensors:
+    """The tensors of pytorch_model.bin, or of its shards."""
+    index = folder / "pytorch_model.bin.index.json"
+    files = (
+        sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.exists() else ["pytorch_model.bin"]
+    )
+    tensors = {}
+    for name in files:
+        state = unpickle(folder / name)
+        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise Refused(f"{folder / name} is no state dict: a dict of tensors by name")
+        tensors |= state
+    return tensors
+
+
+def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """The config and the tensors of a fairseq RoBERTa, as HuggingFace names them."""
+    checkpoint = unpickle(path)
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
+        raise Refused(f"{path} is no fairseq checkpoint: it has no 'model'")
+    settings = checkpoint.get("args") or (checkpoint.get("cfg") or {}).get("model") or {}
+    settings = vars(settings) if isinstance(settings, argparse.Namespace) else settings
+    tensors, unknown = {}, []
+    for name, tensor in checkpoint["model"].items():
+        if name.startswith("classification_heads."):
+            continue  # of another task
+        if (renamed := rename(name, tensor)) is None:
+            unknown.append(name)
+        else:
+            tensors |= renamed
+    needed = {
+        "word embeddings": "roberta.embeddings.word_embeddings.weight",
+        "position embeddings": "roberta.embeddings.position_embeddings.weight",
+        "layers": "roberta.encoder.layer.0.intermediate.dense.weight",
+    }
+    faults = [f"an unknown {name}" for name in unknown[:5]]
+    faults += [f"no {what}" for what, name in needed.items() if name not in tensors]
+    faults += ["no number of attention heads"] if "encoder_attention_heads" not in settings else []
+    if faults:
+        raise Refused(f"{path} is no RoBERTa that is known here: it has {', '.join(faults)}")
+    words, positions = (tensors[f"roberta.embeddings.{part}_embeddings.weight"] for part in ("word", "position"))
+    if not torch.equal(tensors.pop("lm_head.decoder.weight", words), words):
+        raise Refused(f"{path} has a language model that is not tied to its word embeddings")
+    types = tensors.setdefault("roberta.embeddings.token_type_embeddings.weight", torch.zeros(1, words.shape[1]))
+    layers = 1 + max(int(name.split(".")[3]) for name in tensors if ".layer." in name)
+    return {
+        "model_type": "roberta",
+        "architectures": ["RobertaForMaskedLM"],
+        "vocab_size": len(words),
+        "hidden_size": words.shape[1],
+        "num_hidden_layers": layers,
+        "num_attention_heads": settings["encoder_attention_heads"],
+        "intermediate_size": len(tensors["roberta.encoder.layer.0.intermediate.dense.weight"]),
+        "hidden_act": settings.get("activation_fn", "gelu"),
+        "hidden_dropout_prob": settings.get("dropout", 0.1),
+        "attention_probs_dropout_prob": settings.get("attention_dropout", 0.1),
+        "max_position_embeddings": len(positions),
+        "type_vocab_size": len(types),
+        "layer_norm_eps": 1e-5,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+    }, tensors
+
+
+def rename(name: str, tensor: torch.Tensor) -> Tensors | None:
+    """One tensor of fairseq under HuggingFace's name, three for a joint projection; None where there is no name."""
+    name = re.sub(r"^(encoder|decoder)\.", "", name)
+    if name.startswith("lm_head."):
+        known = re.fullmatch(r"lm_head\.(weight|bias|(dense|layer_norm)\.(weight|bias))", name)
+        return {name.replace("lm_head.weight", "lm_head.decoder.weight"): tensor} if known else None
+    name = name.removeprefix("sentence_encoder.")
+    if joint := re.fullmatch(r"layers\.(\d+)\.self_attn\.in_proj_(weight|bias)", name):
+        parts = zip(("query", "key", "value"), tensor.chunk(3), strict=True)
+        return {f"roberta.encoder.layer.{joint[1]}.attention.self.{part}.{joint[2]}": value for part, value in parts}
+    module, _, leaf = name.rpartition(".")
+    number = next(iter(re.findall(r"(?<=^layers\.)\d+", module)), "")
+    target = FAIRSEQ.get(re.sub(r"^layers\.\d+", "layers.{}", module))
+    return {f"roberta.{target.format(number)}.{leaf}": tensor} if target else None
+
+
+def check_vocabulary(dictionary: Path, tokenizer: Path) -> None:
+    """Refuses a tokenizer whose ids are not those of the dict.txt beside the checkpoint.
+
+    Entries of a dict.txt are numbers of GPT-2's vocabulary: 256 bytes, printable ones first, then the merges in order.
+    """
+    if not dictionary.exists():
+        print(f"{dictionary} does not exist: that the tokenizer's ids are the checkpoint's is not checked")
+        return
+    if not all((tokenizer / name).exists() for name in ("vocab.json", "merges.txt")):
+        raise Refused(f"{tokenizer} has no vocab.json and merges.txt to compare with {dictionary}")
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    tokens = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
+    merges = (tokenizer / "merges.txt").read_text(encoding="utf-8").splitlines()
+    tokens += ["".join(line.split()) for line in merges if line and not line.startswith("#version")]
+    vocabulary = json.loads((tokenizer / "vocab.json").read_text(encoding="utf-8"))
+    for number, line in enumerate(dictionary.read_text(encoding="utf-8").splitlines()):
+        entry = line.rsplit(" ", 1)[0]
+        if entry.isdigit() and int(entry) < len(tokens) and vocabulary.get(tokens[int(entry)]) != SPECIAL + number:
+            raise Refused(
+                f"{tokenizer} is not the checkpoint's tokenizer: {tokens[int(entry)]!r} has id "
+                f"{vocabulary.get(tokens[int(entry)])} there and {SPECIAL + number} in {dictionary}"
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

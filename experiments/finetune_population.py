@@ -1,0 +1,202 @@
+"""Fine-tune a population: its members, their single runs' settings, and what is written of each.
+
+A member is a config of a single run. Members train some at a time; each has the folder `members/NAME/`, whose
+`result.json` is written last, and a row of `results.csv`.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from configs.lists import integers, names, numbers
+from configs.schema import Finetune
+from experiments.common import tuning
+from geojax import models
+from geojax.errors import InputError
+from geojax.runtime import processes, records
+from geojax.runtime.environment import environment
+from geojax.training import memory, reporting
+from geojax.training.finetune import EncodedTask, encode_task
+from geojax.training.population import Member, finetune_population
+
+LABELS = {"model": "", "alpha": "alpha", "noise_seed": "noise", "seed": "seed", "learning_rate": "rate"}
+
+
+def members(config: Finetune) -> dict[str, Finetune]:
+    """The configs of all members by their names, which tell what differs among them; one nameless, where there is one.
+
+    Raises:
+      InputError: no whole number of members, a value that is named twice.
+    """
+    if config.population < 0:
+        raise InputError(f"population is {config.population}: give how many train at once, or 0 for as many as fit")
+    one_model = "," not in config.model or Path(config.model).is_dir()
+    lists = {
+        "model": (config.model,) if one_model else names(config.model),
+        "alpha": numbers(config.alphas) or (config.alpha,),
+        "noise_seed": integers(config.noise_seeds) or (config.noise_seed,),
+        "seed": integers(config.seeds) or (config.seed,),
+        "learning_rate": numbers(config.learning_rates) or (config.learning_rate,),
+    }
+    if all(len(values) == 1 for values in lists.values()):
+        (first,) = lists["seed"]
+        lists["seed"] = tuple(range(first, first + max(1, config.population)))
+    for what, values in lists.items():
+        shown = [Path(value).name for value in values] if what == "model" else values
+        if len(set(shown)) < len(values):
+            raise InputError(f"{what} {', '.join(map(str, values))} names one twice")
+    found = {}
+    for values in itertools.product(*lists.values()):
+        own = dict(zip(lists, values, strict=True))
+        if not own["alpha"]:
+            own["noise_seed"] = lists["noise_seed"][0]
+        parts = [
+            Path(own[what]).name if what == "model" else f"{label}{own[what]:.12g}"
+            for what, label in LABELS.items()
+            if len(lists[what]) > 1 and (what != "noise_seed" or own["alpha"])
+        ]
+        single = {"population": 1} | dict.fromkeys(("alphas", "noise_seeds", "seeds", "learning_rates"), "")
+        found["_".join(parts)] = dataclasses.replace(config, **own, **single)
+    return found
+
+
+def run(config: Finetune, configs: Mapping[str, Finetune], workdir: Path) -> None:
+    """Fine-tunes the members that have no result yet, in a work folder that is claimed; then writes the table.
+
+    Raises:
+      InputError: as a single run; and, once all is written, members whose training diverged.
+    """
+    if processes.several():
+        raise InputError("a population trains in one process, over its devices: give each process members of its own")
+    listed = list(configs)
+    missing = [name for name in listed if not (folder_of(workdir, name) / "result.json").exists()]
+    logging.info("%d members, %d of them done", len(listed), len(listed) - len(missing))
+    if missing:
+        loader = Loader(configs)
+        at_once = config.population or number_at_once(loader.member(missing[0]), len(listed), workdir)
+        for group in (listed[start : start + at_once] for start in range(0, len(listed), at_once)):
+            if set(group) & set(missing):
+                train(group, loader, workdir)
+    shutil.rmtree(workdir / "groups", ignore_errors=True)
+    diverged = tabulate(configs, workdir)
+    if diverged:
+        raise InputError(f"{len(diverged)} of {len(listed)} members diverged ({'; '.join(diverged)}): lower their rate")
+
+
+def folder_of(workdir: Path, name: str) -> Path:
+    """The folder of a member."""
+    return workdir / "members" / name
+
+
+def number_at_once(member: Member, count: int, workdir: Path) -> int:
+    """As many members as memory holds; asked once for a work folder, since other numbers give other last bits."""
+    path = workdir / "memory.json"
+    if not path.exists():
+        estimate = memory.estimate(member.model, member.settings, member.encoded.train, count)
+        logging.info("%s", estimate)
+        records.write_json(path, estimate._asdict())
+    return records.read_json(path)["at_once"]
+
+
+def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:
+    """Trains some members as one step and writes what becomes of them."""
+    logging.info("%d members train as one step: %s", len(group), ", ".join(group))
+    members = [loader.member(name) for name in group]
+    reporter = Reporter(workdir / "metrics.jsonl", members, loader.configs[group[0]].tensorboard)
+    with contextlib.closing(reporter):
+        found = finetune_population(
+            members,
+            workdir=workdir / "groups" / group[0],
+            checkpoint_seconds=loader.configs[group[0]].checkpoint_seconds,
+            progress=reporter,
+        )
+    for member, (params, result) in zip(members, found, strict=True):
+        folder = folder_of(workdir, member.name)
+        if "diverged_at" not in result:
+            models.save(folder / "model", member.model.apply, params, member.model.tokenizer)
+        records.write_json(folder / "result.json", result | loader.facts(member.name))
+        logging.info("%s: %s", member.name, outcome(result))
+
+
+def outcome(result: Mapping[str, Any]) -> str:
+    """What became of a member, in a few words."""
+    if "diverged_at" in result:
+        return f"diverged at step {result['diverged_at']}"
+    return f"score {result['score']:.4f}" + (", collapsed" if result["collapsed"] else "")
+
+
+def tabulate(configs: Mapping[str, Finetune], workdir: Path) -> list[str]:
+    """Writes `results.csv`, a row a member; returns which members diverged, and when."""
+    rows, diverged = [], []
+    for name in configs:
+        result = records.read_json(folder_of(workdir, name) / "result.json")
+        row = {"member": name} | {field: result[field] for field in LABELS}
+        if "diverged_at" in result:
+            diverged.append(f"{name} at step {result['diverged_at']}")
+        row |= {field: result.get(field) for field in ("score", "collapsed", "diverged_at")}
+        rows.append(row | result.get("metrics", {}) | {field: result[field] for field in ("steps", "seconds")})
+    records.write_table(workdir / "results.csv", rows)
+    return diverged
+
+
+class Loader:
+    """Members as they start; what several share is read once."""
+
+    def __init__(self, configs: Mapping[str, Finetune]):
+        self.configs = configs
+        self.source = cache(lambda model, revision: models.resolve(model, revision or None))
+        self.base = cache(lambda folder: models.load(folder))
+        self.data = cache(lambda seed: tuning.load_data(dataclasses.replace(self.any, seed=seed)))
+        self.encoded = cache(self._encoded)
+
+    @property
+    def any(self) -> Finetune:
+        """A config of one of the members."""
+        return next(iter(self.configs.values()))
+
+    def _encoded(self, folder: Path, seed: int) -> EncodedTask:
+        return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length)
+
+    def member(self, name: str) -> Member:
+        """A member: its model under its noise, the task's data cut by its seed, its settings."""
+        config = self.configs[name]
+        folder, seed = self.source(config.model, config.revision).folder, self.seed(config)
+        data = self.data(seed)
+        model = tuning.starting(self.base(folder), config, data.task)
+        return Member(name, model, data, tuning.settings_of(config), self.encoded(folder, seed))
+
+    def seed(self, config: Finetune) -> int:
+        """What the training set of a member is cut by: whole, it is that of every member."""
+        return config.seed if config.train_examples else self.any.seed
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What a member's result is about, and where it was made."""
+        config = self.configs[name]
+        source, data = self.source(config.model, config.revision), self.data(self.seed(config))
+        return tuning.facts(config, source, data) | environment()
+
+
+class Reporter(reporting.Reporter):
+    """Shows one bar, and appends the losses of all members to `metrics.jsonl`; says when one of them stops."""
+
+    def __init__(self, path: Path, members: Sequence[Member], tensorboard: bool):
+        super().__init__(path, members[0].settings, len(members), tensorboard)
+        self.names, self.stopped = [member.name for member in members], set()
+
+    def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
+        """The losses by name, null where a member has stopped."""
+        losses = dict(zip(self.names, np.asarray(self.previous).tolist(), strict=True))
+        going = {name: loss for name, loss in losses.items() if np.isfinite(loss)}
+        for name in losses.keys() - going.keys() - self.stopped:
+            logging.warning("%s: the loss is not finite at step %d or before: it stops, the others go on", name, step)
+        self.stopped |= losses.keys() - going.keys()
+        shown = f"{min(going.values()):.4f} to {max(going.values()):.4f}" if going else "not finite"
+        return shown, {"step": step, "loss": {name: going.get(name) for name in self.names}}

@@ -1,0 +1,114 @@
+"""Rebuilds the text of `geojax-bert-tiny` from Debian packages and WikiText-2: NAME.txt and NAME.held_out.txt.
+
+    apt-get install r-cran-janeaustenr r-cran-tokenizers sword-text-web libsword-utils wordnet-base dict-devil cfi-en
+    python -m experiments.pretrain_text WIKITEXT_FOLDER OUT
+
+Every source is one paragraph a line; every 50th paragraph is held out. Licences: `geojax/assets/geojax-bert-tiny`.
+"""
+
+import gzip
+import html
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from geojax.runtime import records
+
+HELD_OUT = 50  # one paragraph in so many
+
+R_DATA = """
+data <- new.env()
+lazyLoad(file.path(system.file("data", package = "{package}"), "Rdata"), data)
+writeLines(unlist(mget(ls(data), data)))
+"""
+
+
+def main(wikitext: str, out: str) -> None:
+    """Writes the two files of every source and prints how many words they have."""
+    for name, paragraphs in sources(Path(wikitext)).items():
+        clean = [text for text in (" ".join(paragraph.split()) for paragraph in paragraphs) if text]
+        held_out = clean[HELD_OUT - 1 :: HELD_OUT]
+        del clean[HELD_OUT - 1 :: HELD_OUT]
+        for file, lines in ((f"{name}.txt", clean), (f"{name}.held_out.txt", held_out)):
+            records.write_atomic(Path(out) / file, "".join(f"{line}\n" for line in lines).encode())
+        sys.stdout.write(f"{name}: {words(clean)} words, {words(held_out)} held out\n")
+
+
+def words(lines: Iterable[str]) -> int:
+    """Words separated by blanks."""
+    return sum(len(line.split()) for line in lines)
+
+
+def sources(wikitext: Path) -> dict[str, Iterable[str]]:
+    """Name and paragraphs of each source."""
+    wordnet = Path("/usr/share/wordnet")
+    book = Path("/usr/share/doc/cfi-en/html")
+    return {
+        "austen": prose(r_data("janeaustenr")),
+        "moby_dick": prose(r_data("tokenizers")),
+        "world_english_bible": verses(command("mod2imp", "engWEB2015eb", "-s")),
+        "wordnet": glosses((wordnet / f"data.{part}").read_text() for part in ("noun", "verb", "adj", "adv")),
+        "devils_dictionary": prose(gzip.decompress(Path("/usr/share/dictd/devil.dict.dz").read_bytes()).decode()),
+        "copyright_does_not_exist": web_pages(sorted(book.glob("*.htm*"))),
+        "wikitext2": wiki((wikitext / f"wikitext2_{part}.raw").read_text() for part in ("valid", "test")),
+    }
+
+
+def command(*arguments: str) -> str:
+    """What a program prints."""
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+
+def r_data(package: str) -> str:
+    """The character vectors that an R package ships, one element a line."""
+    return command("Rscript", "-e", R_DATA.format(package=package))
+
+
+def prose(text: str) -> list[str]:
+    """Paragraphs that blank lines separate; of a Project Gutenberg file, what lies between its START and END lines."""
+    text = re.split(r"\*\*\* ?START OF .*\n", text)[-1]
+    return re.split(r"\n\s*\n", re.split(r"\n.*(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", text)[0])
+
+
+def verses(text: str) -> Iterator[str]:
+    """Chapters, of the entries `$$$Book chapter:verse`."""
+    chapter, body = None, []
+    for entry in re.split(r"^\$\$\$", text, flags=re.MULTILINE)[1:]:
+        key, _, verse = entry.partition("\n")
+        found = re.fullmatch(r"(.+) (\d+):([1-9]\d*)", key)
+        if found is None:
+            continue  # headings and introductions
+        if found.group(1, 2) != chapter and body:
+            yield " ".join(body)
+            body = []
+        chapter = found.group(1, 2)
+        body.append(verse)
+    yield " ".join(body)
+
+
+def glosses(files: Iterable[str]) -> Iterator[str]:
+    """Words, definition and examples of each synset."""
+    for line in (line for file in files for line in file.splitlines() if " | " in line):
+        fields, gloss = line.split(" | ", 1)
+        fields = fields.split()
+        names = ", ".join(fields[4 : 4 + 2 * int(fields[3], 16) : 2]).replace("_", " ")
+        yield re.sub(r"[(](?:a|p|ip)[)]", "", names) + ": " + gloss
+
+
+def web_pages(files: Iterable[Path]) -> Iterator[str]:
+    """Paragraphs of HTML files."""
+    for file in files:
+        for paragraph in re.split(r"(?i)<(?:p|h\d|li|br|td)\b", file.read_text(encoding="latin-1")):
+            yield html.unescape(re.sub(r"<[^>]*>", " ", "<" + paragraph))
+
+
+def wiki(files: Iterable[str]) -> Iterator[str]:
+    """Paragraphs of WikiText, without its marks for headings and its escaped hyphens, points and commas."""
+    for line in (line for file in files for line in file.splitlines()):
+        yield re.sub(r" ?@([-.,])@ ?", r"\1", line).replace("= ", "").replace(" =", "")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,5 @@
+"""The replication: encoders made in many ways, their geometry and their scores."""
+
+from experiments.replication.command import run, sweep
+
+__all__ = ["run", "sweep"]

@@ -1,0 +1,77 @@
+"""The plan of a replication: its bases, models and work units."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from configs.lists import integers, names
+from configs.schema import Replication
+from experiments.replication import base_models
+from experiments.replication.base_models import Base, Model
+from geojax.data import glue
+from geojax.data.glue.metrics import score
+from geojax.errors import InputError
+from geojax.sweeps.engine import Unit
+
+
+class Job(NamedTuple):
+    """What a unit is: the making of a base, the measurement of a model, or the fine-tuning of some with a seed."""
+
+    unit: Unit
+    base: Base
+    models: tuple[Model, ...] = ()
+    seed: int | None = None
+
+
+class Plan:
+    """All bases, models and units of a replication."""
+
+    def __init__(self, config: Replication, workdir: Path):
+        self.config, self.workdir = config, workdir
+        self.tasks = tuple(glue.find(task).name for task in names(config.tasks))
+        self.outcome = tuple(glue.find(task).name for task in names(config.outcome))
+        self.seeds = integers(config.seeds)
+        if missing := [task for task in self.outcome if task not in self.tasks]:
+            raise InputError(f"the outcome is of {missing[0]}, which is not among the tasks {config.tasks}")
+        if not self.seeds or config.population < 1:
+            raise InputError("a replication needs a seed of fine-tuning, and a population of 1 or more")
+        self.bases = base_models.bases(config.steps)
+        self.models = base_models.models(self.bases)
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """By the names of their units, a base's behind its making."""
+        return {job.unit.name: job for base in self.bases for job in self._jobs(base)}
+
+    def _jobs(self, base: Base) -> Iterator[Job]:
+        size = " larger" if base.kind == base_models.LARGER else ""
+        yield Job(self._unit(f"make/{base.name}", {"base": base.name}, f"make {base.how}"), base)
+        own = [model for model in self.models if model.base is base]
+        for model in own:
+            yield Job(self._unit(f"measure/{model.name}", {"model": model.name}, f"measure{size}"), base, (model,))
+        for seed in self.seeds[:1] if base.kind == base_models.LARGER else self.seeds:
+            groups = [own[i : i + self.config.population] for i in range(0, len(own), self.config.population)]
+            for group in map(tuple, groups):
+                more = f"+{len(group) - 1}" if len(group) > 1 else ""
+                about = {"models": [model.name for model in group], "seed": seed}
+                unit = self._unit(f"tune/{group[0].name}{more}/{seed}", about, f"tune{size} {seed}")
+                yield Job(unit, base, group, seed)
+
+    def tasks_of(self, base: Base, seed: int) -> tuple[str, ...]:
+        """The tasks that models of a base are fine-tuned on with a seed."""
+        return self.tasks if seed == self.seeds[0] and base.kind != base_models.LARGER else self.outcome
+
+    def _unit(self, name: str, about: Mapping[str, Any], kind: str) -> Unit:
+        return Unit(name, self.workdir / "units" / name, about, kind)
+
+
+def floor(data: glue.TaskData) -> float:
+    """The best score of a constant prediction on the development set."""
+    labels = next(iter(data.dev.values())).labels
+    if data.task.regression:
+        return 0.0
+    constant = np.eye(data.task.num_labels)
+    return max(score(data.task, np.tile(row, (len(labels), 1)), labels).score for row in constant)

@@ -1,0 +1,229 @@
+"""Questions of a replication that fits answer: families left out, non-standard models, the dose, all measures.
+
+As in `answers`: pure functions of the table, with rows `answers.COLUMNS`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from configs.schema import Findings
+from experiments.replication.questions import (
+    BASELINE,
+    EXPLORED,
+    PLANNED,
+    Rows,
+    estimate,
+    families,
+    line,
+    part,
+    pool_of,
+    samples_of,
+    subsets,
+)
+from geojax.analysis import cross_validation, fits, prediction, predictors, score_table
+from geojax.analysis.predictors import MEASURE
+from geojax.regression import correlation, units
+
+
+class Transferred(NamedTuple):
+    """A fit to the standard models, and what it says of the others."""
+
+    name: str
+    block: str  # of `predictors.BLOCKS`
+    predicted: np.ndarray  # NaN where a model lacks a value
+    mean: float  # of the outcome, over the rows of the fit
+
+
+def primary(table: score_table.ScoreTable, config: Findings) -> Rows:
+    """How well the primary measure, on the last layer, predicts families that its fit has not seen; so the baselines.
+
+    `r2_vs_training_mean` and Spearman's correlation of the held-out predictions, refitted in bootstrap samples of the
+    families. Where a baseline lacks rows, the primary measure stands beside it on the rows that the baseline has.
+    """
+    pool = pool_of(table)
+    columns = [config.primary, *pool.baselines]
+    found = [*predictors.of_table(pool, [MEASURE], columns=columns), *predictors.baselines(pool)]
+    found = [one for one in found if not one.of_family]
+    (own,) = (one for one in found if one.name == config.primary)
+    found += [
+        own._replace(name=f"{own.name}, rows of {name}", mask=mask)
+        for name, mask in {one.name: own.mask & one.mask for one in found}.items()
+        if mask.sum() < own.mask.sum()
+    ]
+    for subset, inside in subsets(pool).items():
+        unit = families(pool, inside)
+        if unit.count < 2 or inside.sum() < 3:
+            continue
+        chosen = [one._replace(mask=one.mask & inside) for one in found]
+        held = cross_validation.plain(pool, chosen, unit, config.level, config.resamples, config.seed)
+        for row, _ in held:
+            name = row["measure"] if row["terms"] in (MEASURE, "intercept") else row["terms"]
+            note = row["reason"] or label(name, row["block"], config)
+            size = {"n": row["n"], "units": row["units"], "note": note}
+            for quantity, bounds in (("r2_vs_training_mean", "r2"), ("spearman", "spearman")):
+                ends = {end: row[f"{bounds}_{end}"] for end in ("lower", "upper")}
+                yield line("primary", subset, name, quantity, value=row[quantity], **ends, **size)
+
+
+def label(name: str, block: str, config: Findings) -> str:
+    """What a predictor's row is worth: the plan named it, it is a baseline, or it was found among others."""
+    if block != predictors.BLOCKS[0]:
+        return BASELINE
+    return PLANNED if name == config.primary else EXPLORED
+
+
+def non_standard(table: score_table.ScoreTable, config: Findings) -> Rows:
+    """How well fits to the standard models predict the others, beside the training mean.
+
+    All of them, and those of families that the fit has no model of: surgery starts from a standard model.
+    `mse_over_mean` is the mean squared error over that of the mean of the fit's rows, on the same models; below 1 the
+    fit does better. Its interval resamples the families of the non-standard models and keeps the fits. "any" counts the
+    measures and combinations of them whose upper bound is below 1, corrected for having looked at all: the largest
+    studentised deviation of log(mse_over_mean) among them in each bootstrap sample.
+    """
+    pool = pool_of(table)
+    standard = pool.frame["standard"].to_numpy(float) == 1
+    known, new = part(pool, standard), part(pool, ~standard)
+    if len(known.frame) < 3 or not len(new.frame):
+        return
+    found = list(transferred(known, new, config))
+    unseen = ~new.frame["family"].isin(known.families).to_numpy()
+    for subset, inside in {"all": np.ones(len(unseen), bool), "unseen_families": unseen}.items():
+        if inside.any() and (subset == "all" or not inside.all()):
+            yield from transfer(new, subset, inside, found, config)
+
+
+def transfer(
+    new: score_table.ScoreTable, subset: str, inside: np.ndarray, found: Sequence[Transferred], config: Findings
+) -> Rows:
+    """The rows of `non_standard` about some of the new models."""
+    unit = families(new, inside)
+    counts, actual, logs = samples_of(unit, config), new.scores, {}
+    for name, block, predicted, mean in found:
+        rows = inside & np.isfinite(predicted)
+        if not rows.any():
+            continue
+        own, from_mean = (
+            counts @ np.bincount(unit.ids[rows], (actual - guess)[rows] ** 2, unit.count) for guess in (predicted, mean)
+        )
+        size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": label(name, block, config)}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = own / from_mean
+            yield line("non_standard", subset, name, "mse", value=float(own[0] / rows.sum()), **size)
+            yield line("non_standard", subset, name, "mse_over_mean", **estimate(ratio, config.level), **size)
+            logs |= {name: np.log(ratio)} if block == predictors.BLOCKS[0] else {}
+    value, note = np.nan, "no interval: fewer than 5 families, or no samples"
+    if len(counts) > 1:
+        better = surely_below(logs, config.level)
+        note = f"{EXPLORED}, corrected for {len(logs)} measures and combinations: {', '.join(better) or 'none'}"
+        value = len(better)
+    size = {"n": int(inside.sum()), "units": unit.count, "note": note}
+    yield line("non_standard", subset, "any", "better_than_mean", value=value, **size)
+
+
+def transferred(known: score_table.ScoreTable, new: score_table.ScoreTable, config: Findings) -> Iterator[Transferred]:
+    """What the training mean, every measure and their combinations, fitted to known models, predict for new ones."""
+    target = known.scores
+    found = predictors.of_table(known, [MEASURE])
+    (mean,) = (one for one in predictors.baselines(known) if one.name == "training_mean")
+    coefficients = fits.least_squares_of([mean, *found], target).coefficients
+    for one, own in zip([mean, *found], coefficients, strict=True):
+        side = prediction.new_rows(one, new)
+        yield Transferred(one.name, one.block, side @ own[: side.shape[1]], mean_of(target, one.mask))
+    made = cross_validation.choices(known, units.by_family(known.frame), config.seed)
+    if made is not None:
+        points = new.frame[list(made.measures)].to_numpy(float)
+        for name, (one, _) in made.found.items():
+            own = np.asarray(one.coefficients)
+            yield Transferred(name, predictors.BLOCKS[0], own[0] + points @ own[1:], mean_of(target, made.mask))
+
+
+def mean_of(values: np.ndarray, rows: np.ndarray) -> float:
+    """The mean of some rows; NaN of none."""
+    return float(values[rows].mean()) if rows.any() else np.nan
+
+
+def surely_below(logs: Mapping[str, np.ndarray], level: float) -> list[str]:
+    """The names whose value, the first of its bootstrap samples, is below 0 with all names' upper bounds at once."""
+    whole = {name: values for name, values in logs.items() if np.isfinite(values).all() and np.ptp(values)}
+    if not whole:
+        return []
+    samples = np.stack(list(whole.values()))
+    value, drawn = samples[:, :1], samples[:, 1:]
+    spread = drawn.std(1, ddof=1, keepdims=True)
+    bound = np.quantile(((value - drawn) / spread).max(0), level)
+    return [name for name, upper in zip(whole, (value + bound * spread)[:, 0], strict=True) if upper < 0]
+
+
+def within_dose(table: score_table.ScoreTable, config: Findings) -> Rows:
+    """What the primary measure adds to the noise level, taken as a line, a spline and levels (`fits.partial_rows`).
+
+    The interval of the partial correlation resamples the families.
+    """
+    pool = pool_of(table)
+    dose = units.doses(pool.frame)
+    inside = part(pool, dose.known & (dose.kinds == units.NOISE))
+    if len(inside.frame) < 3:
+        return
+    chance = config.level, config.resamples, config.seed
+    for row in fits.partial_rows(replace(inside, measures=(config.primary,)), *chance):
+        size = {"n": row["n"], "units": row["clusters"], "note": row["reason"] or EXPLORED}
+        head, ends = (f"given {row['given']}", row["measure"]), {"lower": row["r_lower"], "upper": row["r_upper"]}
+        for quantity, more in {"partial_r": ends, "r2_given": {}, "r2": {}, "p_cr2": {}}.items():
+            yield line("within_dose", *head, quantity, value=row[quantity], **more, **size)
+
+
+def measures(table: score_table.ScoreTable, config: Findings, columns: Mapping[str, np.ndarray]) -> Rows:
+    """Pearson's and Spearman's correlation of every column with the outcome, and p corrected for having tried all.
+
+    Args:
+      table: The models.
+      config: The settings.
+      columns: A value for each row of the pool; their names say measure, convention and layer.
+
+    Intervals resample the families; p is of the families' means, of which those of the outcome are permuted (max-T).
+    """
+    pool = pool_of(table)
+    names = tuple(columns)
+    for subset in ("all", "non_collapsed"):
+        inside = subsets(pool)[subset]
+        values = np.where(inside[:, None], np.stack([columns[name] for name in names], 1), np.nan)
+        frame = pool.frame.drop(columns=[name for name in names if name in pool.frame])
+        frame = frame.join(type(frame)(values, columns=list(names)))
+        unit = families(pool, inside)
+        counts, known = samples_of(unit, config), np.isfinite(values)
+        weights = np.where(inside, counts[:, np.maximum(unit.ids, 0)], 0.0)
+        with jax.enable_x64(True):
+            pairs = map(np.asarray, correlations(np.nan_to_num(values), pool.scores, known.astype(float), weights))
+        found = dict(zip(("pearson", "spearman"), pairs, strict=True))
+        chance = cross_validation.permuted(
+            replace(pool, frame=frame, measures=names), MEASURE, unit, config.resamples, config.seed
+        )
+        for index, name in enumerate(names):
+            rows = known[:, index]
+            size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": EXPLORED}
+            for quantity, samples in found.items():
+                yield line("measures", subset, name, quantity, **estimate(samples[:, index], config.level), **size)
+            tried = f"{EXPLORED}, of the families' means, corrected for {len(names)} candidates"
+            found_p = {"p_permutation": "raw", "p_max_t": "corrected"}
+            for quantity, which in found_p.items():
+                size["note"] = tried if which == "corrected" else f"{EXPLORED}, of the families' means, not corrected"
+                yield line("measures", subset, name, quantity, value=float(chance[which][index]), **size)
+
+
+@jax.jit
+def correlations(
+    columns: Float[Array, "n m"], target: Float[Array, "n"], known: Float[Array, "n m"], weights: Float[Array, "b n"]
+) -> tuple[Float[Array, "b m"], Float[Array, "b m"]]:
+    """Pearson's and Spearman's correlation of every column with the target under every row of weights."""
+
+    def sample(weight: Float[Array, "n"]) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
+        both = (correlation.pearson, correlation.spearman)
+        return tuple(jax.vmap(each, (1, None, 1))(columns, target, known * weight[:, None]) for each in both)
+
+    return jax.lax.map(sample, weights)

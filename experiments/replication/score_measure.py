@@ -1,0 +1,187 @@
+"""Scores a measure on a replication's table: what it says of families left out, beyond dose and masked-LM loss.
+
+Files in the work folder: `values.csv`, the measure of every model, and `score.csv`, a row a subset and what is given.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from configs.schema import ScoreMeasure
+from experiments.common import measuring
+from experiments.replication import findings, questions
+from geojax.analysis import cross_validation, prediction, score_table
+from geojax.errors import InputError
+from geojax.evaluation import evaluate
+from geojax.measures import Measure
+from geojax.models import load
+from geojax.regression import units, validation
+from geojax.runtime import progress, records
+from geojax.runtime.environment import environment
+from geojax.runtime.run_once import settings_without
+from geojax.streaming import layer_stream
+from geojax.sweeps import engine
+from geojax.sweeps.engine import Sweep, Unit
+
+COLUMNS = ("subset", "given", "n", "families", "mse_without", "mse_with", "skill", "lower", "upper")
+ANALYSIS = ("table", "target", "level", "resamples", "seed")  # settings on which no value of a model depends
+PLACES = ("models", "sequences")
+
+
+def run(config: ScoreMeasure, workdir: Path) -> None:
+    """Takes the measure on the models that lack it, then writes `values.csv` and `score.csv`, and prints the latter.
+
+    Raises:
+      InputError: a bad table, a measure or a model that is not there; or, after everything else, models that failed.
+    """
+    engine.run(sweep(config, workdir))
+
+
+def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
+    """A unit a model; none where the measure is a column of the table."""
+    prediction.check_level(config.level)
+    table = findings.read(config.table, config.target)
+    if not config.models:
+        known = (*table.measures, *table.baselines, *(name for name in table.frame if name.startswith("paper_")))
+        if config.measure not in known:
+            near = score_table.near(config.measure, known)
+            raise InputError(f"the table has no measure {config.measure!r}: {near}; --config.models takes a new one")
+        found, measure = (), None
+    else:
+        rows = measuring.chosen(config.measure)
+        if len(rows) != 1:
+            raise InputError(f"measure {config.measure!r} names {len(rows)}: one is scored at a time")
+        (measure,), found = rows, tuple(units_of(table, Path(config.models), workdir))
+    return Sweep(
+        workdir=workdir,
+        units=found,
+        settings=settings_without(config, ANALYSIS),
+        worker=lambda _: Worker(config, measure),
+        collect=functools.partial(collect, config, table, found, workdir),
+        headline=lambda result: f"{result['value']:.4g}",
+        places=PLACES,
+    )
+
+
+def units_of(table: score_table.ScoreTable, models: Path, workdir: Path) -> Iterator[Unit]:
+    """What is measured: every model of the table, by its base, its level of noise and the seed of that."""
+    if missing := [name for name in ("base", "alpha", "noise_seed") if name not in table.frame]:
+        raise InputError(f"the table has no column {missing[0]!r}, so its models cannot be made again")
+    for name, base, alpha, seed in table.frame[["model", "base", "alpha", "noise_seed"]].itertuples(index=False):
+        if not (models / base / "config.json").exists():
+            raise InputError(f"there is no model at {models / base}: {name} of the table needs it")
+        about = {"base": base, "alpha": float(np.nan_to_num(alpha)), "noise_seed": int(float(seed or 0))}
+        yield Unit(name, workdir / "units" / name, about)
+
+
+class Worker:
+    """Takes the measure on models one after another; keeps the last base."""
+
+    def __init__(self, config: ScoreMeasure, measure: Measure):
+        self.config, self.measure = config, measure
+        self.texts = measuring.sequences(config.sequences)[: config.max_sequences or None]
+        self.load = functools.lru_cache(maxsize=1)(load)
+
+    def __call__(self, unit: Unit) -> dict[str, Any]:
+        """The value of one model's last layer."""
+        start, config = time.monotonic(), self.config
+        base, alpha, seed = (unit.settings[name] for name in ("base", "alpha", "noise_seed"))
+        model = measuring.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
+        layers, key = (model.config.num_hidden_layers,), jax.random.key(0)
+        (cloud,) = layer_stream.sample(*model[:3], self.texts, layers=layers, points=config.points, key=key)
+        options = {name: getattr(config, name) for name in ("convention", "codebook_size", "quantizer_seeds")}
+        (result,) = evaluate(cloud.sample, (self.measure,), key, groups=0, **options).results
+        found = {"value": result.value, "warnings": list(result.warnings), "n": len(cloud.sample.points)}
+        return found | {"seconds": time.monotonic() - start} | environment()
+
+
+def collect(
+    config: ScoreMeasure,
+    table: score_table.ScoreTable,
+    found: Sequence[Unit],
+    workdir: Path,
+    failures: Sequence[str] = (),
+) -> None:
+    """Writes the tables from the values that are there."""
+    if config.models:
+        known = {unit.name: result["value"] for unit in found if (result := unit.result())}
+        values = np.array([known.get(name, np.nan) for name in table.frame["model"]], float)
+    else:
+        values = table.frame[config.measure].to_numpy(float)
+    if not np.isfinite(values).any():
+        raise InputError(f"no model has a value of {config.measure}: {'; '.join(failures) or 'all are undefined'}")
+    rows = [{"model": name, "value": value} for name, value in zip(table.frame["model"], values, strict=True)]
+    records.write_table(workdir / "values.csv", rows)
+    pooled = questions.pool_of(dataclasses.replace(table, frame=table.frame.assign(_value=values)))
+    scores = list(skills(pooled, pooled.frame["_value"].to_numpy(float), config))
+    records.write_table(workdir / "score.csv", scores, COLUMNS)
+    print(progress.table({name: prediction.none(row[name]) for name in COLUMNS} for row in scores))
+
+
+def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasure) -> Iterator[dict[str, Any]]:
+    """For every subset and everything that is given: 1 - the squared error with the measure over that without it.
+
+    Every family is predicted by the fit to the others, and fitted anew in bootstrap samples of the families, the same
+    for both fits.
+    """
+    before = given(pool)
+    for subset, inside in questions.subsets(pool).items():
+        rows = inside & np.isfinite(values)
+        unit = questions.families(pool, rows)
+        if unit.count < 2:
+            continue
+        drawn = questions.samples_of(unit, config)
+        counts = cross_validation.padded(drawn, config.resamples)
+        pairs = [side for columns in before.values() for side in (columns, [*columns, values])]
+        with jax.enable_x64(True):
+            scores, _ = validation.cross_validate_each(
+                designs(pairs, rows), pool.scores, np.tile(rows, (len(pairs), 1)), unit.ids, counts
+            )
+        mse, n = np.asarray(scores.mse), np.asarray(scores.n)
+        for place, name in enumerate(before):
+            without, with_it = mse[: len(drawn), 2 * place], mse[: len(drawn), 2 * place + 1]
+            same = n[: len(drawn), 2 * place] == n[: len(drawn), 2 * place + 1]  # else one fit was not determined
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = questions.estimate(np.where(same, 1 - with_it / without, np.nan), config.level)
+            size = {"n": int(n[0, 2 * place]), "families": unit.count}
+            errors = {"mse_without": float(without[0]), "mse_with": float(with_it[0])}
+            ends = {"skill": found["value"], "lower": found["lower"], "upper": found["upper"]}
+            yield {"subset": subset, "given": name} | size | errors | ends
+
+
+def given(pool: score_table.ScoreTable) -> Mapping[str, list[np.ndarray]]:
+    """What is known before the measure, as columns of a fit by its name.
+
+    A kind of dose, and the masked-LM loss, are a column that tells which models have it, and its (log) value there: so
+    every model has all columns. What only one family has is left out: nothing could be learnt of it from the others.
+    """
+    dose, families = units.doses(pool.frame), units.families(pool.frame)
+    known = {f"dose: {kind}": (dose.kinds == kind, np.log1p(dose.values)) for kind in np.unique(dose.kinds[dose.known])}
+    if "mlm_loss" in pool.frame:
+        loss = pool.frame["mlm_loss"].to_numpy(float)
+        known["mlm_loss"] = (np.isfinite(loss), loss)
+    columns = {
+        name: [rows.astype(float), np.where(rows, values, 0.0)]
+        for name, (rows, values) in known.items()
+        if len(np.unique(families[rows])) > 1
+    }
+    doses = [column for name, pair in columns.items() if name != "mlm_loss" for column in pair]
+    losses = columns.get("mlm_loss", [])
+    found = {"dose": doses, "mlm_loss": losses, "dose and mlm_loss": [*doses, *losses] if doses and losses else []}
+    return {"nothing": []} | {name: side for name, side in found.items() if side}
+
+
+def designs(sides: Sequence[Sequence[np.ndarray]], rows: np.ndarray) -> np.ndarray:
+    """Designs [m, n, k] with an intercept, 0 outside of the rows, padded with columns of zeros."""
+    k = 1 + max(len(side) for side in sides)
+    found = np.zeros((len(sides), len(rows), k))
+    for place, side in enumerate(sides):
+        for column, values in enumerate([np.ones(len(rows)), *side]):
+            found[place, :, column] = np.where(rows, values, 0.0)
+    return found

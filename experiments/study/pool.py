@@ -1,0 +1,115 @@
+"""The pool of a study: its models, their work units, and where the units' results lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from configs.lists import integers, names, numbers
+from configs.schema import Study
+from experiments.common.tuning import Member
+from geojax.errors import InputError
+from geojax.models import perturb
+from geojax.runtime.run_once import settings_without
+from geojax.sweeps.engine import Unit
+
+MEASURE = "measure"
+GRID = ("model", "tasks", "alphas", "noise_seeds")  # along these a study may grow
+MEASURING = (
+    "sequences", "max_sequences", "tokens", "measures", "convention", "codebooks", "codebook_size", "iterations",
+    "quantizer_seeds",
+)  # fmt: skip
+
+
+class Job(NamedTuple):
+    """What a unit of work is: a measurement of one model, or the fine-tuning of one or more on a task."""
+
+    unit: Unit
+    members: tuple[Member, ...]
+    task: str
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every model of a study and every unit of work: of each model a measurement, and a fine-tuning a task."""
+
+    workdir: Path
+    members: tuple[Member, ...]
+    tasks: tuple[str, ...]
+    measuring: Mapping[str, Any]  # the settings that a measurement depends on
+    population: int  # models that train as one step
+
+    @classmethod
+    def of(cls, config: Study, workdir: Path) -> "Pool":
+        """The pool that a config describes: every base at every level, level 0 once and the others once a noise seed.
+
+        Raises:
+          InputError: nothing named, a level that is no percentage, a value given twice, GLUE mixed with miniatures.
+        """
+        bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
+        seeds = integers(config.noise_seeds)
+        named = {"model": [Path(base).name for base in bases], "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
+        for what, values in named.items():
+            if not values:
+                raise InputError(f"a study needs at least one of {what}: give --config.{what}")
+            if len(set(values)) < len(values):
+                raise InputError(f"{what} {getattr(config, what)!r} names one twice")
+        for alpha in alphas:
+            perturb.check_level(alpha)
+        if config.population < 1:
+            raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
+        if len({task.startswith("mini_") for task in tasks}) > 1:
+            raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
+        members = tuple(Member(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))
+        measuring = {name: getattr(config, name) for name in (*MEASURING, "seed")}
+        return cls(workdir, members, tasks, measuring, config.population)
+
+    @property
+    def target(self) -> str:
+        """The column of the mean score: miniature tasks are not GLUE."""
+        return "miniature_average" if self.tasks[0].startswith("mini_") else "glue_average"
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """All work, model after model: measurements, and fine-tunings of as many models of a base as train together."""
+        found: list[Job] = []
+        for _, same in groupby(self.members, key=lambda member: member.base):
+            own = tuple(same)
+            for group in (own[start : start + self.population] for start in range(0, len(own), self.population)):
+                found += [self._job((member,), MEASURE) for member in group]
+                found += [self._job(group, task) for task in self.tasks]
+        return tuple(found)
+
+    def _job(self, group: tuple[Member, ...], task: str) -> Job:
+        first = group[0]
+        name = f"{first.name}/{task}" if len(group) == 1 else f"{first.name}+{len(group) - 1}/{task}"
+        if len(group) == 1:
+            seed = first.noise_seed if first.alpha else None
+            about = {"model": first.base, "alpha": first.alpha, "noise_seed": seed}
+        else:
+            about = {"members": [member.name for member in group]}
+        about |= self.measuring if task == MEASURE else {"task": task}
+        return Job(Unit(name, self.workdir / "units" / name, about, kind=task), group, task)
+
+    @cached_property
+    def _job_of(self) -> dict[tuple[Member, str], Job]:
+        return {(member, job.task): job for job in self.jobs for member in job.members}
+
+    def result(self, member: Member, task: str) -> dict[str, Any] | None:
+        """What a unit gave of a member, None before it is finished; made with other settings, it counts as unfinished.
+
+        A member whose training diverged beside others has `diverged_at` in place of a score.
+        """
+        job = self._job_of[member, task]
+        result = job.unit.result()
+        if result is None or len(job.members) == 1:
+            return result
+        shared = {name: value for name, value in result.items() if name not in ("members", "seconds")}
+        return shared | result["members"][member.name]
+
+
+def identity(config: Study) -> dict[str, Any]:
+    """The settings that all units of a study share: with others, another work folder is needed."""
+    return settings_without(config, (*GRID, *MEASURING))

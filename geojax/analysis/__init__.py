@@ -1,0 +1,1 @@
+"""A table of models and scores: fits, validation, prediction."""

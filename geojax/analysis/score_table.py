@@ -1,0 +1,279 @@
+"""Tables of scores and measures, one row a model: reading, names, and every check before a regression.
+
+Which columns are measures: with `measures="all"`, those whose name is in the catalogue or is one of the 19
+measures of the published study; any other numeric column only where it is selected by name.
+"""
+
+import csv
+import difflib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geojax.errors import InputError
+
+_STATISTICS = {
+    "error": "reconstruction_error",
+    "iqr": "reconstruction_iqr",
+    "skew": "reconstruction_skew",
+    "centroids": "centroid_spread",
+    "count_var": "count_variance",
+    "count_kl": "count_kl",
+    "patchiness": "patchiness",
+    "point_dist": "cell_eee",
+}
+PUBLISHED = {
+    **{f"p-{column}": f"pq_{name}" for column, name in _STATISTICS.items()},
+    **{f"a-{column}": f"lsq_{name}" for column, name in _STATISTICS.items()},
+    "EEE": "eee",
+    "VRM": "vrm",
+    "IsoScore": "isoscore",
+}
+"""Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
+
+TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
+COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average", "glue_average_with_wnli")
+LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
+LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
+"""Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
+
+_MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A checked table: `frame` has the rows with a score, its columns under the catalogue's names."""
+
+    frame: "pandas.DataFrame"
+    measures: tuple[str, ...]  # in the order of the table
+    target: str
+    without_score: tuple[str, ...]  # models left out because their score is missing
+    passed_over: tuple[str, ...]  # numeric columns that are neither known measures nor selected
+    baselines: tuple[str, ...] = ()  # columns to compare the measures with
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of the models, alphabetically; empty without such a column."""
+        return tuple(sorted(set(self.frame["family"]))) if "family" in self.frame else ()
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The target of every row, float64 [n]; NaN only where the table may lack scores."""
+        return self.frame[self.target].to_numpy(float)
+
+    def dropped(self, n: int) -> int:
+        """Rows of the table as it was read that are not among n of them."""
+        return len(self.frame) + len(self.without_score) - n
+
+
+def known_measures() -> tuple[str, ...]:
+    """Names that are measures without being selected: the catalogue's, then the published study's."""
+    from geojax.measures import CATALOGUE
+
+    return tuple(dict.fromkeys([*(measure.name for measure in CATALOGUE), *PUBLISHED.values()]))
+
+
+def catalogue_name(column: str) -> str:
+    """A column's name in the catalogue; names that were never published stay as they are."""
+    return PUBLISHED.get(column.strip(), column.strip())
+
+
+def read(path: str | Path, **options: Any) -> ScoreTable:
+    """Reads a comma-separated table with a header line; options and errors as in `from_frame`."""
+    return from_frame(load(path), **options)
+
+
+def load(path: str | Path) -> "pandas.DataFrame":
+    """The cells of a comma-separated table as texts, under the names of its header line."""
+    import pandas
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no table at {path}: give a CSV file with model, score and measure columns")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
+    for index, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise InputError(f"row {index} of {path} has {len(row)} cells, the header has {len(header)}: mend the row")
+    return pandas.DataFrame(rows, columns=header)
+
+
+def from_frame(
+    frame: "pandas.DataFrame",
+    *,
+    target: str = "glue_average",
+    measures: str | Sequence[str] = "all",
+    baselines: Sequence[str] = (),
+    numeric: Sequence[str] = (),
+    scored: bool = True,
+) -> ScoreTable:
+    """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
+
+    Args:
+      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`
+        and `tasks` are optional. Empty cells, NaN and NA are missing values.
+      target: Column with the score to predict.
+      measures: "all" the measures of the table (see the module), or the names of some columns.
+      baselines: Columns to compare the measures with, beside those of `LABEL_FREE` and `LABEL_BASED` that are there.
+      numeric: Further columns that must be there and hold numbers.
+      scored: Whether the target is needed; if not, rows without it stay and it may be absent.
+
+    Raises:
+      InputError: no rows, a column that is absent or twice there, no measure, a model twice, text or an infinite value
+        where a number belongs, a row without model or family, averages over different tasks. Rows count from 1 below
+        the header.
+    """
+    frame = frame.rename(columns=lambda column: catalogue_name(str(column))).reset_index(drop=True)
+    target = catalogue_name(target)
+    if not scored and target not in frame:
+        frame[target] = math.nan
+    _check_header(list(frame.columns), target)
+    if frame.empty:
+        raise InputError("the table has a header but no rows: add one row a model")
+    models = _texts(frame, "model")
+    first_seen: dict[str, int] = {}
+    for index, model in enumerate(models, start=1):
+        if first_seen.setdefault(model, index) != index:
+            raise InputError(
+                f"model {model!r} is in row {first_seen[model]} and again in row {index}: give each row its own name"
+            )
+    if "family" in frame:
+        frame["family"] = _texts(frame, "family")
+    frame["model"] = models
+    task_set(frame, target)
+
+    chosen, others = _choose(frame, target, measures)
+    extra = tuple(catalogue_name(name) for name in baselines)
+    for name in (*extra, *numeric):
+        if name not in frame:
+            raise InputError(f"the table has no column {name!r}: {near(name, frame.columns)}")
+    known = (name for name in (*LABEL_FREE, *LABEL_BASED) if name in frame)
+    beside = tuple(name for name in dict.fromkeys([*known, *extra]) if name not in chosen)
+    doses = [column for column in ("alpha", "dose") if column in frame]
+    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *doses]):
+        frame[column] = _numbers(column, frame[column], models)
+    has_score = frame[target].notna()
+    if scored and not has_score.any():
+        raise InputError(f"column {target!r} has no value in any of {len(frame)} rows: there is nothing to predict")
+    return ScoreTable(
+        frame=frame[has_score].reset_index(drop=True) if scored else frame,
+        measures=chosen,
+        target=target,
+        without_score=tuple(frame["model"][~has_score]) if scored else (),
+        passed_over=tuple(name for name in others if name not in (*beside, *numeric)),
+        baselines=beside,
+    )
+
+
+def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
+    """The tasks that the average of a table is over, None where it does not say or the target is no average.
+
+    Raises:
+      InputError: rows that differ in them.
+    """
+    if "tasks" not in frame or "average" not in target:
+        return None
+    texts = ["" if text is None or text != text else str(text) for text in frame["tasks"]]
+    sets = [frozenset(re.split(r"[+,;\s]+", text.strip().lower())) for text in texts]
+    for index, one in enumerate(sets):
+        if one != sets[0]:
+            first, other = texts[0] or "none named", texts[index] or "none named"
+            raise InputError(
+                f"{target} of model {frame['model'][0]!r} is over the tasks {first}, that of {frame['model'][index]!r} "
+                f"over {other}: averages over different tasks do not compare; keep the rows of one set"
+            )
+    return sets[0]
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A hint with the near names, or with all of them where none is near."""
+    names = list(names)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else f"choose among {', '.join(map(repr, names))}"
+
+
+def _check_header(columns: list[str], target: str) -> None:
+    if not columns:
+        raise InputError(f"the table is empty: it needs a header line with model, {target} and measure columns")
+    twice = [column for index, column in enumerate(columns) if column in columns[:index]]
+    if twice:
+        raise InputError(f"column {twice[0]!r} is there twice (published names count as the catalogue's): keep one")
+    for needed in ("model", target):
+        if needed not in columns:
+            raise InputError(f"the table has no column {needed!r}: {near(needed, columns)}")
+
+
+def _is_measure(column: str, target: str) -> bool:
+    """Whether a column may be a measure at all: no text, covariate, score of a task, or the target itself."""
+    from geojax.data.glue import TASKS
+
+    others = (*TEXT_COLUMNS, *COVARIATES, *TASKS, target)
+    return column not in others and not column.startswith("mini_")
+
+
+def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The measure columns, and the numeric columns that were passed over."""
+    able = [column for column in frame.columns if _is_measure(column, target)]
+    if measures != "all":
+        wanted = dict.fromkeys(catalogue_name(name) for name in ([measures] if isinstance(measures, str) else measures))
+        if not wanted:
+            raise InputError("no measure is selected: name some columns of the table, or write all")
+        for name in wanted:
+            if name not in frame.columns:
+                raise InputError(f"the table has no measure {name!r}: {near(name, able)}")
+            if name not in able:
+                raise InputError(f"column {name!r} is a covariate, a label or a score, never a measure: leave it out")
+        return tuple(column for column in able if column in wanted), ()
+    known = known_measures()
+    chosen = tuple(column for column in able if column in known and column not in (*LABEL_FREE, *LABEL_BASED))
+    others = tuple(column for column in able if column not in chosen and _is_numeric(frame[column]))
+    if not chosen:
+        found = f"select among its numeric columns {', '.join(others)}" if others else "add a column of numbers"
+        raise InputError(f"the table has no column named as a measure of the catalogue: {found}")
+    return chosen, others
+
+
+def _number(cell: object) -> float:
+    """A cell as a number, NaN where it is missing; ValueError for text."""
+    text = str(cell).strip()
+    if text.lower() in _MISSING:
+        return math.nan
+    if "_" in text:  # Python reads 1_000 as a number, no table means that
+        raise ValueError(text)
+    return float(text)
+
+
+def _is_numeric(cells: Iterable[object]) -> bool:
+    try:
+        return any(not math.isnan(_number(cell)) for cell in cells)
+    except ValueError:
+        return False
+
+
+def _numbers(column: str, cells: Iterable[object], models: Sequence[str]) -> list[float]:
+    values = []
+    for index, (cell, model) in enumerate(zip(cells, models, strict=True), start=1):
+        row = f"row {index} (model {model!r})"
+        try:
+            value = _number(cell)
+        except ValueError as error:
+            raise InputError(f"{row} has {str(cell)!r} in column {column!r}, where a number belongs") from error
+        if math.isinf(value):
+            raise InputError(f"{row} has an infinite value in column {column!r}: correct it, or leave the cell empty")
+        values.append(value)
+    return values
+
+
+def _texts(frame: "pandas.DataFrame", column: str) -> list[str]:
+    texts = ["" if cell is None or cell != cell else str(cell).strip() for cell in frame[column]]
+    if "" in texts:
+        raise InputError(f"row {texts.index('') + 1} has no {column}: every row needs one")
+    return texts

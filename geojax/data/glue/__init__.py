@@ -1,0 +1,39 @@
+"""GLUE: the task table, its data, its scores."""
+
+from pathlib import Path
+
+from geojax.data.glue.examples import Examples, TaskData, subset
+from geojax.data.glue.files import from_files, from_hub
+from geojax.data.glue.tasks import TASKS, Split, Task, unknown
+
+__all__ = ["Examples", "Split", "TASKS", "Task", "TaskData", "find", "load", "subset"]
+
+
+def find(name: str) -> Task:
+    """The task of that name, among GLUE and, by the prefix `mini_`, the miniature tasks.
+
+    Raises:
+      InputError: no such task; the message names the near ones.
+    """
+    tasks = TASKS
+    if name.startswith("mini_"):
+        from geojax.data.glue import miniature
+
+        tasks = miniature.TASKS
+    if name not in tasks:
+        raise unknown(name, tuple(tasks))
+    return tasks[name]
+
+
+def load(name: str, data_dir: str | Path = "", hub: str = "nyu-mll/glue", eval_file: str | Path = "") -> TaskData:
+    """The data of a task: generated (`mini_...`), from the folder `data_dir`, or else from the data set `hub`.
+
+    Raises:
+      InputError: unknown task, absent or malformed data; the message says what was looked for and what is there.
+    """
+    task = find(name)
+    if name.startswith("mini_"):
+        from geojax.data.glue import miniature
+
+        return miniature.load(name)
+    return from_files(task, data_dir, eval_file) if data_dir else from_hub(task, hub, eval_file)

@@ -1,0 +1,6 @@
+"""Values of measures with their errors, bias, and warnings in words."""
+
+from geojax.evaluation.engine import evaluate
+from geojax.evaluation.results import Evaluation, Result, difference
+
+__all__ = ["Evaluation", "Result", "difference", "evaluate"]

@@ -1,0 +1,1 @@
+"""Several devices: meshes, and layouts of parameters and batches."""

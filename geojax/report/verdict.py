@@ -1,0 +1,269 @@
+"""What the numbers say, in sentences: the verdict and what it rests on. Every claim is computed, none is fixed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from geojax.analysis.predictors import BLOCKS, MEASURE
+from geojax.analysis.score_table import ScoreTable
+from geojax.report.words import NAMES, UNITS, count, number, with_interval
+
+ALPHA = 0.05
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The table of models, and the rows of every file about it by the file's name."""
+
+    table: ScoreTable
+    lines: Mapping[str, Sequence[Row]]
+    label: str  # what the score is called
+    level: float  # nominal coverage of the intervals
+
+    @property
+    def families(self) -> int:
+        """Independent families; a table that names none counts as one."""
+        return max(len(self.table.families), 1)
+
+    @property
+    def plain(self) -> dict[str, Row]:
+        """The regressions on the measure alone, by measure."""
+        return {row["measure"]: row for row in self.lines["regression"] if row["terms"] == MEASURE}
+
+    @property
+    def schemes(self) -> list[str]:
+        """The ways in which models were left out, the hardest promise first."""
+        present = {row["scheme"] for row in self.lines["cross_validation"]}
+        return [scheme for scheme in UNITS if scheme in present]
+
+    def validated(self, scheme: str, *blocks: str) -> list[Row]:
+        """The predictors of some blocks that were validated by leaving out so, the best first."""
+        rows = [row for row in self.lines["cross_validation"] if row["scheme"] == scheme and row["block"] in blocks]
+        rows = [row for row in rows if math.isfinite(row["r2_vs_training_mean"])]
+        return sorted(rows, key=lambda row: -row["r2_vs_training_mean"])
+
+    def answer(self, scheme: str) -> Row | None:
+        """How well one measure does: the choice among all made inside the validation, where there is a choice."""
+        rows = self.validated(scheme, BLOCKS[0])
+        single = [row for row in rows if row["terms"] != "nested"]
+        hindsight = [{**row, "candidates": len(single)} for row in single[:1]]
+        return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
+
+    def rival(self, scheme: str) -> Row | None:
+        """The best baseline that needs no labels, the training mean aside."""
+        rows = self.validated(scheme, BLOCKS[1], BLOCKS[2])
+        return next((row for row in rows if row["measure"] != "training_mean"), None)
+
+
+def verdict(evidence: Evidence) -> str:
+    """The outcome in one sentence: on how many models and families, what validation says, beside the best baseline."""
+    table, label = evidence.table, evidence.label
+    scope = f"On {count(len(table.frame), 'model')} of {count(evidence.families, 'independent family')}"
+    scheme = next(iter(evidence.schemes), "")
+    row = evidence.answer(scheme) if scheme else None
+    if row is None:
+        return f"{scope}, nothing is known of how well geometry predicts the {label}: {why_unknown(evidence)}."
+    rival, level, who = evidence.rival(scheme), evidence.level, naming(row)
+    r2, lower, what = row["r2_vs_training_mean"], row["r2_lower"], f"the {label} of {UNITS[scheme][1]}"
+    reached = skill(row, level)
+    if lower > 0 and rival and rival["r2_vs_training_mean"] >= r2:
+        text = (
+            f"geometry predicts {what}, but no better than {said(rival)} does without it: {reached} by {who}, against "
+            f"{skill(rival, level)}"
+        )
+        return f"{scope}, {text}{limit(evidence, row)}."
+    if r2 <= 0:
+        text = f"geometry does not predict {what}: {who} does no better there than the training mean, {reached}"
+    elif lower > 0:
+        text = f"geometry predicts {what}: {reached} by {who}"
+    else:
+        why = "which includes 0" if math.isfinite(lower) else f"and {row['units']} units are too few for an interval"
+        text = f"it is not shown that geometry predicts {what}: {who} reaches {reached}, {why}"
+    return f"{scope}, {text}{against(rival, r2, level)}{limit(evidence, row)}."
+
+
+def why_unknown(evidence: Evidence) -> str:
+    """Why there is no validated measure."""
+    reasons = sorted({row["reason"] for row in evidence.plain.values() if row["reason"]})
+    if evidence.plain and all(row["reason"] for row in evidence.plain.values()):
+        return "no measure can be fitted, " + "; ".join(reasons)
+    if not evidence.schemes:
+        return "no model was left out of the fits, for want of models or by the settings"
+    return "no fit to the rest of the models says anything about those left out"
+
+
+def naming(row: Row) -> str:
+    """The predictor of a row, and what it was chosen from."""
+    if row["measure"] == "selected":
+        return f"the best of {row['candidates']} measures (chosen without what is left out)"
+    name = row["measure"] if row["terms"] == MEASURE else f"{row['measure']} with {row['terms']}"
+    return name if row["candidates"] == 1 else f"{name} (the best of {row['candidates']} fits in hindsight)"
+
+
+def skill(row: Row, level: float) -> str:
+    """R² against the training mean, with its interval."""
+    r2, lower, upper = (row[name] for name in ("r2_vs_training_mean", "r2_lower", "r2_upper"))
+    between = "" if math.isnan(lower) else f", {level:.0%} interval {number(lower, '.2f')} to {number(upper, '.2f')}"
+    return f"R² {number(r2, '.2f')}{between}"
+
+
+def against(rival: Row | None, r2: float, level: float) -> str:
+    """How the best baseline did on the same models."""
+    if rival is None:
+        return ""
+    better, positive = rival["r2_vs_training_mean"] >= r2, rival["r2_vs_training_mean"] > 0
+    if better and positive:
+        return f", while {said(rival)} reaches {skill(rival, level)}"
+    if positive:
+        return f", above the best baseline, {said(rival)}, {skill(rival, level)}"
+    return "" if better else "; no baseline does better"
+
+
+def limit(evidence: Evidence, row: Row) -> str:
+    """What the validation cannot speak of: other families than one, and what any smooth curve along a ladder does."""
+    if evidence.families > 1:
+        return ""
+    text = "; of other families it says nothing"
+    measure = row["chosen"] or row["measure"]
+    chances = [one["p_smooth_pearson"] for one in evidence.lines["ladders"] if one["measure"] == measure]
+    if row["r2_vs_training_mean"] > 0 and len(chances) == 1 and chances[0] > ALPHA:
+        text += f", and along this ladder a smooth curve that knows nothing follows the {evidence.label} as closely as "
+        text += f"{measure} with probability {number(chances[0], '.2g')}"
+    return text
+
+
+def said(row: Row) -> str:
+    """A predictor in words; terms other than the plain ones are named."""
+    name = NAMES.get(row["measure"], row["measure"])
+    return f"{name} (as a spline)" if row["terms"].startswith("spline") and row["measure"] in NAMES else name
+
+
+def asked(evidence: Evidence) -> list[str]:
+    """The question in words, and how to read the answer."""
+    label, measures = evidence.label, count(len(evidence.table.measures), "measure")
+    units = " and each ".join(UNITS[scheme][0] for scheme in reversed(evidence.schemes)) or "model"
+    return [
+        f"Can the {label} of an encoder after fine-tuning be told from the geometry of its latent space before it? "
+        f"{measures} of geometry were taken of {count(len(evidence.table.frame), 'model')}, the {label} was regressed "
+        f"on each, and each {units} was left out in turn and predicted from the rest.",
+        "R² of such predictions: 1 is perfect, 0 is no better than the mean of the training models, which needs no "
+        "geometry, and below 0 is worse. A correlation within the models of a fit is no prediction.",
+    ]
+
+
+def findings(evidence: Evidence) -> list[str]:
+    """The main numbers with their uncertainty, one sentence each."""
+    return [
+        *(left_out(evidence, scheme) for scheme in evidence.schemes),
+        *with_labels(evidence),
+        *within(evidence),
+        *ladders(evidence),
+        *partial(evidence),
+        *new_models(evidence),
+    ]
+
+
+def left_out(evidence: Evidence, scheme: str) -> str:
+    """What was reached by leaving out so: one measure, several, the best baseline."""
+    rows = {row["measure"]: row for row in evidence.validated(scheme, BLOCKS[0]) if row["terms"] == "nested"}
+    answer, rival = evidence.answer(scheme), evidence.rival(scheme)
+    parts = []
+    if answer is not None:
+        chosen = f" ({answer['chosen']} with all models)" if answer["chosen"] else ""
+        parts.append(f"{said(answer)}{chosen} R² {span(answer)}, Spearman {span(answer, 'spearman')}")
+    for name in ("best_subset", "ridge"):
+        if name in rows:
+            parts.append(f"{NAMES[name]} R² {span(rows[name])}")
+    if rival is not None:
+        parts.append(f"{said(rival)} R² {span(rival)}")
+    units = max((row["units"] for row in (answer, rival) if row is not None), default=0)
+    text = "; ".join(parts) or "no predictor says anything about those left out"
+    return f"Leaving out one {UNITS[scheme][0]} at a time ({count(units, UNITS[scheme][0])}): {text}."
+
+
+def span(row: Row, name: str = "r2") -> str:
+    """A score with its interval."""
+    value = row["r2_vs_training_mean"] if name == "r2" else row[name]
+    return with_interval(value, row[f"{name}_lower"], row[f"{name}_upper"], ".2f")
+
+
+def with_labels(evidence: Evidence) -> list[str]:
+    """The best baseline that needs a task's labels."""
+    for scheme in evidence.schemes:
+        if rows := evidence.validated(scheme, BLOCKS[3]):
+            return [f"With the labels of the tasks, the best baseline is {rows[0]['measure']}: R² {span(rows[0])}."]
+    return []
+
+
+def within(evidence: Evidence) -> list[str]:
+    """The closest relation in the fit, and whether the search among the measures explains it."""
+    ranked = [row for row in evidence.plain.values() if math.isfinite(row["spearman"])]
+    if not ranked:
+        return []
+    best = max(ranked, key=lambda row: abs(row["spearman"]))
+    text = (
+        f"Within the models of the fit, {best['measure']} follows the {evidence.label} most closely by rank: Spearman "
+        f"{number(best['spearman'], '.3f')}, n = {best['n']}"
+    )
+    if math.isfinite(best["p_max_t"]):
+        text += (
+            f"; permuting {best['permuted']}, as close a relation arises by chance in some of "
+            f"{best['candidates']} measures with probability {number(best['p_max_t'], '.2g')}"
+        )
+    return [f"{text}."]
+
+
+def ladders(evidence: Evidence) -> list[str]:
+    """Correlations within ladders of a dose beside those of smooth paths that know nothing."""
+    rows = [row for row in evidence.lines["ladders"] if math.isfinite(row["p_smooth_pearson"])]
+    if not rows:
+        return []
+    hits = sum(row["p_smooth_pearson"] <= ALPHA for row in rows)
+    best = max(rows, key=lambda row: abs(row["pearson"]))
+    return [
+        f"Along a ladder of doses everything changes smoothly: {hits or 'none'} of {len(rows)} correlations within "
+        f"ladders exceed{'s' if hits == 1 else ''} what a random smooth path reaches once in 20 times. The largest, "
+        f"{best['measure']} (Pearson {number(best['pearson'], '.3f')}), is reached with probability "
+        f"{number(best['p_smooth_pearson'], '.2g')}."
+    ]
+
+
+def partial(evidence: Evidence) -> list[str]:
+    """What the measures add once the dose is known, in each of the forms that it may take."""
+    rows = [row for row in evidence.lines["partial"] if math.isfinite(row["p_cr2"])]
+    sentences = []
+    for kind, given in dict.fromkeys((row["dose_kind"], row["given"]) for row in rows):
+        own = [row for row in rows if (row["dose_kind"], row["given"]) == (kind, given)]
+        hits, least = sum(row["p_cr2"] <= ALPHA for row in own), min(own, key=lambda row: row["p_cr2"])
+        sentences.append(
+            f"Given the dose {form(given)} ({kind}, {given}: R² {number(least['r2_given'], '.3f')}), "
+            f"{hits or 'none'} of {len(own)} measures add{'s' if hits == 1 else ''} something at 5 %; the least "
+            f"cluster-robust p is {number(least['p_cr2'], '.2g')} ({least['measure']})."
+        )
+    return sentences
+
+
+def form(given: str) -> str:
+    """How the dose was taken."""
+    return {"spline": "as a spline", "level": "as levels"}.get(given.split("(")[0], "as a line")
+
+
+def new_models(evidence: Evidence) -> list[str]:
+    """How near predictions for new models came."""
+    rows = [row for row in evidence.lines.get("validation", ()) if not row["excluded"] and math.isfinite(row["mse"])]
+    if not rows:
+        return []
+    own = [row for row in rows if row["block"] == BLOCKS[0]] or rows
+    others = [row for row in rows if row["block"] in BLOCKS[1:3] and row["measure"] != "training_mean"]
+    best = max(own, key=lambda row: row["r2_vs_training_mean"])
+    text = (
+        f"On {count(best['n'], 'new model')} the best of {len(own)} fits, which only hindsight knows, is "
+        f"{best['measure']} ~ {best['terms']}: R² {number(best['r2_vs_training_mean'], '.2f')}, "
+        f"{number(best['coverage'], '.0%')} of the scores within their {best['level']:.0%} intervals"
+    )
+    if others:
+        rival = max(others, key=lambda row: row["r2_vs_training_mean"])
+        text += f"; {said(rival)} R² {number(rival['r2_vs_training_mean'], '.2f')}"
+    return [f"{text}."]

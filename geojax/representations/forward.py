@@ -1,0 +1,156 @@
+"""Sequences through a model: a few padded shapes, every hidden state asked for, and which positions count."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from geojax.errors import InputError
+from geojax.models.apply import Apply, Params
+from geojax.version import __version__
+
+TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")
+LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+TOKENS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Sequences as a model reads them, and what a token policy keeps of each.
+
+    Attributes:
+      ids: tokens of every sequence. lengths: how many.
+      kept: positions of every sequence whose vectors are points; with `pooled`, their mean is one point.
+      counts: points of every sequence.
+      longest: the length at which sequences are cut.
+      provenance: token policy, number of sequences and their digest, truncations, geojax version.
+    """
+
+    ids: list[list[int]]
+    lengths: Int[np.ndarray, "sequences"]
+    kept: list[np.ndarray]
+    pooled: bool
+    counts: Int[np.ndarray, "sequences"]
+    longest: int
+    provenance: dict[str, Any]
+
+    def index(self) -> dict[str, Int[np.ndarray, "n"]]:
+        """Of every point its sequence, its position there, and its token (-1 for a mean)."""
+        position = np.zeros(len(self.ids)) if self.pooled else np.concatenate(self.kept)
+        tokens = (
+            np.full(len(self.ids), -1)
+            if self.pooled
+            else np.concatenate([np.asarray(row)[kept] for row, kept in zip(self.ids, self.kept, strict=True)])
+        )
+        return {
+            "sequence_index": np.repeat(np.arange(len(self.ids), dtype=np.int32), self.counts),
+            "position": position.astype(np.int32),
+            "token_id": tokens.astype(np.int32),
+        }
+
+
+class Batch(NamedTuple):
+    """Some sequences, and their hidden states on the device: one Float[size, length, d] for each layer asked for."""
+
+    rows: Int[np.ndarray, "rows"]
+    states: list[Float[Array, "size length d"]]
+
+
+def encode(apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str) -> Encoded:
+    """Tokenizes sequences, cut at `max_position_embeddings - 3` tokens.
+
+    Raises:
+      InputError: unknown token policy, the first token's where it is a word like any other, or no sequence.
+    """
+    if tokens not in TOKEN_POLICIES:
+        raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
+    if tokens == "cls" and tokenizer.cls_token_id is None:
+        raise InputError(f"token policy 'cls' needs a [CLS] token, and {apply.config.model_type} puts none into a text")
+    if not sequences:
+        raise InputError("no sequences to sample")
+    limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
+    encoding = tokenizer(list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
+    ids = encoding["input_ids"]
+    lengths = np.array([len(row) for row in ids])
+    kept = _kept(encoding, tokens)
+    pooled = tokens == "mean"
+    counts = np.ones(len(ids), int) if pooled else np.array([len(positions) for positions in kept])
+    about = {
+        "tokens": tokens,
+        "sequences": len(ids),
+        "sequences_sha256": hashlib.sha256("\n".join(sequences).encode()).hexdigest(),
+        "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
+        "geojax": __version__,
+    }
+    return Encoded(ids, lengths, kept, pooled, counts, limit, about)
+
+
+def run(
+    apply: Apply,
+    params: Params,
+    encoded: Encoded,
+    layers: tuple[int, ...],
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Batch]:
+    """Runs every sequence through the model once, in float32 with products at the highest precision.
+
+    Sequences are padded to a short ladder of lengths; padding is masked and never changes a vector.
+    """
+    done = 0
+    for length, rows in _batches(encoded.lengths, encoded.longest):
+        size = max(1, TOKENS_PER_BATCH // length)
+        batch_ids = np.full((size, length), apply.config.pad_token_id, np.int32)
+        mask = np.zeros((size, length), np.int32)
+        for place, row in enumerate(rows):
+            batch_ids[place, : encoded.lengths[row]] = encoded.ids[row]
+            mask[place, : encoded.lengths[row]] = 1
+        yield Batch(rows, hidden(apply, params, {"input_ids": batch_ids, "attention_mask": mask}, layers))
+        done += len(rows)
+        if progress:
+            progress(done, len(encoded.ids))
+
+
+@partial(jax.jit, static_argnames=("apply", "layers"))
+def hidden(apply: Apply, params: Params, batch: dict[str, Array], layers: tuple[int, ...]) -> list[Array]:
+    """Hidden states of these layers, in float32."""
+    with jax.default_matmul_precision("highest"):
+        states = apply(params, batch)["hidden_states"]
+    return [states[layer].astype(np.float32) for layer in layers]
+
+
+def _batches(lengths: Int[np.ndarray, "sequences"], longest: int) -> Iterator[tuple[int, Int[np.ndarray, "rows"]]]:
+    """Groups sequences by padded length: (length, indices), each group at most the fixed batch of its length."""
+    ladder = np.array([length for length in LENGTHS if length < longest] + [longest])
+    rungs = np.searchsorted(ladder, lengths)
+    for rung in np.unique(rungs)[::-1]:  # the largest batches first: a lack of memory shows at once
+        members = np.flatnonzero(rungs == rung)
+        size = max(1, TOKENS_PER_BATCH // int(ladder[rung]))
+        for start in range(0, len(members), size):
+            yield int(ladder[rung]), members[start : start + size]
+
+
+def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
+    """For every sequence the positions whose vectors the token policy keeps."""
+    kept = []
+    for row, ids in enumerate(encoding["input_ids"]):
+        words = np.array([-1 if word is None else word for word in encoding.word_ids(row)])
+        if tokens == "cls":
+            kept.append(np.array([0]))
+        elif tokens == "content":
+            kept.append(np.flatnonzero(words >= 0))
+        elif tokens == "word":
+            kept.append(np.flatnonzero((words >= 0) & (words != np.append(-1, words[:-1]))))
+        else:
+            kept.append(np.arange(len(ids)))
+    return kept
+
+
+def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:
+    """How many sequences lost tokens: only those that fill the limit can have."""
+    full = [sequences[row] for row in np.flatnonzero(lengths == limit)]
+    return sum(len(row) > limit for row in tokenizer(full, truncation=False)["input_ids"]) if full else 0

@@ -1,0 +1,69 @@
+"""The examples of a task as points: one vector for each text or pair of texts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from geojax.data.glue.encode import encode
+from geojax.data.glue.examples import Examples
+from geojax.errors import InputError
+from geojax.models import Model
+from geojax.representations.cloud import Cloud, check_finite
+from geojax.representations.forward import hidden
+from geojax.version import __version__
+
+POLICIES = ("cls", "mean")
+# As in fine-tuning by default; 32 examples of so many tokens are a batch.
+MAX_LENGTH, ROWS = 128, 32
+
+
+def clouds(
+    model: Model,
+    examples: Examples,
+    *,
+    layers: tuple[int, ...],
+    tokens: str = "mean",
+    provenance: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Cloud, ...]:
+    """Runs every example through the model once, as fine-tuning reads it, and gives a cloud for each layer asked for.
+
+    Args:
+      model: an encoder with its tokenizer.
+      examples: their order is that of the points.
+      layers: indices of hidden states, 0 the embeddings.
+      tokens: "cls", the first position, or "mean", over all positions of an example, special tokens included.
+      provenance: facts to carry with the clouds.
+      progress: called with (examples done, examples in all) after every batch.
+
+    Raises:
+      InputError: another token policy, or a hidden state that is NaN or infinite.
+    """
+    if tokens not in POLICIES:
+        raise InputError(f"token policy {tokens!r} does not give one point for each example: choose cls or mean")
+    config = model.apply.config
+    limit = min(MAX_LENGTH, config.max_position_embeddings - 3, config.max_length)
+    encoded = encode(model.tokenizer, examples, limit)
+    count = len(encoded)
+    points = [np.empty((count, config.hidden_size), np.float32) for _ in layers]
+    done = 0
+    for rows, batch in encoded.by_length(np.arange(count), ROWS):
+        inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
+        counted = batch["attention_mask"][: len(rows), :, None]
+        for target, state in zip(points, hidden(model.apply, model.params, inputs, layers), strict=True):
+            vectors = np.asarray(state)[: len(rows)]
+            target[rows] = vectors[:, 0] if tokens == "cls" else (vectors * counted).sum(1) / counted.sum(1)
+        done += len(rows)
+        if progress:
+            progress(done, count)
+    about = {"tokens": tokens, "sequences": count, "max_length": limit, "geojax": __version__}
+    index, zeros = np.arange(count, dtype=np.int32), np.zeros(count, np.int32)
+    tokens_of = encoded.input_ids[:, 0].astype(np.int32) if tokens == "cls" else zeros - 1
+    made = tuple(
+        Cloud(values, index, zeros, tokens_of, layer, about | (provenance or {}))
+        for values, layer in zip(points, layers, strict=True)
+    )
+    for cloud in made:
+        check_finite(cloud)
+    return made

@@ -1,0 +1,1 @@
+"""The process and its surroundings: signals, folders and their locks, records, progress."""

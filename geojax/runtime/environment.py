@@ -1,0 +1,39 @@
+"""The software and the machine of a run, on which the last bits of its numbers depend."""
+
+import logging
+from pathlib import PurePath
+from typing import Any
+
+import jax
+
+from geojax.ops.threads import usable_cores
+from geojax.runtime import records
+
+
+def environment(shard_parameters: bool = False) -> dict[str, Any]:
+    """The software and the machine: results are the same bit for bit only where these are."""
+    versions = records.versions()
+    return {
+        "device": versions.pop("device"),
+        "processes": jax.process_count(),
+        "shard_parameters": shard_parameters,
+        "cores": usable_cores(),
+        "versions": versions,
+    }
+
+
+def warn_of_other_machine(workdir: PurePath, shard_parameters: bool = False) -> None:
+    """Says so when a run goes on elsewhere than it began, and in what that differs."""
+    path, now = workdir / "environment.json", environment(shard_parameters)
+    if not path.exists():
+        records.write_json(path, now)
+        return
+    begun = records.read_json(path)
+    begun, now = ({**found, **found.get("versions", {}), "versions": None} for found in (begun, now))
+    changed = [
+        f"{name} was {begun.get(name)} and is now {now.get(name)}"
+        for name in dict.fromkeys((*begun, *now))
+        if begun.get(name) != now.get(name)
+    ]
+    if changed:
+        logging.warning("%s goes on elsewhere than it began: %s; the last bits may differ", workdir, ", ".join(changed))

@@ -1,0 +1,166 @@
+"""One process, or one group of processes, and one set of settings for each work folder."""
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePath
+from typing import Any
+
+from geojax.errors import InputError
+from geojax.runtime import folders, records
+from geojax.runtime.processes import leads, together
+
+BEAT_SECONDS = 20.0  # how often the owner of a folder in a store says that it lives
+POLL_SECONDS = 1.0  # how often one that waits looks again
+DEAD_SECONDS = 120.0  # after so long a silence another process takes the folder over
+SETTINGS = "settings.json"
+BEFORE_WORK = {SETTINGS, "environment.json", ".lock", ".owners"}  # what a folder holds in which nothing was done yet
+
+
+class InUse(InputError):
+    """Another process holds the folder."""
+
+
+@contextmanager
+def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, wait: bool = False) -> Iterator[None]:
+    """Holds a work folder while the block runs, and ties it to `settings`, kept in its `settings.json`.
+
+    An InputError before anything was done leaves the folder free for other settings. Of several processes that run one
+    computation the first holds it for all; each of them calls this.
+
+    Args:
+      folder: made if absent.
+      settings: what the results depend on; plain values. None ties it to none.
+      wait: until another process lets go of it, instead of refusing.
+
+    Raises:
+      InUse: another process works in the folder.
+      InputError: it was begun with other settings, which the message names, or its file system has no locks.
+    """
+    folder, begun = folders.path(folder), False
+    path = folder / SETTINGS
+    with ExitStack() as held:
+        with together(InputError):
+            if leads():
+                folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(_owned(folder, wait) if folders.is_remote(folder) else _locked(folder, wait))
+                if settings is not None and path.exists():
+                    _compare(folder, records.read_json(path), json.loads(json.dumps(settings)))
+                elif settings is not None:
+                    records.write_json(path, settings)
+                    begun = True
+        with together(InputError):
+            if settings is not None and not path.exists():
+                raise InputError(f"a process on {socket.gethostname()} does not see {folder}: take a folder that all "
+                                 "hosts share")  # fmt: skip
+        try:
+            yield
+        except InputError:
+            if begun and BEFORE_WORK.issuperset(folders.names(folder)):
+                path.unlink()
+            raise
+
+
+def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    changed = [
+        f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name)
+    ]
+    if changed:
+        raise InputError(f"{folder} was begun with other settings: {', '.join(changed)}; choose another folder")
+
+
+@contextmanager
+def _locked(folder: PurePath, wait: bool) -> Iterator[None]:
+    """Holds a local folder."""
+    with open(folder / ".lock", "w") as file:
+        try:  # the kernel lets go when the process ends, however it ends
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUse(f"another process works in {folder}: wait for it, or choose another folder") from error
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be locked ({error.strerror}): choose a file system with locks (flock)"
+            ) from error
+        yield
+
+
+@contextmanager
+def _owned(folder: PurePath, wait: bool) -> Iterator[None]:
+    """Holds a folder of a store: who creates the object with the next number below `.owners/` is its owner.
+
+    A number is created once, so that two that find a dead owner do not both follow it. The owner writes its object
+    again and again; one that was held up so long that another followed ends its process.
+    """
+    owners = folder / ".owners"
+    record = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+    while True:
+        try:
+            number = _follow(folder, owners, record)
+            break
+        except InUse:
+            if not wait:
+                raise
+            time.sleep(POLL_SECONDS)
+    own = owners / str(number)
+
+    def holds() -> bool:
+        newest = max((int(name) for name in folders.names(owners)), default=0)
+        return newest == number and (_read(own) or {}).items() >= record.items()
+
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            try:
+                if not holds():
+                    logging.error("%s was taken over by another process: this one ends", folder)
+                    os._exit(1)  # nothing gentler ends a main thread for certain, and nothing is lost by it
+                records.write_json(own, record | {"alive": time.time()})
+            except Exception as error:  # the network; if it stays away, the folder is taken over
+                logging.warning("%s cannot be reached: %s", folder, error)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        if holds():
+            own.unlink(missing_ok=True)
+
+
+def _follow(folder: PurePath, owners: PurePath, record: Mapping[str, Any]) -> int:
+    """Becomes the owner behind the last one, if that has gone or is dead; returns the number."""
+    found = sorted(int(name) for name in folders.names(owners))
+    last = _read(owners / str(found[-1])) if found else None
+    if last:
+        silent = time.time() - last["alive"]
+        if silent < DEAD_SECONDS:
+            raise InUse(
+                f"another process works in {folder}: {last['pid']} on {last['host']}, seen {silent:.0f} s ago; wait "
+                f"for it, or choose another folder; if it was killed, try again when {DEAD_SECONDS:.0f} s are over"
+            )
+        logging.warning("%s is taken over from %s on %s", folder, last["pid"], last["host"])
+    number = found[-1] + 1 if found else 1
+    if not folders.create(owners / str(number), json.dumps({**record, "alive": time.time()}).encode()):
+        raise InUse(f"another process has just begun in {folder}: wait for it, or choose another folder")
+    for old in found:
+        (owners / str(old)).unlink(missing_ok=True)
+    return number
+
+
+def _read(owner: PurePath) -> dict[str, Any] | None:
+    """What an owner wrote; None where it is gone."""
+    try:
+        return records.read_json(owner)
+    except FileNotFoundError:
+        return None

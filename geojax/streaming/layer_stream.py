@@ -1,0 +1,197 @@
+"""All layers of a model measured in one pass over its sequences: of their vectors a sample and the moments are kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from geojax.errors import InputError
+from geojax.evaluation.diagnostics import span_warnings, value_warnings
+from geojax.evaluation.engine import evaluate, named_key
+from geojax.evaluation.results import Evaluation, Result
+from geojax.evaluation.uncertainty import check_groups
+from geojax.measures import Measure, select
+from geojax.models.apply import Apply, Params
+from geojax.ops.scatter import Moments, moment_eigenvalues
+from geojax.representations import forward
+from geojax.representations.cloud import Cloud
+from geojax.streaming import moments, reservoir
+from geojax.typing import Key
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What one pass keeps of a layer.
+
+    Attributes:
+      moments: of all its points.
+      sample: a uniform sample of them, in the order of the sequences; all where there are no more.
+      n_sequences: sequences that the points belong to.
+    """
+
+    moments: Moments
+    sample: Cloud
+    n_sequences: int
+
+
+def sample(
+    apply: Apply,
+    params: Params,
+    tokenizer: Any,
+    sequences: Sequence[str],
+    *,
+    layers: tuple[int, ...],
+    points: int,
+    key: Key,
+    tokens: str = "all",
+    provenance: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Stream, ...]:
+    """Runs every sequence through the model once and keeps of every layer its moments and a sample of its points.
+
+    Args:
+      points: size of the sample, the same points in every layer: those of the smallest `reservoir.priorities`.
+      key: draws it.
+      apply, params, tokenizer, sequences, layers, tokens, provenance, progress: as in `latent.sample`.
+
+    Raises:
+      InputError: as in `latent.sample`, and a sample without points.
+
+    Memory: 4 d (points + 2 d) bytes a layer, beside one batch of activations and some 300 bytes a token of the texts.
+    """
+    if points < 1:
+        raise InputError(f"points is {points}: a sample keeps at least 1")
+    encoded = forward.encode(apply, tokenizer, sequences, tokens)
+    n, d = int(encoded.counts.sum()), apply.config.hidden_size
+    starts = np.cumsum(encoded.counts) - encoded.counts
+    draws = np.asarray(reservoir.priorities(key, jnp.arange(n)))
+    chosen = np.sort(np.argsort(draws, kind="stable")[:points])
+    kept = [np.empty((len(chosen), d), np.float32) for _ in layers]
+    states = jax.vmap(lambda _: moments.init(d))(jnp.arange(len(layers)))
+    for batch in forward.run(apply, params, encoded, layers, progress):
+        keep = _positions(encoded, batch)
+        vectors = jnp.stack(batch.states)
+        if encoded.pooled:
+            vectors, keep = _means(vectors, keep), keep.any(1, keepdims=True)
+        states = _absorb(states, vectors, keep)
+        _check_finite(np.asarray(states.scale), vectors, keep, batch, layers, provenance or {})
+        places, rows = _chosen_in(batch, chosen, starts, encoded.counts)
+        flat = np.flatnonzero(keep.ravel())[places]
+        for target, layer in zip(kept, np.asarray(vectors), strict=True):
+            target[rows] = layer.reshape(-1, d)[flat]
+    about = encoded.provenance | {"sample": f"{len(chosen)} of {n} points"} | (provenance or {})
+    index = {name: values[chosen] for name, values in encoded.index().items()}
+    n_sequences = int(np.sum(encoded.counts > 0))
+    clouds = (Cloud(values, layer=layer, provenance=about, **index) for values, layer in zip(kept, layers, strict=True))
+    return tuple(
+        Stream(jax.tree.map(lambda leaf, i=i: leaf[i], states), cloud, n_sequences) for i, cloud in enumerate(clouds)
+    )
+
+
+def measure(
+    stream: Stream,
+    measures: str | Sequence[str | Measure],
+    key: Key,
+    *,
+    convention: str = "standard",
+    groups: int = 24,
+    **options: Any,
+) -> Evaluation:
+    """Evaluates a layer: measures that second moments determine on all its points, the others on the sample.
+
+    The moments of all points do not tell the sequences apart: what is taken from them has no error.
+
+    Args:
+      stream: of `sample`.
+      measures, key, convention, groups, options: as in `evaluate`. The result is too, if the sample holds all points.
+    """
+    rows = select(measures)
+    check_groups(groups)
+    options |= {"convention": convention, "groups": groups}
+    n = int(stream.moments.count)
+    size, d = stream.sample.points.shape
+    if size == n:
+        return evaluate(stream.sample, rows, key, **options)
+    exact = [row for row in rows if row.from_moments]
+    others = [row for row in rows if not row.from_moments]
+    sampled = evaluate(stream.sample, others, key, **options) if others else Evaluation((), np.empty(0), {}, {})
+    warning = f"taken on a uniform sample of {size} of the {n} points"
+    results = {row.measure: replace(row, warnings=(*row.warnings, warning)) for row in sampled.results}
+    spectrum = np.asarray(moment_eigenvalues(stream.moments))[:n]
+    for row in exact:
+        value = float(row.function(stream.moments, convention=convention, key=named_key(key, row.name)))
+        warnings = ["no sampling error: moments do not tell the sequences apart"] if groups else []
+        warnings += [*span_warnings(n, d, spectrum), *value_warnings([value], row.undefined)]
+        results[row.name] = Result(
+            measure=row.name,
+            value=value,
+            std_error=None,
+            freedom=None,
+            se_sampling=None,
+            se_quantizer=None,
+            bias=None,
+            quantizer_std=None,
+            quantizer_seeds=0,
+            n_sequences=stream.n_sequences,
+            n=n,
+            n_dropped_masked=0,
+            n_duplicates=None,
+            n_zero=None,
+            convention=convention,
+            warnings=tuple(warnings),
+        )
+    return Evaluation(tuple(results[row.name] for row in rows), spectrum, sampled.counts, sampled.replicates)
+
+
+@partial(jax.jit, donate_argnames="states")
+def _absorb(states: Moments, vectors: Float[Array, "L B T d"], keep: Bool[Array, "B T"]) -> Moments:
+    """Every layer's moments after one batch, one layer at a time."""
+    return jax.lax.map(lambda layer: moments.update(*layer, keep), (states, vectors))
+
+
+@jax.jit
+def _means(vectors: Float[Array, "L B T d"], keep: Bool[Array, "B T"]) -> Float[Array, "L B 1 d"]:
+    """Means over the positions that count."""
+    totals = jnp.sum(jnp.where(keep[..., None], vectors, 0), 2, keepdims=True)
+    return totals / jnp.maximum(jnp.sum(keep, 1), 1)[:, None, None]
+
+
+def _positions(encoded: forward.Encoded, batch: forward.Batch) -> Bool[np.ndarray, "B T"]:
+    """True at the positions of a batch that its token policy keeps."""
+    keep = np.zeros(batch.states[0].shape[:2], bool)
+    for place, row in enumerate(batch.rows):
+        keep[place, encoded.kept[row]] = True
+    return keep
+
+
+def _chosen_in(
+    batch: forward.Batch, chosen: Int[np.ndarray, "m"], starts: Int[np.ndarray, "s"], counts: Int[np.ndarray, "s"]
+) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
+    """Of the chosen points that lie in a batch: their places among its points, and their rows in the sample."""
+    points = np.concatenate([np.arange(starts[row], starts[row] + counts[row]) for row in batch.rows])
+    rows = np.minimum(np.searchsorted(chosen, points), len(chosen) - 1)
+    places = np.flatnonzero(chosen[rows] == points)
+    return places, rows[places]
+
+
+def _check_finite(
+    scales: Float[np.ndarray, "L"],
+    vectors: Float[Array, "L B T d"],
+    keep: Bool[np.ndarray, "B T"],
+    batch: forward.Batch,
+    layers: tuple[int, ...],
+    provenance: dict[str, Any],
+) -> None:
+    """Raises where a hidden state of this batch is NaN or Inf: the moments then are."""
+    if np.isnan(scales).any():
+        bad = ~np.isfinite(np.asarray(vectors)).all(-1) & keep
+        layer, place, position = np.argwhere(bad)[0]
+        raise InputError(
+            f"model {provenance.get('model', '')}: {int(bad[layer].sum())} hidden states of layer {layers[layer]} in "
+            f"one batch hold NaN or Inf, the first at position {position} of sequence {batch.rows[place]}"
+        )

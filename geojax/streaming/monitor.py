@@ -1,0 +1,203 @@
+"""Measures inside someone else's training loop, on the same points at every step."""
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from geojax.errors import InputError
+from geojax.measures import Measure, check_convention, select
+from geojax.measures.cells import cell_eee
+from geojax.measures.equal_cells import cell_eee_fixed
+from geojax.measures.labels import without_labels
+from geojax.ops.safe import ratio
+from geojax.ops.scatter import scatter
+from geojax.ops.threads import one_blas_thread
+from geojax.quantizers import QUANTIZERS
+from geojax.streaming import reservoir
+from geojax.streaming.arrays import as_rows
+from geojax.typing import Key, Points, Scalar
+
+# What a training loop should not pay unasked, beside measures of all pairs of points: the eigenvalues of every cell,
+# and searches for codes.
+COSTLY_MEASURES = (cell_eee, cell_eee_fixed)
+COSTLY_QUANTIZERS = ("lsq",)
+
+
+class CollapseWarning(UserWarning):
+    """The hidden states have shrunk to a point or to hardly more than a line, or are not finite."""
+
+
+class _Options(NamedTuple):
+    convention: str
+    refit: bool
+    codebooks: int
+    codebook_size: int
+    iterations: int | None
+
+
+class Monitor:
+    """Call it with the hidden states of the probe sentences; made by `monitor`."""
+
+    def __init__(self, measures: tuple[Measure, ...], points: int, key: Key, collapse: float, options: _Options):
+        self.measures, self.points, self.key, self.collapse, self.options = measures, points, key, collapse, options
+        self._mask: np.ndarray | None = None
+        self._chosen: Array | None = None
+        self._width = 0
+        self._quantizers: dict[str, Any] = {}
+        self._collapsed = False
+
+    def __call__(self, hidden: Any, mask: Any = None) -> dict[str, float]:
+        """Measures one step.
+
+        Args:
+          hidden: Float[..., d], as in [B, T, d], of the same sentences at every step: JAX, NumPy, or with `__dlpack__`.
+          mask: Bool or Int[...], true where a position counts; the same at every step. None counts all.
+
+        Returns:
+          A float for every measure by its name (NaN where it is undefined), `participation_ratio`, the effective
+          number of dimensions (tr C)^2 / tr C^2, and `collapsed`, 1.0 or 0.0.
+
+        Raises:
+          InputError: too few positions for the points asked for, or other probe sentences than at the first step.
+        """
+        rows, mask = as_rows(hidden, mask, self._width or np.shape(hidden)[-1])
+        first = self._chosen is None
+        if first:
+            self._choose(np.asarray(mask), rows.shape[1])
+        elif not np.array_equal(self._mask, np.asarray(mask)):
+            raise InputError("the mask is not that of the first step: measure the same probe sentences at every step")
+        points = rows[self._chosen]
+        with one_blas_thread():
+            if first and not self.options.refit:
+                names = dict.fromkeys(row.quantizer for row in self.measures if row.quantizer)
+                self._quantizers = {name: _fit(points, self.key, name, self.options) for name in names}
+            values = jax.device_get(_measure(points, self.key, self._quantizers, self.measures, self.options))
+        scalars = {name: float(value) for name, value in values.items()}
+        return scalars | {"collapsed": float(self._warn_of_collapse(scalars["participation_ratio"], points))}
+
+    def _choose(self, mask: np.ndarray, width: int) -> None:
+        """Draws the positions, once."""
+        places = np.flatnonzero(mask)
+        if len(places) < self.points:
+            raise InputError(
+                f"the probe sentences have {len(places)} positions that count, fewer than points = {self.points}: "
+                f"add sentences, or lower points to {len(places)}"
+            )
+        draws = np.asarray(reservoir.priorities(self.key, jnp.arange(len(places))))
+        self._chosen = jnp.asarray(np.sort(places[np.argsort(draws, kind="stable")[: self.points]]))
+        self._mask, self._width = mask, width
+
+    def _warn_of_collapse(self, ratio: float, points: Points) -> bool:
+        """Whether the points have collapsed; warns when they begin to."""
+        collapsed = not ratio >= self.collapse
+        if collapsed and not self._collapsed:
+            reason = f"their participation ratio is {ratio:.3g}, below {self.collapse:g}"
+            if np.isnan(ratio):
+                reason = "all are equal" if np.isfinite(np.asarray(points)).all() else "some are NaN or infinite"
+            warnings.warn(f"the {self.points} monitored points have collapsed: {reason}", CollapseWarning, stacklevel=3)
+        self._collapsed = collapsed
+        return collapsed
+
+
+def monitor(
+    measures: str | Sequence[str | Measure] = "eee,isoscore",
+    *,
+    points: int = 2048,
+    quantizer: str = "frozen",
+    costly: bool = False,
+    collapse: float = 1.5,
+    seed: int = 0,
+    convention: str = "standard",
+    codebooks: int = 4,
+    codebook_size: int = 256,
+    iterations: int | None = None,
+) -> Monitor:
+    """Watches the geometry of hidden states while a model trains, whoever trains it.
+
+        watch = geojax.monitor("eee,isoscore,vrm", points=2048)
+        for step in range(steps):
+            state = train_step(state, next(batches))
+            if step % 100 == 0:
+                hidden = encode(state.params, probes)                  # Float[B, T, d] of sentences fixed beforehand
+                logger.log(watch(hidden, probes["attention_mask"]), step)
+
+    At the first call it draws `points` positions of the probe sentences and keeps to them: values of different numbers
+    of points do not compare. Every later call runs one compiled computation.
+
+    Args:
+      measures: names of the catalogue.
+      points: how many positions of the probe sentences are measured.
+      quantizer: "frozen" fits it at the first call: how do the points move across the cells of that step? "refit"
+        fits it at every call: how is this step's cloud cut, whatever was before? The two answer different questions.
+      costly: lets in measures that cost more than a training loop should pay unasked, and "refit".
+      collapse: bound of the participation ratio (tr C)^2 / tr C^2, the effective number of dimensions. Below it, and
+        where all points are equal or some are not finite, a `CollapseWarning` is given when that begins.
+      seed: of the positions, of the quantizer's start and of random references; the same at every step.
+      convention, codebooks, codebook_size, iterations: as in `evaluate`.
+
+    Raises:
+      InputError: an unknown measure, one that is too costly, or settings that do not fit each other.
+    """
+    rows = select(measures)
+    without_labels(rows, "a monitor has none")
+    check_convention(convention)
+    if quantizer not in ("frozen", "refit"):
+        raise InputError(f"quantizer {quantizer!r} is unknown: choose 'frozen' or 'refit'")
+    if points < 2:
+        raise InputError(f"points is {points}: a cloud has a spread from 2 points on")
+    dear = [row.name for row in rows if _is_costly(row)]
+    quantized = [row.name for row in rows if row.quantizer]
+    if dear and not costly:
+        raise InputError(
+            f"{', '.join(dear)} cost more than a training loop should pay at every call: leave them out, or ask for "
+            f"them by costly=True, and seldom"
+        )
+    if quantized and quantizer == "refit" and not costly:
+        raise InputError(
+            f"quantizer 'refit' trains a quantizer at every call for {', '.join(quantized)}: keep it 'frozen', or ask "
+            f"for it by costly=True, and seldom"
+        )
+    if quantized and points < codebook_size:
+        raise InputError(
+            f"points = {points} cannot train {codebook_size} entries a codebook: raise points, or lower codebook_size"
+        )
+    options = _Options(convention, quantizer == "refit", codebooks, codebook_size, iterations)
+    return Monitor(rows, points, jax.random.key(seed), collapse, options)
+
+
+def _is_costly(row: Measure) -> bool:
+    return row.quadratic or row.function in COSTLY_MEASURES or row.quantizer in COSTLY_QUANTIZERS
+
+
+@partial(jax.jit, static_argnames=("name", "options"))
+def _fit(points: Points, key: Key, name: str, options: _Options) -> Any:
+    return QUANTIZERS[name].fit(
+        points,
+        key,
+        codebooks=options.codebooks,
+        codebook_size=options.codebook_size,
+        iterations=options.iterations,
+    )
+
+
+@partial(jax.jit, static_argnames=("measures", "options"))
+def _measure(
+    points: Points, key: Key, quantizers: dict[str, Any], measures: tuple[Measure, ...], options: _Options
+) -> dict[str, Scalar]:
+    """Every measure, and the participation ratio."""
+    matrix = scatter(points).matrix
+    values = {"participation_ratio": ratio(jnp.trace(matrix) ** 2, jnp.sum(matrix**2))}
+    cells = {}
+    for row in measures:
+        if row.quantizer and row.quantizer not in cells:
+            fitted = quantizers.get(row.quantizer) or _fit(points, key, row.quantizer, options)
+            cells[row.quantizer] = QUANTIZERS[row.quantizer].cells(fitted, points)
+        reading = cells[row.quantizer] if row.quantizer else points
+        values[row.name] = row.function(reading, convention=options.convention, key=key)
+    return values

@@ -1,0 +1,97 @@
+"""What work will take, before it is done: parameters, operations, memory."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geojax.data import glue
+from geojax.data.glue.encode import encode
+from geojax.models import Apply, Model, make_apply, shapes
+from geojax.representations import forward
+from geojax.runtime.progress import table
+from geojax.training.finetune import Settings, dropout_key
+from geojax.training.memory import size
+from geojax.training.step import init_state
+
+SAMPLE = 1000  # random examples of a split whose lengths stand for all
+SAMPLING_COPIES = 2  # the model's own, and those with noise
+
+
+class Cost(NamedTuple):
+    """What a unit of work takes.
+
+    Attributes:
+      parameters: of the model.
+      operations: floating-point, of the products of the encoder's layers, without padding; a multiplication and an
+        addition are two.
+      memory: bytes at once, of parameters, gradients, moments and what the backward pass keeps; not of the program.
+    """
+
+    parameters: int
+    operations: float
+    memory: int
+
+    def times(self, members: int) -> "Cost":
+        """Of so many models of the kind at once."""
+        return Cost(self.parameters, members * self.operations, members * self.memory)
+
+
+def products(config: Any, lengths: np.ndarray) -> float:
+    """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""
+    tokens, width = lengths.astype(float), config.hidden_size
+    layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
+    return config.num_hidden_layers * float(layer.sum())
+
+
+def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
+    """Fine-tuning an encoder on a task, and scoring it; of a backward pass, twice a forward one."""
+    apply = settings.training(make_apply(model.config, "classification", data.task.num_labels))
+    parameters, operations = shapes(apply), 0.0
+    for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
+        some = encode(model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length)
+        operations += passes * products(model.config, some.lengths) * len(split) / len(some)
+    state = jax.eval_shape(partial(init_state, method=settings.optimizer), parameters)
+    copies = size(state) + 2 * size(parameters)  # those that train and their moments; the model's own, summed gradients
+    held = copies + backward(apply, settings.rows_at_once, settings.max_length)
+    return Cost(count(parameters), operations, held)
+
+
+def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
+    """A model's latent space; of the measures themselves, the cloud and a copy of it."""
+    parameters, encoded = shapes(model.apply), forward.encode(model.apply, model.tokenizer, texts, tokens)
+    cloud = int(encoded.counts.sum()) * model.config.hidden_size * 4
+    held = SAMPLING_COPIES * size(parameters) + 2 * cloud
+    return Cost(count(parameters), products(model.config, encoded.lengths), held)
+
+
+def backward(apply: Apply, rows: int, length: int) -> int:
+    """Bytes that the backward pass keeps of the forward pass, the parameters among them; traced, not compiled."""
+    ids = jax.ShapeDtypeStruct((rows, length), jnp.int32)
+    batch = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
+
+    def kept(params: Any, batch: Any, key: Any) -> Any:
+        return jax.vjp(lambda params: apply(params, batch, key=key)["logits"].sum(), params)[1]
+
+    key = jax.eval_shape(lambda: dropout_key(0))
+    return size(jax.eval_shape(kept, shapes(apply), batch, key))
+
+
+def count(tree: Any) -> int:
+    """Numbers in a tree of arrays or shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def describe(costs: Mapping[str, Cost]) -> str:
+    """A line a unit that is to be done, and what they take together."""
+    if not costs:
+        return "nothing is left to do"
+    rows = [
+        {"unit": name, "parameters": cost.parameters, "GFLOP": cost.operations / 1e9, "MB": round(cost.memory / 1e6)}
+        for name, cost in costs.items()
+    ]
+    operations, memory = sum(cost.operations for cost in costs.values()), max(cost.memory for cost in costs.values())
+    return f"{table(rows)}\nunits: {len(costs)}; {operations:.3g} FLOP; about {memory / 1e9:.2g} GB of memory at once"

@@ -1,0 +1,1 @@
+"""Fine-tuning, pre-training and distillation: one loop, one state, checkpoints."""

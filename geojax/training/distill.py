@@ -1,0 +1,78 @@
+"""Sentence vectors of a trained encoder as the aim of a small one, which learns from them far faster than from masks.
+
+In a batch of sentences the student's vector z of each, the output of a classification head of the teacher's width,
+is to pick that sentence's teacher vector t among those of the batch: cross-entropy of the softmax over j of
+cos(z_i, t_j) / τ (van den Oord, Li & Vinyals 2018, arXiv 1807.03748, equation 4; vectors of a teacher as targets:
+Reimers & Gurevych 2020, arXiv 2004.09813).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from geojax.models.apply import Apply, Params
+from geojax.ops.blocks import row_blocks
+from geojax.ops.safe import matmul, ratio
+from geojax.training.pretrain import Schedule, State, Totals, descend
+from geojax.typing import Scalar
+
+TEMPERATURE = 0.05
+
+Batch = dict[str, Array]
+Vectors = Float[Array, "B d"]
+
+
+def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micro_batch: int | None = None) -> Totals:
+    """What `contrast` gives for a batch.
+
+    Args:
+      params: with a classification head of as many outputs as the targets have coordinates.
+      batch: `input_ids`, `attention_mask` and, where the architecture has them, `token_type_ids`, Int[B, T].
+      targets: the teacher's vectors, of any length but zero.
+      apply: runs without dropout.
+      micro_batch: sentences that go through the model at once, a divisor of B; a backward pass computes each part
+        again, for the loss needs the vectors of all (Gao et al. 2021, arXiv 2101.06983). None: all of them, once.
+    """
+    if micro_batch is None or micro_batch == len(targets):
+        return contrast(apply(params, batch)["logits"], targets)
+    vectors = jax.checkpoint(lambda part: apply(params, part)["logits"])
+    parts = jax.lax.map(vectors, jax.tree.map(partial(row_blocks, size=micro_batch), batch))
+    return contrast(parts.reshape(len(targets), -1), targets)
+
+
+def contrast(vectors: Vectors, targets: Vectors) -> Totals:
+    """Sums over a batch: of the cross-entropy in nats, of vectors whose own target is the nearest, of vectors."""
+    cosines = matmul(unit(vectors), unit(targets).T) / TEMPERATURE
+    own = jnp.arange(len(targets))
+    losses = optax.softmax_cross_entropy_with_integer_labels(cosines, own)
+    correct = jnp.sum(jnp.argmax(cosines, axis=1) == own, dtype=jnp.float32)
+    return Totals(jnp.sum(losses), correct, jnp.float32(len(targets)))
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Vectors of length 1; NaN for one of length 0."""
+    return ratio(vectors, jnp.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+@partial(jax.jit, static_argnames=("apply", "schedule", "micro_batch"), donate_argnames="state")
+def train_step(
+    state: State, batch: Batch, targets: Vectors, *, apply: Apply, schedule: Schedule, micro_batch: int | None = None
+) -> tuple[State, Totals]:
+    """One step of AdamW on the mean cross-entropy of a batch; gradients are clipped to norm 1.
+
+    Returns:
+      The next state, and the sums over this batch before the step. `state` is donated.
+    """
+
+    def objective(params: Params) -> tuple[Scalar, Totals]:
+        sums = totals(params, batch, targets, apply=apply, micro_batch=micro_batch)
+        return sums.loss / sums.count, sums
+
+    gradients, sums = jax.grad(objective, has_aux=True)(state.params)
+    return descend(state, gradients, schedule), sums
+
+
+eval_step = jax.jit(totals, static_argnames=("apply", "micro_batch"))

@@ -1,0 +1,84 @@
+"""The loop of a training, whatever its step: from the last checkpoint on, to the end or to a signal."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import PurePath
+from typing import Any
+
+import jax
+
+from geojax.errors import InputError
+from geojax.runtime import processes
+from geojax.runtime.preemption import Preempted, deferred
+from geojax.training import checkpoint
+
+AGREE_STEPS = 16  # several processes ask each other so often whether a checkpoint is due: their clocks differ
+Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
+
+
+def loop(
+    take: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
+    batches: Callable[[int], Iterator[Any]],
+    begin: Callable[[], Any],
+    empty: Callable[[Any], Any],
+    like: Callable[[], Any],
+    total: int,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    folder: PurePath | None,
+) -> tuple[Any, int]:
+    """Takes every step from the last checkpoint or from the start; returns the last state and the first step.
+
+    Args:
+      take: a step, `take(state, sums, batch) -> (state, sums, loss)`.
+      batches: the batches from a step on.
+      begin: makes the state before the first step, unless one was saved: both at once need not fit in memory.
+      empty: the sums before a step from a state on.
+      like: the `jax.ShapeDtypeStruct`s of a state, with what they lie on; asked where there may be a checkpoint.
+      total: the number of steps.
+      checkpoint_seconds, progress: as in `finetune`.
+      folder: of the checkpoints; None keeps none.
+
+    Raises:
+      Preempted: SIGTERM came, and a checkpoint was written.
+    """
+    restored = None if folder is None else checkpoint.restore(folder, like())
+    first, state = restored or (0, begin())
+    sums = empty(state)
+    saved = time.monotonic()
+    with deferred() if folder is not None else nullcontext(lambda _: False) as preempted:
+        for step, batch in enumerate(batches(first), first + 1):
+            state, sums, loss = take(state, sums, batch)
+            if progress is not None:
+                progress(step, total, loss)
+            ending = preempted(step)
+            if ending or (folder is not None and _due(step, time.monotonic() - saved > checkpoint_seconds)):
+                checkpoint.save(folder, step, state)
+                saved = time.monotonic()
+            if ending:
+                raise Preempted(f"stopped and saved at step {step} of {total}")
+    return state, first
+
+
+def _due(step: int, late: bool) -> bool:
+    """Whether to save behind a step: all processes at once, where there are several."""
+    if not processes.several():
+        return late
+    return step % AGREE_STEPS == 0 and processes.agree("late" if late else "") != ""
+
+
+@contextmanager
+def enough_memory(micro_batch: int, max_length: int) -> Iterator[None]:
+    """Says in a sentence that memory did not suffice, and what takes less."""
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        # A step that waits for another one reports that one's error, as INTERNAL with the message of the first.
+        told = str(error).lower()
+        if isinstance(error, MemoryError) or "resource_exhausted" in told or "out of memory" in told:
+            raise InputError(
+                f"not enough memory for micro-batches of {micro_batch} rows and up to {max_length} "
+                "tokens: lower micro_batch, which changes dropout's draws alone; or set remat, or lower max_length"
+            ) from error
+        raise

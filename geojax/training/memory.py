@@ -1,0 +1,112 @@
+"""How many members of a population fit in memory, from what the compiler says that a step of one takes."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from geojax.data.glue.encode import Encoded
+from geojax.parallel.mesh import devices_of
+from geojax.training import step
+
+SHARE = 0.8  # of what is free: allocators leave gaps, and others use the machine
+CGROUPS = Path("/sys/fs/cgroup")
+CONTAINER = (  # limit, use and what the use is of, in the two versions of control groups
+    tuple(CGROUPS / name for name in ("memory.max", "memory.current", "memory.stat")),
+    tuple(CGROUPS / "memory" / f"memory.{name}" for name in ("limit_in_bytes", "usage_in_bytes", "stat")),
+)
+CACHED = "inactive_file"  # of files that were read, counted as used and given up when memory is asked for
+
+
+class Estimate(NamedTuple):
+    """Bytes that a population needs for each member and that are free, and how many members that is at once."""
+
+    each: int
+    free: int
+    at_once: int
+
+    def __str__(self) -> str:
+        gib = 2**30
+        return f"{self.at_once} train at once: each needs {self.each / gib:.2f} GiB of {self.free / gib:.2f} GiB free"
+
+
+def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Sequence[Any] | None = None) -> Estimate:
+    """How many of `count` members can train at once, at least one.
+
+    A member holds its own parameters, those that train, the optimizer's moments and the sums of the gradients; and for
+    a while whatever is largest of a step: gradients and activations of a micro-batch of the longest length, or the
+    update. That is compiled for one member and asked of the compiler.
+
+    Args:
+      model, settings, train: of one of the members.
+      count: members in all.
+      devices: that share them; None takes all of this process.
+    """
+    devices = jax.local_devices() if devices is None else devices
+    apply = settings.training(model.apply)
+    batch = train.batch(np.arange(1), settings.rows_at_once, train.ladder[-1])
+    state = jax.eval_shape(lambda params: step.init_state(params, settings.optimizer), model.params)
+    sums = jax.eval_shape(step.no_sums, model.params)
+    parts = (
+        step.add_gradients.lower(apply, state.params, sums, batch, jax.random.key(0), state.step, 0),
+        step.update.lower(state, sums, settings.rates(1), settings.optimizer),
+    )
+    busy = max(part.compile().memory_analysis().temp_size_in_bytes for part in parts)
+    each = size(model.params) + size(state) + size(sums) + busy
+    free = free_bytes(devices)
+    return Estimate(each, free, share(count, int(SHARE * free) // each, len(devices)))
+
+
+def share(count: int, fitting: int, devices: int) -> int:
+    """How many of `count` train at once, and the rest of them behind these.
+
+    Args:
+      count: members in all.
+      fitting: how many the memory of all devices holds, the same on each; one is tried in any case.
+      devices: a run lies over those of them that divide its members.
+
+    Returns:
+      Of the numbers whose runs all fit the one with which a device trains the fewest members one after the other, in
+      the fewest runs, of the most like size.
+    """
+
+    def on_each(members: int) -> int:
+        return members // devices_of(members, devices) if members else 0
+
+    def fits(members: int) -> bool:
+        return members <= max(1, fitting) and on_each(members) <= max(1, fitting // devices)
+
+    def cost(at_once: int) -> tuple[int, int, int]:
+        runs, rest = divmod(count, at_once)
+        return runs * on_each(at_once) + on_each(rest), runs + bool(rest), at_once
+
+    return min((n for n in range(1, count + 1) if fits(n) and fits(count % n)), key=cost)
+
+
+def free_bytes(devices: Sequence[Any]) -> int:
+    """Bytes that are free on all devices together; on the host, where they are its processors."""
+    stats = [device.memory_stats() for device in devices]
+    return sum(own["bytes_limit"] - own["bytes_in_use"] for own in stats) if all(stats) else host_bytes()
+
+
+def host_bytes() -> int:
+    """Bytes that a process can still take on this host, or in its container."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        found += [1024 * int(line.split()[1]) for line in meminfo.read_text().splitlines() if "MemAvailable" in line]
+    for limit, used, facts in CONTAINER:
+        if limit.exists() and limit.read_text().strip().isdigit():
+            cached = dict(line.split() for line in facts.read_text().splitlines()).get(CACHED, 0)
+            found.append(int(limit.read_text()) - int(used.read_text()) + int(cached))
+    return max(0, min(found))
+
+
+def size(tree: Any) -> int:
+    """Bytes of a tree of arrays or shapes; keys of random numbers are none."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.extended)]
+    return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in leaves)

@@ -1,0 +1,260 @@
+"""Fine-tuning many models of one architecture at once: parameters [K, ...], one compiled, vmapped, donated step.
+
+Each member has the losses and the logits of its single run, to rounding. The members lie over as many devices as divide
+them. One whose loss is no longer finite stays as it was before that step; the others do not notice.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding
+from jaxtyping import Array, Float, Int
+from jaxtyping import Key as KeyArray
+
+from geojax.data.glue.encode import Batch, Encoded, EncodedTask, encode_task
+from geojax.data.glue.examples import TaskData, digest
+from geojax.errors import InputError
+from geojax.parallel.layout import laid
+from geojax.parallel.mesh import member_shardings
+from geojax.runtime import folders
+from geojax.runtime.folder_lock import claim
+from geojax.training import checkpoint, step
+from geojax.training.finetune import Settings, dropout_key, pace, prepared, rows_of_steps, scored
+from geojax.training.loop import Progress, enough_memory, loop
+from geojax.training.optimizers import Rates
+from geojax.training.step import Params, State, Sums
+from geojax.typing import Key
+
+Keys = KeyArray[Array, "K"]
+Placed = dict[str, Array]  # a batch on its devices
+OWN = ("learning_rate", "weight_decay", "warmup", "seed")  # settings in which the members of a population may differ
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One model of a population: what `finetune` takes, and a name.
+
+    Models of one architecture; they may be one model under other noise, seeds or rates, or different checkpoints.
+    """
+
+    name: str
+    model: Any
+    data: TaskData
+    settings: Settings
+    encoded: EncodedTask | None = None
+
+
+def finetune_population(
+    members: Sequence[Member],
+    *,
+    workdir: str | PurePath | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Progress | None = None,
+) -> list[tuple[Params, dict[str, Any]]]:
+    """Fine-tunes all members together; otherwise as `finetune`.
+
+    Args:
+      members: of one architecture and task, with equally many training examples, and with settings that differ in
+        `OWN` alone.
+      workdir, checkpoint_seconds: as in `finetune`.
+      progress: called after every step, with the losses of all members; NaN where one has stopped.
+
+    Returns:
+      For each member its parameters and its result, with its share of the time. A member whose training diverged has
+      `diverged_at`, the step whose loss was not finite, in place of a score, and its parameters before that step.
+
+    Raises:
+      InputError: as `finetune`, and members that do not fit each other.
+    """
+    _check(members)
+    encoded = _encoded(members)
+    start = time.monotonic()
+    train = partial(_train, members, [task.train for task in encoded], checkpoint_seconds, progress)
+    with enough_memory(members[0].settings.rows_at_once, members[0].settings.max_length):
+        if workdir is None:
+            state, begun = train(None)
+        else:
+            folder = folders.path(workdir) / "training"
+            with claim(folder, _identity(members)):
+                state, begun = train(folder / "checkpoints")
+        steps, params = jax.device_get((state.step, state.params))
+    seconds = (time.monotonic() - start) / len(members)
+    del state  # frees the moments
+    total = members[0].settings.steps(len(encoded[0].train))
+    found = []
+    for place, (member, task) in enumerate(zip(members, encoded, strict=True)):
+        own = jax.tree.map(lambda leaf, place=place: leaf[place], params)
+        result, scoring = {"task": member.data.task.name, "diverged_at": int(steps[place]) + 1}, time.monotonic()
+        if steps[place] == total:
+            try:
+                result = scored(member.model.apply, jax.device_put(own), member.data.task, task.dev)
+            except InputError:  # its last step made the outputs infinite
+                result["diverged_at"] = total
+        result |= member.settings.record() | {"population": len(members)}
+        result |= pace(len(task.train), member.settings, total, begun, seconds)
+        found.append((own, result | {"seconds": seconds + time.monotonic() - scoring}))
+    return found
+
+
+def _encoded(members: Sequence[Member]) -> list[EncodedTask]:
+    """The tokenised splits of every member; of one tokenizer and the same data they are made once."""
+    first, made = members[0], {}
+    for member in members:
+        key = (id(member.model.tokenizer), id(member.data))
+        if member.encoded is not None or key not in made:
+            made[key] = member.encoded or encode_task(member.model.tokenizer, member.data, first.settings.max_length)
+    found = [made[id(member.model.tokenizer), id(member.data)] for member in members]
+    prepared(first.model, first.data, first.settings, found[0])  # as one fits, all do
+    return found
+
+
+def _check(members: Sequence[Member]) -> None:
+    """Refuses members that cannot share a step."""
+    if not members:
+        raise InputError("a population needs a member")
+    first = members[0]
+    if len({member.name for member in members}) < len(members):
+        raise InputError(f"members of a population need names of their own: {', '.join(m.name for m in members)}")
+    for member in members:
+        facts = {"architecture": (member.model.apply, first.model.apply)}
+        facts |= {"task": (member.data.task.name, first.data.task.name)}
+        facts |= {"training examples": (len(member.data.train), len(first.data.train))}
+        shared = [name for name in asdict(first.settings) if name not in OWN]
+        facts |= {name: (getattr(member.settings, name), getattr(first.settings, name)) for name in shared}
+        for name, (own, theirs) in facts.items():
+            if own != theirs:
+                raise InputError(
+                    f"{member.name} cannot train in one step with {first.name}: {name} is {own} and {theirs}; a "
+                    f"population may differ in parameters, texts, {', '.join(OWN)}"
+                )
+
+
+def _identity(members: Sequence[Member]) -> dict[str, Any]:
+    """What the results depend on: the settings that all share, and each member's own."""
+    shared = {name: value for name, value in asdict(members[0].settings).items() if name not in OWN}
+    found = {"task": members[0].data.task.name, "members": [member.name for member in members]} | shared
+    digests = {id(member.data): digest(member.data.train) for member in members}
+    for member in members:
+        own = {name: getattr(member.settings, name) for name in OWN}
+        own |= {"train_sha256": digests[id(member.data)], "parameters_crc32": checkpoint.checksum(member.model.params)}
+        found |= {f"{member.name} {name}": value for name, value in own.items()}
+    return found
+
+
+def _train(
+    members: Sequence[Member],
+    trains: Sequence[Encoded],
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    folder: PurePath | None,
+) -> tuple[State, int]:
+    """Runs the loop of fine-tuning; returns the last state and the first step."""
+    settings = [member.settings for member in members]
+    total = settings[0].steps(len(trains[0]))
+    apply, method = settings[0].training(members[0].model.apply), settings[0].optimizer
+    same = len({id(train) for train in trains}) == len({own.seed for own in settings}) == 1
+    along, everywhere = member_shardings(len(members))
+    rates = jax.device_put(Rates(*map(np.stack, zip(*(own.rates(total) for own in settings), strict=True))), along)
+    keys = jax.device_put(jnp.stack([dropout_key(own.seed) for own in settings]), along)
+
+    def batches(first: int) -> Iterator[tuple[int, list[Placed]]]:
+        rows = [rows_of_steps(len(train), own, first) for train, own in zip(trains, settings, strict=True)]
+        for number, indices in enumerate(zip(*rows, strict=True), first):
+            found = micro_batches(trains, indices, settings[0].rows_at_once, same)
+            yield number, jax.device_put(found, everywhere if same else along)
+
+    def take(state: State, sums: Sums, batch: tuple[int, list[Placed]]) -> tuple[State, Sums, Any]:
+        number, found = batch
+        for place, micro_batch in enumerate(found):
+            sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same)
+        return update(state, sums, rates, number, method, along)
+
+    def begin() -> State:
+        stacked = jax.tree.map(
+            lambda *leaves: jax.device_put(jnp.stack(leaves), along), *(member.model.params for member in members)
+        )
+        return start(stacked, method, along)
+
+    def empty(state: State) -> Sums:
+        return no_sums(state.params, along)
+
+    def like() -> State:
+        one = jax.eval_shape(partial(step.init_state, method=method), members[0].model.params)
+        stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
+        return laid(stacked, lambda _: along)
+
+    return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
+
+
+def micro_batches(
+    trains: Sequence[Encoded], rows: Sequence[Int[np.ndarray, "rows"]], size: int, same: bool
+) -> list[Batch]:
+    """A step's micro-batches: of all members, or of each its own, stacked at the longest length among them.
+
+    Every member's rows are sorted by length, so that micro-batches of like number are of like length.
+    """
+    if same:
+        return trains[0].micro_batches(rows[0], size)
+    found = []
+    for own in zip(*(train.cuts(index, size) for train, index in zip(trains, rows, strict=True)), strict=True):
+        pairs = list(zip(trains, own, strict=True))
+        length = max(train.rung(index) for train, index in pairs)
+        batches = [train.batch(index, size, length) for train, index in pairs]
+        found.append({name: np.stack([batch[name] for batch in batches]) for name in batches[0]})
+    return found
+
+
+@partial(jax.jit, static_argnames=("method", "along"), donate_argnames="params")
+def start(params: Params, method: str, along: NamedSharding) -> State:
+    """The state of all members before the first step."""
+    return jax.lax.with_sharding_constraint(jax.vmap(partial(step.init_state, method=method))(params), along)
+
+
+@partial(jax.jit, static_argnames="along")
+def no_sums(params: Params, along: NamedSharding) -> Sums:
+    """The sums of all members over no row."""
+    return jax.lax.with_sharding_constraint(jax.vmap(step.no_sums)(params), along)
+
+
+@partial(jax.jit, static_argnames=("apply", "same"), donate_argnames="sums")
+def add_gradients(
+    apply: Any,
+    params: Params,
+    sums: Sums,
+    batch: Placed,
+    keys: Keys,
+    steps: Int[Array, "K"],
+    place: Any,
+    same: bool,
+) -> Sums:
+    """`step.add_gradients` of every member, over a batch of its own or the same for all."""
+
+    def one(params: Params, sums: Sums, batch: Placed, key: Key, number: Any) -> Sums:
+        return step.add_gradients(apply, params, sums, batch, key, number, place)
+
+    return jax.vmap(one, in_axes=(0, 0, None if same else 0, 0, 0))(params, sums, batch, keys, steps)
+
+
+@partial(jax.jit, static_argnames=("method", "along"), donate_argnames=("state", "sums"))
+def update(
+    state: State, sums: Sums, rates: Rates, number: Any, method: str, along: NamedSharding
+) -> tuple[State, Sums, Float[Array, "K"]]:
+    """`step.update` of every member that has come so far, whose loss is finite; the others stay, and their loss is NaN.
+
+    The step at which a member stopped is that of its state, so that it stays stopped, and a checkpoint knows it.
+    """
+
+    def one(state: State, sums: Sums, rates: Rates) -> tuple[State, Sums, Any]:
+        moved, empty, loss = step.update(state, sums, rates, method)
+        going = (state.step == number) & jnp.isfinite(loss)
+        state = jax.tree.map(lambda new, old: jnp.where(going, new, old), moved, state)
+        return state, empty, jnp.where(going, loss, jnp.nan)
+
+    return jax.lax.with_sharding_constraint(jax.vmap(one)(state, sums, rates), along)

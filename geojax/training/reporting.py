@@ -1,0 +1,90 @@
+"""Progress of a training: a bar or lines of a log, `metrics.jsonl`, TensorBoard."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from tqdm import tqdm
+
+from geojax.errors import InputError
+from geojax.runtime import processes, progress, records
+from geojax.runtime.progress import Clock
+from geojax.training import finetune
+from geojax.training.optimizers import learning_rate
+
+
+class Reporter:
+    """Shows a bar on a terminal and plain lines in a log, and appends about two hundred lines to `metrics.jsonl`.
+
+    The loss it reads is that of the step before, which is ready: the device never waits.
+    """
+
+    def __init__(self, path: PurePath, settings: finetune.Settings, members: int = 1, tensorboard: bool = False):
+        self.path, self.settings, self.leads = path, settings, processes.leads()
+        self.rows = settings.batch_size * members  # of a step
+        self.writer = summary_writer() if tensorboard and self.leads else None
+        self.bar = self.previous = self.board = None
+
+    def __call__(self, step: int, total: int, loss: Any) -> None:
+        """Takes note of a step that was just started."""
+        if self.bar is None:
+            hidden = None if self.leads else True  # by default on a terminal alone
+            self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=hidden)
+            self.first, self.start, self.logged = step, time.monotonic(), -math.inf
+            self.clock = Clock(total, total - step)
+            if self.writer:
+                self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step - 1)
+        elif step % max(1, total // 200) == 0 or step == total:
+            speed = (step - self.first) * self.rows / (time.monotonic() - self.start)
+            shown, line = self.line(step - 1, total)
+            if self.leads:
+                records.append(self.path, line | {"examples_per_second": speed})
+            self.bar.set_postfix(loss=shown, refresh=False)
+            if self.bar.disable and (step == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
+                logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - step), shown, speed)
+                self.logged = time.monotonic()
+            for name, value in self.scalars(line | {"examples_per_second": speed}) if self.board else ():
+                self.board.add_scalar(name, value, line["step"])
+        self.bar.update(self.rows)
+        self.previous = loss
+
+    def close(self) -> None:
+        """Leaves the bar as it is, on a line of its own."""
+        if self.bar is not None:
+            self.bar.close()
+            if self.board:
+                self.board.close()
+
+    def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
+        """What a person and `metrics.jsonl` are told of the step before the one just started."""
+        value = float(self.previous)
+        if not math.isfinite(value):
+            raise InputError(f"the loss is {value} at step {step}: training diverged; lower the learning rate")
+        rate = float(learning_rate(self.settings.rates(total), step - 1))
+        return f"{value:.4f}", {"step": step, "loss": value, "learning_rate": rate}
+
+    def scalars(self, line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+        """What TensorBoard is shown of a line, by name."""
+        for name, value in line.items():
+            if isinstance(value, Mapping):
+                yield from ((f"{name}/{own}", each) for own, each in value.items() if each is not None)
+            elif name != "step":
+                yield name, value
+
+
+def summary_writer() -> Any:
+    """What writes for TensorBoard.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise InputError(
+            "--config.tensorboard needs tensorboardX, which is not installed: pip install 'geojax[tensorboard]'"
+        ) from error
+    return SummaryWriter

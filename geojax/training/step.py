@@ -1,0 +1,134 @@
+"""One optimizer step of fine-tuning: losses, gradients summed over micro-batches, the update."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Num
+
+from geojax.parallel.layout import Layout, in_turn
+from geojax.training.optimizers import Rates, learning_rate, optimizer
+from geojax.typing import Key, Scalar
+
+Params = dict[str, Any]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """All that changes during training; seeds, orders and rates derive from `step` and the settings."""
+
+    step: Any  # int32 scalar
+    params: Params
+    opt_state: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sums:
+    """Gradients, losses and weights summed over the rows of a step."""
+
+    gradients: Params
+    loss: Any
+    weight: Any
+
+
+def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[Array, "B"]:
+    """Of every row the cross-entropy or, with a single logit, the squared error."""
+    logits = logits.astype(jnp.float32)
+    if logits.shape[1] == 1:
+        return jnp.square(logits[:, 0] - labels)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+@partial(jax.jit, static_argnames=("method", "layout"))
+def init_state(params: Params, method: str = "adamw", layout: Layout | None = None) -> State:
+    """The state before the first step, in arrays of its own: `train_step` consumes them."""
+    return _pinned(layout, State(jnp.int32(0), params, optimizer(method, 0.0, 0.0).init(params)))
+
+
+@partial(jax.jit, static_argnames="layout")
+def no_sums(params: Params, layout: Layout | None = None) -> Sums:
+    """The sums over no row."""
+    return _pinned(layout, Sums(jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0)))
+
+
+def train_step(
+    apply: Any,
+    state: State,
+    sums: Sums,
+    micro_batches: Sequence[Mapping[str, Any]],
+    rates: Rates,
+    key: Key,
+    method: str = "adamw",
+    layout: Layout | None = None,
+) -> tuple[State, Sums, Scalar]:
+    """One optimizer step on the mean loss of the rows of all micro-batches, whose gradients are summed.
+
+    Args:
+      apply: hashable; `apply(params, batch, key=...)["logits"]`.
+      state: consumed.
+      sums: of no row, as `no_sums` or the step before gives it; consumed.
+      micro_batches: as `Encoded.micro_batches` makes them.
+      rates: the learning rate rises linearly over `warmup_steps`, and falls linearly to 0 after `total_steps`.
+      key: of dropout; each micro-batch of each step takes its own by `fold_in`.
+      method: the optimizer, by name; the one of `init_state`.
+      layout: over several devices, the one of `init_state`; the micro-batches went through its `batch`.
+
+    Returns:
+      The next state, sums of no row, and the loss before the step.
+    """
+    for number, batch in enumerate(micro_batches):
+        sums = in_turn(layout, add_gradients(apply, state.params, sums, batch, key, state.step, number, layout))
+    return in_turn(layout, update(state, sums, rates, method, layout))
+
+
+@partial(jax.jit, static_argnames=("apply", "layout"), donate_argnames="sums")
+def add_gradients(
+    apply: Any,
+    params: Params,
+    sums: Sums,
+    batch: Mapping[str, Array],
+    key: Key,
+    step: Any,
+    number: Any,
+    layout: Layout | None = None,
+) -> Sums:
+    """Adds the rows of weight 1; compiled once for each `apply` and length of the ladder."""
+    key = jax.random.fold_in(jax.random.fold_in(key, step), number)
+    params = params if layout is None else layout.whole(params)
+    ids, table = batch["input_ids"], params["embeddings"]["word_embeddings"]["embedding"]
+
+    def objective(params: Params, words: Float[Array, "B T e"]) -> Scalar:
+        outputs = apply(params, dict(batch) | {"word_vectors": words}, key=key)
+        return jnp.sum(batch["weight"] * losses(outputs["logits"], batch["labels"]))
+
+    value, (gradients, of_words) = jax.value_and_grad(objective, argnums=(0, 1))(params, table[ids])
+    gradients = jax.tree.map(jnp.add, sums.gradients, gradients)
+    # Of the table only the rows that occur are touched: to sum it whole, most of it zeros, costs more than a short
+    # micro-batch of a small encoder.
+    words = gradients["embeddings"]["word_embeddings"]
+    words["embedding"] = words["embedding"].at[ids].add(of_words)
+    return _pinned(layout, Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"])))
+
+
+@partial(jax.jit, static_argnames=("method", "layout"), donate_argnames=("state", "sums"))
+def update(
+    state: State, sums: Sums, rates: Rates, method: str = "adamw", layout: Layout | None = None
+) -> tuple[State, Sums, Scalar]:
+    """Moves the parameters along the mean of the gradients, and empties the sums."""
+    gradients = jax.tree.map(lambda leaf: leaf / sums.weight, sums.gradients)
+    transform = optimizer(method, learning_rate(rates, state.step), rates.weight_decay)
+    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    state, loss = State(state.step + 1, params, opt_state), sums.loss / sums.weight
+    return _pinned(layout, (state, jax.tree.map(jnp.zeros_like, sums), loss))
+
+
+def _pinned(layout: Layout | None, tree: Any) -> Any:
+    """The arrays as they are; over several devices, each where its layout puts it."""
+    return tree if layout is None else layout.pin(tree)
