@@ -1,39 +1,27 @@
 """Measures of a cloud, with what a reader must know beside each number."""
 
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from geojax.errors import InputError
+from geojax.evaluation import programs
 from geojax.evaluation.diagnostics import cell_warnings, span_warnings, value_warnings
+from geojax.evaluation.programs import Options, Space, Together
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.labels import check_labels
-from geojax.ops.distinct import first_occurrences
+from geojax.measures.replicates import spectral
 from geojax.ops.moments import as_float32, as_mask
-from geojax.ops.spectrum import eigenvalues
+from geojax.ops.random import quick
+from geojax.ops.shapes import padded, rows_for
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
-from geojax.typing import Key, Labels, Mask, Points, Scalar, Targets
-
-
-class Options(NamedTuple):
-    """What is fixed at compilation."""
-
-    convention: str
-    codebooks: int
-    codebook_size: int
-    iterations: int | None
-    quantizer_seeds: int
-    groups: int
-    classes: int | None = None
+from geojax.typing import Key, Mask, Points
 
 
 def evaluate(
@@ -50,7 +38,7 @@ def evaluate(
     quantizer_seeds: int = 1,
     groups: int = 24,
 ) -> Evaluation:
-    """Measures a cloud, in computations that clouds of equal shape share: one, and one more for each quantizer.
+    """Measures a cloud, by compiled programs that clouds of about the same size share.
 
     A measure's value does not depend on which others are asked for: its randomness comes from `key` and its name.
 
@@ -88,26 +76,31 @@ def evaluate(
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
     labels, classes = check_labels(labels, mask, measures)
+    quantizers = tuple(dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer))
+    for name in quantizers:
+        QUANTIZERS[name].check(n, d, codebooks, codebook_size, 1 if iterations is None else iterations)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
     index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)
     places, n_sequences = order_of_sequences(index[kept], key)
     asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
-    options = Options(convention, codebooks, codebook_size, iterations, quantizer_seeds, groups, classes)
     group = np.zeros(n, np.int32)
     group[kept] = places % max(groups, 1)
+    rows = rows_for(n, d)
+    space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
+    options = Options(convention, codebooks, codebook_size, iterations)
+    work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
     with one_blas_thread():
-        cloud_and_groups = points, mask, jnp.asarray(group), key
-        rows = _reading(measures, None)
-        values, replicates, facts = jax.device_get(_compute(*cloud_and_groups, rows, options, labels))
-        # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
+        _compile(work, space, options)
+        facts, values, replicates = _of_points(work[None], space, groups, options)
+        facts["sign_ranges"] = _sign_ranges(measures, space)
         counts, halves = {}, {}
-        for name in dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer):
-            rows = _reading(measures, name)
-            found = jax.device_get(_compute_cells(*cloud_and_groups, name, rows, options))
-            values, counts[name], replicates = values | found[0], found[1], replicates | found[2]
+        # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
+        for name in quantizers:
+            found = _of_cells(work[name], space, name, groups, quantizer_seeds, options)
+            values, replicates, counts[name] = values | found[0], replicates | found[1], found[2]
             if groups:
-                halves |= _halves(points, kept, places, key, name, rows, options)
+                halves |= _halves(work[name], space, name, kept, places, quantizer_seeds, options)
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
@@ -124,112 +117,101 @@ def evaluate(
     return Evaluation(tuple(results), spectrum, counts, replicates)
 
 
+def _compile(work: Mapping[str | None, Sequence[Together]], space: Space, options: Options) -> None:
+    """Compiles the programs of a measurement beside each other; those that are there already cost nothing."""
+    shapes = jax.tree.map(jax.typeof, space)
+    needed = [programs.facts(_of_moments(work[None]), shapes, options)]
+    for name, parts in work.items():
+        reading, key = (shapes.points, shapes.labels), shapes.key
+        if name:
+            needed.append(programs.quantized(name, 0, shapes, options))
+            reading, key = needed[-1].shapes()
+        needed += [programs.values(rows, reading, shapes, key, options) for rows in parts if _in_program(rows)]
+    programs.compile_at_once(needed)
+
+
+def _of_moments(parts: Sequence[Together]) -> Together:
+    """The measures of points whose replicates come from second moments; perhaps none."""
+    return next((rows for rows in parts if rows.replicates is spectral), Together(()))
+
+
+def _in_program(rows: Together) -> bool:
+    """Whether the values come from a program of these measures alone."""
+    return not rows.on_host and rows.replicates is not spectral
+
+
+def _of_points(
+    parts: Sequence[Together], space: Space, groups: int, options: Options
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Facts of the cloud, and of the measures that read points, and their labels too, the values and replicates."""
+    facts, values = programs.facts(_of_moments(parts), space, options).run()
+    others, replicates = _measure(parts, (space.points, space.labels), space.key, space, groups, options)
+    return facts, {name: value[None] for name, value in (values | others).items()}, replicates
+
+
+def _of_cells(
+    parts: Sequence[Together], space: Space, name: str, groups: int, seeds: int, options: Options
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Of one quantizer's cells the values of their measures for each refit, the replicates of the first, and counts.
+
+    The others have the same sequences, and replicates cost more than all their values.
+    """
+    found, replicates, counts = [], {}, []
+    for seed in range(seeds):
+        cells, key = programs.quantized(name, seed, space, options).on_device()
+        counts.append(np.asarray(cells.counts))
+        values, left_out = _measure(parts, cells, key, space, 0 if seed else groups, options)
+        found.append(values)
+        replicates |= left_out
+    return {row: np.array([values[row] for values in found]) for row in found[0]}, replicates, np.stack(counts)
+
+
+def _measure(
+    parts: Sequence[Together], reading: Any, key: Key, space: Space, groups: int, options: Options
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Values of what no other program gives, and the replicates of all, if there are groups to leave out."""
+    values, replicates = {}, {}
+    own = {"convention": options.convention, "key": key}
+    for rows in parts:
+        if rows.on_host:
+            values |= jax.device_get(rows(reading, **own))
+        elif _in_program(rows):
+            values |= programs.values(rows, reading, space, key, options).run()
+        if groups:
+            read = space.points if rows.replicates is spectral else reading
+            replicates |= rows.replicates(rows, read, space.group, groups, mask=space.mask, **own)
+    return values, jax.device_get(replicates)
+
+
 def _halves(
-    points: Points,
+    parts: Sequence[Together],
+    space: Space,
+    name: str,
     kept: np.ndarray,
     places: np.ndarray,
-    key: Key,
-    name: str,
-    measures: tuple[Measure, ...],
+    seeds: int,
     options: Options,
 ) -> dict[str, np.ndarray]:
     """For every measure of one quantizer its values on two complementary halves of the sequences, over all refits.
 
-    The halves are padded to a common length that few clouds differ in: they share a compilation.
+    The halves fill the rows of the cloud in part: they share its programs.
     """
     halves = [kept[places % 2 == half] for half in (0, 1)]
     if min(map(len, halves)) < options.codebook_size:
-        return {measure.name: np.empty(0) for measure in measures}
-    step = max(1, len(points) // 32)
-    length = -(-max(map(len, halves)) // step) * step
+        return {row.name: np.empty(0) for rows in parts for row in rows.rows}
     found = []
     for half in halves:
-        rows = jnp.asarray(np.resize(half, length))
-        mask = jnp.arange(length) < len(half)
-        found.append(_compute_cells(points[rows], mask, rows, key, name, measures, options._replace(groups=0))[0])
-    return {measure.name: np.concatenate([values[measure.name] for values in found]) for measure in measures}
+        rows = np.zeros(len(space.mask), np.int32)
+        rows[: len(half)] = half
+        points, mask = space.points[rows], jnp.asarray(np.arange(len(rows)) < len(half))
+        found.append(_of_cells(parts, space._replace(points=points, mask=mask), name, 0, seeds, options)[0])
+    return {row: np.concatenate([values[row] for values in found]) for row in found[0]}
 
 
-def _reading(measures: Sequence[Measure], quantizer: str | None) -> tuple[Measure, ...]:
-    """The measures that read the cells of one quantizer; the points, where there is none."""
-    return tuple(measure for measure in measures if measure.quantizer == quantizer)
-
-
-@partial(jax.jit, static_argnames=("measures", "options"))
-def _compute(
-    points: Points,
-    mask: Mask,
-    group: Labels,
-    key: Key,
-    measures: tuple[Measure, ...],
-    options: Options,
-    labels: Targets | None = None,
-) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
-    """Values and replicates of the measures that read points, and their labels too, and facts of the cloud."""
-    values, replicates = {}, {}
-    for measure in measures:
-        function = measure.function
-        if measure.reads == "labels":
-            function = partial(_with_labels, function, labels, options.classes)
-        own = {"mask": mask, "convention": options.convention, "key": named_key(key, measure.name)}
-        values[measure.name] = function(points, **own)[None]
-        if options.groups:
-            replicates[measure.name] = measure.replicates(function, points, group, options.groups, **own)
-    facts = {
-        "n": jnp.sum(mask),
-        "distinct": jnp.sum(first_occurrences(points, mask)),
-        "zero": jnp.sum(mask & jnp.all(points == 0, axis=1)),
-        "spectrum": eigenvalues(points, mask),
-        "sign_ranges": {row.name: row.sign_range(points, mask=mask) for row in measures if row.sign_range},
-    }
-    return values, replicates, facts
-
-
-def _with_labels(function: Callable, labels: Targets, classes: int | None, points: Points, **options: Any) -> Scalar:
-    return function(points, labels, classes=classes, **options)
-
-
-@partial(jax.jit, static_argnames=("name", "measures", "options"))
-def _compute_cells(
-    points: Points, mask: Mask, group: Labels, key: Key, name: str, measures: tuple[Measure, ...], options: Options
-) -> tuple[dict[str, Array], Array, dict[str, Array]]:
-    """Of one quantizer's cells the values of their measures and their counts, for each refit, and the replicates."""
-
-    def refit(seed):
-        quantizer_key = jax.random.fold_in(named_key(key, name), seed)
-        fitted = QUANTIZERS[name].fit(
-            points,
-            quantizer_key,
-            codebooks=options.codebooks,
-            codebook_size=options.codebook_size,
-            iterations=options.iterations,
-            mask=mask,
-        )
-        cells = QUANTIZERS[name].cells(fitted, points, mask)
-        own = {
-            row.name: {"convention": options.convention, "key": named_key(quantizer_key, row.name)} for row in measures
-        }
-        statistics = {row.name: row.function(cells, **own[row.name]) for row in measures}
-        if not options.groups:
-            return statistics, cells.counts, {}
-
-        def leave_out():
-            return {
-                row.name: row.replicates(row.function, cells, group, options.groups, **own[row.name])
-                for row in measures
-            }
-
-        none = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(leave_out))
-        # Of the first refit alone: the others have the same sequences, and these cost more than all their values.
-        return statistics, cells.counts, jax.lax.cond(seed == 0, leave_out, lambda: none)
-
-    statistics, counts, left_out = jax.lax.map(refit, jnp.arange(options.quantizer_seeds))
-    return statistics, counts, {row: seeds[0] for row, seeds in left_out.items()}
-
-
-def named_key(key: Key, name: str) -> Key:
-    """A key of its own for each name, whatever the order and number of the names in use."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, np.ndarray]:
+    """Of measures that depend on the signs of principal axes, the least and largest value over these."""
+    rows = tuple(row for row in measures if row.sign_range)
+    return programs.sign_ranges(rows, space).run() if rows else {}
 
 
 def _check_values(given: Any, points: Points, mask: Mask) -> None:

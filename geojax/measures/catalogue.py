@@ -97,7 +97,6 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             value_range=(0.0, 0.25),
             cost="O(M K^2 s)",
             undefined="every codebook entry has a twin",
-            replicates=replicates.unchanged,
         ),
         row(
             cells.count_variance,
@@ -130,7 +129,8 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cost="O(M n d q + M K q^3)",
             conventions=CONVENTIONS,
             undefined="no cell holds two distinct points",
-            replicates=replicates.by_few_masks,
+            replicates=replicates.by_few_masks_on_host,
+            on_host=True,
         ),
         row(
             equal_cells.cell_eee_fixed,

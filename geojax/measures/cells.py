@@ -1,5 +1,7 @@
 """Statistics of a quantized cloud: each reads a `Cells` pytree, whichever quantizer made it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -215,11 +217,23 @@ def cell_eee(cells: Cells, *, convention: str = "standard", key: Key | None = No
     Reference: arXiv 2406.12159.
     """
     check_convention(convention)
+    labels, counts = _distinct_labels(cells)
+    eigenvalues = label_eigenvalues(cells.points, labels, cells.counts.shape[1])
+    return _mean_enrichment(eigenvalues, counts, convention)
+
+
+@jax.jit
+def _distinct_labels(cells: Cells) -> tuple[Int[Array, "M n"], Int[Array, "M K"]]:
+    """The cell of every distinct point, K for the others, and how many of them each cell has."""
     k = cells.counts.shape[1]
     labels = jnp.where(cells.distinct, cells.codes.T, k)
-    counts = jax.vmap(lambda labels: cell_counts(labels, k))(labels)
-    eigenvalues = label_eigenvalues(cells.points, labels, k)
-    values = jax.vmap(jax.vmap(early_enrichment))(eigenvalues, jnp.minimum(counts, cells.points.shape[1]))
+    return labels, jax.vmap(lambda labels: cell_counts(labels, k))(labels)
+
+
+@partial(jax.jit, static_argnames="convention")
+def _mean_enrichment(eigenvalues: Float[Array, "M K d"], counts: Int[Array, "M K"], convention: str) -> Scalar:
+    """Mean early enrichment of the cells with two points or more."""
+    values = jax.vmap(jax.vmap(early_enrichment))(eigenvalues, jnp.minimum(counts, eigenvalues.shape[2]))
     # Distinct points whose differences vanish beside the cloud's extent have no value.
     valid = (counts > 1) & ~jnp.isnan(values)
     if convention == "paper":

@@ -1,16 +1,19 @@
 """Values of a measure with each group of points left out in turn: what jackknife errors are made of.
 
-Every function here has one form, which the field `replicates` of a catalogue row holds:
-`(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, `reading` a
-cloud or its cells (their codebooks stay as they are), `group` the group of every point, in 0 .. groups - 1.
+Every function here but `without` has one form, which the field `replicates` of a catalogue row holds:
+`(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, or one that
+gives the values of several rows as a pytree; `reading` a cloud or its cells (their codebooks stay as they are), `group`
+the group of every point, in 0 .. groups - 1. They start compiled programs, and are not for use inside one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax.ops.distinct import first_occurrences
@@ -19,54 +22,58 @@ from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul
 from geojax.ops.scatter import Moments
 from geojax.quantizers.cells import Cells
-from geojax.typing import Key, Labels, Mask, Points, Scalar
+from geojax.typing import Key, Labels, Mask, Points
 
 # Groups of a measure whose replicates are slow: 8 give Student's t with 7 degrees of freedom, 10 % wider than with 23.
 FEW = 8
+NO_GROUP = -1
 # Rows of one group whose products are added up at once.
 ROWS = 512
 
 
-def by_mask(
+def without(
     function: Callable,
-    reading: Points | Cells,
+    reading: Points | Cells | tuple,
     group: Labels,
-    groups: int,
+    left_out: Int[Array, ""] | int,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
-) -> Float[Array, "groups"]:
-    """Takes the measure once without each group: exact for any measure.
+) -> Any:
+    """The measure of what is left without one group; of everything, where that is `NO_GROUP`."""
+    kept = group != left_out
+    if isinstance(reading, Cells):
+        return function(_keep(reading, kept), convention=convention, key=key)
+    return function(reading, mask=as_mask(mask, len(group)) & kept, convention=convention, key=key)
+
+
+compiled_without = jax.jit(without, static_argnames=("function", "convention"))
+
+
+def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
+    """Takes the measure once without each group, by one compiled program: exact for any measure.
 
     Cost: `groups` times the measure's own; memory as the measure's own.
     """
-    if isinstance(reading, Cells):
-
-        def without(left_out: Int[Array, ""]) -> Scalar:
-            return function(_keep(reading, group != left_out), convention=convention, key=key)
-    else:
-        mask = as_mask(mask, reading.shape[0])
-
-        def without(left_out: Int[Array, ""]) -> Scalar:
-            return function(reading, mask=mask & (group != left_out), convention=convention, key=key)
-
-    return jax.lax.map(without, jnp.arange(groups))
+    return _stacked(compiled_without(function, reading, group, left_out, **options) for left_out in range(groups))
 
 
-def by_few_masks(
-    function: Callable, reading: Points | Cells, group: Labels, groups: int, **options
-) -> Float[Array, "few"]:
+def by_few_masks(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
     """`by_mask` with at most 8 groups, each made of several."""
     few = min(groups, FEW)
     return by_mask(function, reading, group % few, few, **options)
 
 
-def unchanged(
-    function: Callable, reading: Cells, group: Labels, groups: int, *, mask=None, convention="standard", key=None
-) -> Float[Array, "groups"]:
-    """For a measure of the codebooks alone: given them, no point changes it."""
-    return jnp.full(groups, function(reading, convention=convention, key=key))
+def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
+    """`by_few_masks` for a measure that works on the host between programs of its own."""
+    few = min(groups, FEW)
+    return _stacked(without(function, reading, group % few, left_out, **options) for left_out in range(few))
+
+
+def _stacked(values: Iterable[Any]) -> Any:
+    # One after the other: computations that wait beside each other would each hold its copy of the cloud.
+    return jax.tree.map(lambda *each: np.stack(each), *[jax.device_get(value) for value in values])
 
 
 def spectral(
@@ -78,7 +85,7 @@ def spectral(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
-) -> Float[Array, "groups"]:
+) -> Any:
     """`by_mask` for a measure that second moments determine, from the moments of what is left.
 
     The products of the points are taken once, group by group, and those of the other groups added up: to subtract a
@@ -88,12 +95,26 @@ def spectral(
     n, d = reading.shape
     if n < d:
         return by_mask(function, reading, group, groups, mask=mask, convention=convention, key=key)
-    cloud = centre(reading, mask)
-    counts, means, products = _group_moments(cloud.points, jnp.where(as_mask(mask, n), group, groups), groups)
+    return _from_products(function, reading, jnp.where(as_mask(mask, n), group, groups), groups, mask, convention, key)
+
+
+@partial(jax.jit, static_argnames=("function", "groups", "convention"))
+def _from_products(
+    function: Callable,
+    points: Points,
+    group: Labels,
+    groups: int,
+    mask: Mask | None,
+    convention: str,
+    key: Key | None,
+) -> Any:
+    d = points.shape[1]
+    cloud = centre(points, mask)
+    counts, means, products = _group_moments(cloud.points, group, groups)
     none = Moments(jnp.int32(0), jnp.zeros(d), jnp.zeros(d), jnp.zeros((d, d)), jnp.zeros((d, d)), jnp.float32(1))
     after = jnp.concatenate([jax.lax.cumsum(products, reverse=True)[1:], none.products[None]])
 
-    def without(before: Float[Array, "d d"], left_out: tuple) -> tuple[Float[Array, "d d"], Scalar]:
+    def leave_out(before: Float[Array, "d d"], left_out: tuple) -> tuple[Float[Array, "d d"], Any]:
         place, product, after = left_out
         kept = jnp.where(jnp.arange(groups) == place, 0, counts)
         left = jnp.sum(kept)
@@ -102,7 +123,7 @@ def spectral(
         moments = replace(none, count=left, mean=mean, products=before + after + matmul(steps.T, steps))
         return before + product, function(moments, convention=convention, key=key)
 
-    return jax.lax.scan(without, none.products, (jnp.arange(groups), products, after))[1]
+    return jax.lax.scan(leave_out, none.products, (jnp.arange(groups), products, after))[1]
 
 
 def _group_moments(
@@ -129,6 +150,7 @@ def _group_moments(
     return counts, means, products
 
 
+@jax.jit
 def _keep(cells: Cells, keep: Mask) -> Cells:
     """The cells of the points that are kept, codebooks as they are."""
     mask = cells.mask & keep

@@ -38,6 +38,7 @@ class Measure:
     regression: bool = False  # of those that read labels: they may be real numbers too
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
+    on_host: bool = False  # part of its work is done by the host between programs, where it is called outside of one
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
 
     @property

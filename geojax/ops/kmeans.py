@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul
@@ -32,9 +32,15 @@ def lloyd(points: Points, mask: Mask, key: Key, *, k: int, iterations: int) -> F
     """
     n = points.shape[0]
     blocks, lengths = jax.vmap(in_columns)(row_blocks(points, BLOCK)), jnp.sum(points**2, 1)
+    used = jnp.any(row_blocks(mask, BLOCK), 1)  # a block of masked rows alone costs nothing
 
     def step(_, centroids: Float[Array, "k d"]) -> Float[Array, "k d"]:
-        codes, best = (found.reshape(-1)[:n] for found in jax.lax.map(lambda own: _best(own, centroids), blocks))
+        def best_of(block: tuple[Float[Array, "e b"], Bool[Array, ""]]) -> tuple[Labels, Float[Array, "b"]]:
+            columns, used = block
+            nothing = jnp.zeros(BLOCK, jnp.int32), jnp.zeros(BLOCK)
+            return jax.lax.cond(used, lambda: _best(columns, centroids), lambda: nothing)
+
+        codes, best = (found.reshape(-1)[:n] for found in jax.lax.map(best_of, (blocks, used)))
         squared = jnp.maximum(lengths - 2 * best, 0)
         sums, counts = label_sums(points, jnp.where(mask, codes, k), k)
         means = sums / jnp.maximum(counts, 1)[:, None]

@@ -12,7 +12,7 @@ from geojax.ops.kmeans import cell_counts
 from geojax.ops.lapack import host_eigenvalues
 from geojax.ops.safe import matmul
 from geojax.ops.spectrum import descending_eigenvalues
-from geojax.ops.threads import on_host, one_blas_thread, over_cores
+from geojax.ops.threads import on_one_device, one_blas_thread, over_cores
 from geojax.typing import Points
 
 # Parts of at most so many points get their eigenvalues from a Gram matrix of that size, the others from a d x d one.
@@ -22,35 +22,29 @@ ROWS = 256
 _ALONE = Lock()
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
 def label_eigenvalues(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
     """Eigenvalues, descending, of the scatter X'X of the points with each label, X about their mean, for M labellings.
 
     Entries beyond the smaller of d and the number of points are zero.
 
-    By SciPy on the host, a part to each core: 1024 parts of 116 667 x 384 points take it 1.2 s on two cores. XLA, which
-    finds the eigenvalues of one matrix after the other, on any device, and needs sizes that it knows beforehand, takes
-    4.7 s there. Not where devices work together: one that waits for the others holds the thread that would call SciPy.
+    Outside of a compiled program SciPy finds them on the host, a part to each core: 1024 parts of 116 667 x 384 points
+    take 1.2 s on two cores. Under a trace, and for points that lie on several devices, XLA finds the eigenvalues of one
+    matrix after the other, in sizes that it knows beforehand: 4.7 s there.
 
     Args:
       points: Float[n, d], near unit size.
       labels: Int[M, n], from 0 to k - 1; rows with other labels are left out.
       k: number of labels.
 
-    Cost: O(M n d min(n, d) + M k q^3), q the smaller of d and the size of a part. Memory: that of the result and of
-    one part, on the host a copy of the cloud. XLA's under vmap: every part pays for the largest.
+    Cost: O(M n d min(n, d) + M k q^3), q the smaller of d and the size of a part; under vmap every part pays for the
+    largest. Memory: that of the result and of one part, and where the host works a copy of the cloud.
     """
-    if jax.device_count() > 1:
-        return _traced(points, labels, k)
-    result = jax.ShapeDtypeStruct((labels.shape[0], k, points.shape[1]), points.dtype)
-    return on_host(partial(_all_eigenvalues, k=k), result, points, labels, vmap_method="sequential")
+    if on_one_device(points) and on_one_device(labels):
+        return jnp.asarray(_all_eigenvalues(np.asarray(points), np.asarray(labels), k))
+    return _traced(points, labels, k)
 
 
-@label_eigenvalues.defjvp
-def _label_eigenvalues_jvp(k, primals, tangents):
-    return jax.jvp(lambda points: _traced(points, primals[1], k), primals[:1], tangents[:1])
-
-
+@partial(jax.jit, static_argnames="k")
 def _traced(points: Points, labels: Int[Array, "M n"], k: int) -> Float[Array, "M k d"]:
     def labelling(labels: Int[Array, "n"]) -> Float[Array, "k d"]:
         labels = jnp.where((labels >= 0) & (labels < k), labels, k)

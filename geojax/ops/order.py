@@ -3,22 +3,21 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, UInt32
 
-from geojax.ops.threads import on_host, over_cores
 from geojax.typing import Mask, Scalar
+
+SIGN = np.uint32(0x80000000)
 
 
 @jax.custom_jvp
 def sort(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-    """Sorts along the last axis, ascending, NaN last, subnormal numbers as zeros or not; the derivative moves along.
+    """Sorts along the last axis, ascending, NaN last; the derivative moves along.
 
-    On a CPU the rows are sorted by NumPy, on all cores: 96 rows of 116 667 take it 0.02 s, XLA's sort 2 s. Not where
-    devices work together: one that waits for the others holds the thread that would call NumPy.
+    XLA sorts integers on a CPU about five times as fast as floats, whose order it finds by a comparison of its own: 16
+    rows of 116 667 take 0.08 s against 0.39 s of CPU time.
     """
-    if jax.device_count() > 1:
-        return jax.lax.sort(values)
-    return jax.lax.platform_dependent(values, cpu=_sort_on_host, default=jax.lax.sort)
+    return _from_ordered(jax.lax.sort(_to_ordered(values)))
 
 
 @sort.defjvp
@@ -28,31 +27,36 @@ def _sort_jvp(primals, tangents):
     return ordered, jnp.take_along_axis(tangent, places, -1)
 
 
-def _sort_on_host(values: Float[Array, "*batch n"]) -> Float[Array, "*batch n"]:
-    return on_host(_sort_rows, jax.typeof(values), values, vmap_method="expand_dims")
+def _to_ordered(values: Float[Array, "*shape"]) -> UInt32[Array, "*shape"]:
+    """Unsigned integers in the order of the values, all NaN equal and last."""
+    bits = jax.lax.bitcast_convert_type(jnp.where(jnp.isnan(values), jnp.nan, values), jnp.uint32)
+    return jnp.where(bits >= SIGN, ~bits, bits | SIGN)
 
 
-def _sort_rows(values: np.ndarray) -> np.ndarray:
-    ordered = np.empty(values.shape, values.dtype)
-    rows = ordered.reshape(-1, ordered.shape[-1])
-
-    def sort_row(row: np.ndarray, source: np.ndarray) -> None:
-        row[:] = source
-        row.sort()
-
-    over_cores(sort_row, rows, values.reshape(rows.shape))
-    return ordered
+def _from_ordered(keys: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The values of `_to_ordered`."""
+    return jax.lax.bitcast_convert_type(jnp.where(keys >= SIGN, keys ^ SIGN, ~keys), jnp.float32)
 
 
 def quantiles(values: Float[Array, "n"], mask: Mask, levels: tuple[float, ...]) -> tuple[Scalar, ...]:
-    """Quantiles of the unmasked values, linear between order statistics (the definition of NumPy's default)."""
-    ordered = sort(jnp.where(mask, values, jnp.inf))
+    """Quantiles of the unmasked values, linear between order statistics (the definition of NumPy's default).
+
+    Cost: O(n) for each level, without a sort.
+    """
     last = jnp.sum(mask) - 1
+    place = jnp.array(levels, jnp.float32) * last.astype(jnp.float32)
+    below = jnp.floor(place).astype(jnp.int32)
+    low, high = jnp.split(smallest(values, mask, jnp.concatenate([below, jnp.minimum(below + 1, last)])), 2)
+    return tuple(low + (place - below) * (high - low))
 
-    def quantile(level: float) -> Scalar:
-        place = level * last.astype(jnp.float32)
-        below = jnp.floor(place).astype(jnp.int32)
-        low, high = ordered[below], ordered[jnp.minimum(below + 1, last)]
-        return low + (place - below) * (high - low)
 
-    return tuple(quantile(level) for level in levels)
+def smallest(values: Float[Array, "n"], mask: Mask, ranks: Int[Array, "ranks"]) -> Float[Array, "ranks"]:
+    """The unmasked values of these ranks, 0 being the smallest: bit after bit, by how many values lie below."""
+    keys = jnp.where(mask, _to_ordered(values), np.uint32(2**32 - 1))
+
+    def decide(step: Int[Array, ""], found: UInt32[Array, "ranks"]) -> UInt32[Array, "ranks"]:
+        bit = SIGN >> step.astype(jnp.uint32)
+        fewer = jnp.sum(keys[None] < (found | bit)[:, None], 1, dtype=jnp.int32)
+        return jnp.where(fewer <= ranks, found | bit, found)
+
+    return _from_ordered(jax.lax.fori_loop(0, 32, decide, jnp.zeros(ranks.shape, jnp.uint32)))

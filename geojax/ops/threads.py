@@ -1,41 +1,17 @@
-"""Work that XLA leaves to Python on the host, the threads of the BLAS library that it borrows, and all cores."""
+"""All cores of the host, and the threads of the BLAS library that XLA borrows."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
-from jax.experimental.buffer_callback import Buffer, buffer_callback
 
 
-def on_host(function: Callable[..., np.ndarray], result: Any, *operands: jax.Array, vmap_method: str) -> jax.Array:
-    """What a function of NumPy arrays makes of the operands, inside a computation on one device.
-
-    On a CPU the function sees the buffers themselves. `jax.pure_callback` would copy them on threads that also run
-    computations: where as many of these wait for Python as there are threads, on one core two, none is left to copy,
-    and all wait for ever (github.com/jax-ml/jax/issues/24255).
-
-    Args:
-      function: of as many arrays, which it must neither write to nor keep.
-      result: its shape and type.
-      vmap_method: as `jax.pure_callback` has it.
-    """
-
-    def in_place(_: Any, out: Buffer, *given: Buffer) -> None:
-        np.asarray(out)[...] = function(*map(np.asarray, given))
-
-    def copied(*given: jax.Array) -> np.ndarray:
-        return function(*map(np.asarray, given))
-
-    return jax.lax.platform_dependent(
-        *operands,
-        cpu=buffer_callback(in_place, result, vmap_method=vmap_method),
-        default=partial(jax.pure_callback, copied, result, vmap_method=vmap_method),
-    )
+def on_one_device(x: Any) -> bool:
+    """Whether an array has values now, on a single device, so that the host can take over between two programs."""
+    return not isinstance(x, jax.core.Tracer) and (not isinstance(x, jax.Array) or len(x.devices()) == 1)
 
 
 @contextmanager

@@ -43,21 +43,32 @@ class Regression:
         count, size, _ = self.entries.shape
         flat = codes + size * jnp.arange(count)
         gram = self.gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
-        sums = self.sums
-        for place in flat.T:
-            sums = sums.at[place].add(weight[:, None] * rows)
+        weighted = weight[:, None] * rows
+        sums, _ = jax.lax.scan(lambda sums, place: (sums.at[place].add(weighted), None), self.sums, flat.T)
         return replace(self, gram=gram, sums=sums)
+
+    def replace_codes(
+        self, rows: Points, old: Int[Array, "n M"], new: Int[Array, "n M"], weight: Float[Array, "n"]
+    ) -> "Regression":
+        """Takes points out by their old codes and adds them by their new ones."""
+
+        def add(found: Regression, change: tuple[Int[Array, "n M"], Float[Array, "n"]]) -> tuple[Regression, None]:
+            return found.add(rows, *change), None
+
+        return jax.lax.scan(add, self, (jnp.stack([old, new]), jnp.stack([-weight, weight])))[0]
 
     def improve(self) -> "Regression":
         """Solves for each codebook in turn given the others: a sweep of block Gauss-Seidel, its blocks diagonal."""
         count, size, d = self.entries.shape
-        entries = self.entries.reshape(-1, d)
-        for m in range(count):
-            block = slice(m * size, (m + 1) * size)
-            used = jnp.diag(self.gram)[block, None]
-            others = matmul(self.gram[block], entries) - used * entries[block]
-            entries = entries.at[block].set((self.sums[block] - others) / (used + RIDGE))
-        return replace(self, entries=entries.reshape(count, size, d))
+        used = jnp.diag(self.gram).reshape(count, size, 1)
+        blocks = self.gram.reshape(count, size, -1), self.sums.reshape(count, size, d), used
+
+        def solve(m: Int[Array, ""], entries: Float[Array, "M K d"]) -> Float[Array, "M K d"]:
+            gram, sums, used = (block[m] for block in blocks)
+            others = matmul(gram, entries.reshape(-1, d)) - used * entries[m]
+            return entries.at[m].set((sums - others) / (used + RIDGE))
+
+        return replace(self, entries=jax.lax.fori_loop(0, count, solve, self.entries))
 
     def occupy(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> Float[Array, "M K d"]:
         """The codebooks, entries without points moved to where they reconstruct the worst fitted rows, one each."""
@@ -68,7 +79,7 @@ class Regression:
             residuals = rows - sum_entries(self.entries, codes)
             _, worst = jax.lax.top_k(jnp.where(weight > 0, jnp.sum(residuals**2, 1), -1), min(size, len(rows)))
             spare = worst[jnp.minimum(jnp.cumsum(empty) - 1, len(worst) - 1)].reshape(count, size)
-            moved = jnp.stack([take(self.entries[m], codes[spare[m], m]) + residuals[spare[m]] for m in range(count)])
+            moved = jax.vmap(take)(self.entries, jnp.take_along_axis(codes.T, spare, 1)) + residuals[spare]
             usable = empty.reshape(count, size) & (weight[spare] > 0)
             return jnp.where(usable[:, :, None], moved, self.entries)
 

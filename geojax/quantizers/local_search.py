@@ -11,6 +11,7 @@ from geojax.ops import kmeans
 from geojax.ops.blocks import row_blocks
 from geojax.ops.distinct import first_equal
 from geojax.ops.moments import as_float32, as_mask, centre
+from geojax.ops.random import quick
 from geojax.ops.safe import matmul
 from geojax.quantizers.cells import Cells, check_sizes
 from geojax.quantizers.codebooks import Regression, sum_entries, take
@@ -104,7 +105,7 @@ def fit(
     chunks = row_blocks(cloud.points, size)
     weights = row_blocks(as_mask(mask, n).astype(jnp.float32), size)
     deviation = jnp.sqrt(jnp.sum(cloud.points**2, 0) / cloud.count)
-    first_key, encode_key, pass_key = jax.random.split(key, 3)
+    first_key, encode_key, pass_key = jax.random.split(quick(key), 3)
     indices = jnp.arange(len(chunks))
 
     def first_codes(index: Int[Array, ""]) -> Int[Array, "size M"]:
@@ -127,7 +128,7 @@ def fit(
         index, rows, old, weight = chunk
         entries = regression.entries
         new = _search(entries + noise, rows, old, weight > 0, jax.random.fold_in(key, index), searches=1)
-        regression = regression.add(rows, old, -weight).add(rows, new, weight).improve()
+        regression = regression.replace_codes(rows, old, new, weight).improve()
         # A chunk of masked rows, which only padding makes, changes nothing.
         entries = jnp.where(jnp.any(weight > 0), regression.occupy(rows, new, weight), entries)
         return replace(regression, entries=entries), new
@@ -275,7 +276,9 @@ def _search(
             kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
             return row_blocks(jnp.where(kept, size, jax.random.randint(new_key, best.shape, 0, size)), tile)
 
-        tiles = row_blocks(points, tile), row_blocks(best, tile), jax.vmap(draw, out_axes=1)(jnp.arange(searches))
+        # One search after the other: XLA compiles the draws of all at once two to three times as long.
+        drawn = jnp.moveaxis(jax.lax.map(draw, jnp.arange(searches)), 0, 1)
+        tiles = row_blocks(points, tile), row_blocks(best, tile), drawn
         return jax.lax.map(in_tile, tiles).reshape(best.shape)
 
     def in_used(block: tuple) -> Int[Array, "b M"]:

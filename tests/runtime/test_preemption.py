@@ -19,7 +19,6 @@ from places import ROOT
 from stand_ins import SETTINGS, Bag, same, stand_in, task_data
 
 from geojax.errors import InputError
-from geojax.ops.threads import on_host
 from geojax.runtime import preemption, records
 from geojax.training import finetune
 
@@ -90,7 +89,7 @@ def test_a_signal_in_python_that_xla_waits_for_is_no_error_of_xla(handled, numbe
 
     def run():
         x = jnp.ones(3)
-        return jax.block_until_ready(on_host(work, jax.typeof(x), x, vmap_method="sequential"))
+        return jax.block_until_ready(jax.pure_callback(work, jax.typeof(x), x))
 
     with pytest.raises(error), preemption.surfaced():
         run()
