@@ -96,11 +96,13 @@ def help_text(path: Path | None) -> str:
         ]
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
     settings = defaults(path)
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(type(settings)), re.MULTILINE))
+    kinds = [kind for kind in reversed(type(settings).__mro__) if dataclasses.is_dataclass(kind)]
+    source = "\n".join(map(inspect.getsource, kinds))  # a section's comments before those that replace them
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", source, re.MULTILINE))
     rows = [
-        f"  --config.{field.name}={field.default!r}\n      {comments[field.name]}"
-        for field in dataclasses.fields(settings)
-        if field.name in comments
+        f"  --config.{name}={getattr(settings, name)!r}\n      {comments[name]}"
+        for name in inspect.signature(type(settings)).parameters
+        if name in comments
     ]
     return "\n".join([ast.get_docstring(ast.parse(path.read_text())), "", "Settings and their defaults:", *rows])
 
