@@ -90,8 +90,9 @@ def configs() -> list[Path]:
 def help_text(path: Path | None) -> str:
     """What can be run; for a config, what it does and what each of its fields means."""
     if path is None:
+        width = max(len(file.name) for file in configs()) + 1
         rows = [
-            f"  configs/{file.name:<17}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
+            f"  configs/{file.name:<{width}}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
             for file in configs()
         ]
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])

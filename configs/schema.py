@@ -305,3 +305,20 @@ class ScoreMeasure(sections.Resampling, sections.Convention, sections.PoolMeasur
     experiment: str = "replication.score_measure"
     measure: str = ""  # column of the table, a baseline too; with `models` a name of the catalogue or "mypkg.mod:ROW"
     models: str = ""  # folder with a model folder for each base of the table: takes the measure anew
+
+
+@dataclass
+class ConvertCheckpoint:
+    """Convert a pickled checkpoint into a model folder with safetensors."""
+
+    experiment: str = "convert_checkpoint"
+    source: str = ""  # folder with pytorch_model.bin (or its shards) and config.json, or model.pt of fairseq's RoBERTa
+    tokenizer: str = ""  # folder whose tokenizer is taken, as of roberta-base for fairseq's; empty: that of the source
+
+
+@dataclass
+class PretrainCorpus:
+    """Write the text that geojax-bert-tiny was pre-trained on."""
+
+    experiment: str = "pretrain_corpus"
+    wikitext: str = ""  # folder of WikiText-2 (raw): wikitext2_valid.raw and wikitext2_test.raw
