@@ -90,17 +90,20 @@ def configs() -> list[Path]:
 def help_text(path: Path | None) -> str:
     """What can be run; for a config, what it does and what each of its fields means."""
     if path is None:
+        width = max(len(file.name) for file in configs()) + 1
         rows = [
-            f"  configs/{file.name:<17}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
+            f"  configs/{file.name:<{width}}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
             for file in configs()
         ]
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
     settings = defaults(path)
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(type(settings)), re.MULTILINE))
+    kinds = [kind for kind in reversed(type(settings).__mro__) if dataclasses.is_dataclass(kind)]
+    source = "\n".join(map(inspect.getsource, kinds))  # a section's comments before those that replace them
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", source, re.MULTILINE))
     rows = [
-        f"  --config.{field.name}={field.default!r}\n      {comments[field.name]}"
-        for field in dataclasses.fields(settings)
-        if field.name in comments
+        f"  --config.{name}={getattr(settings, name)!r}\n      {comments[name]}"
+        for name in inspect.signature(type(settings)).parameters
+        if name in comments
     ]
     return "\n".join([ast.get_docstring(ast.parse(path.read_text())), "", "Settings and their defaults:", *rows])
 

@@ -1,24 +1,26 @@
-"""Converts a pickled checkpoint into a model folder with safetensors, which geojax reads.
+"""Converts a pickled checkpoint: the work folder is a model folder, which `--config.model` of every experiment takes.
 
-    python experiments/convert_checkpoint.py FOLDER OUT                    # pytorch_model.bin and its config.json
-    python experiments/convert_checkpoint.py MODEL.pt OUT --tokenizer DIR  # RoBERTa of fairseq; DIR: like roberta-base
-
-A script by itself: it needs torch and safetensors, and geojax never runs it. Files are opened by
-`torch.load(weights_only=True)`, which makes tensors and plain containers and runs no code of the file; the one class
-allowed beside them is argparse.Namespace, in which fairseq keeps its settings. All else is refused in one sentence.
+Files are opened by `torch.load(weights_only=True)`, which makes tensors and plain containers and runs no code of the
+file; the one class allowed beside them is argparse.Namespace, in which fairseq keeps its settings. Torch is imported
+where a file is converted, not before.
 """
 
 import argparse
+import dataclasses
 import json
+import logging
 import pickle
 import re
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
+from configs.schema import ConvertCheckpoint
+from geojax.errors import InputError
+from geojax.runtime import folders, records
+from geojax.runtime.folder_lock import BEFORE_WORK, SETTINGS
+from geojax.runtime.run_once import once
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -41,80 +43,92 @@ FAIRSEQ = {  # of sentence_encoder; a number of a layer is {}
 }
 SPECIAL = 4  # <s> <pad> </s> <unk> come before the entries of a dict.txt
 
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, Any]  # torch.Tensor by name
 
 
-class Refused(Exception):
-    """What cannot be converted, in one sentence."""
+def run(config: ConvertCheckpoint, workdir: Path) -> None:
+    """Writes the model folder `workdir` from `config.source`.
 
-
-def main(arguments: list[str]) -> None:
-    """Converts, or ends with one sentence and status 2."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--tokenizer", type=Path, help="folder whose tokenizer goes with a fairseq checkpoint")
-    options = parser.parse_args(arguments)
-    try:
-        convert(options.source, options.out, options.tokenizer)
-    except (Refused, OSError) as error:
-        print(f"convert_checkpoint.py: {error}", file=sys.stderr)
-        sys.exit(2)
+    Raises:
+      InputError: a source that cannot be converted, a work folder that holds other files, no torch.
+    """
+    workdir = folders.local(workdir)
+    source, tokenizer = Path(config.source), Path(config.tokenizer) if config.tokenizer else None
+    if not config.source or not source.exists():
+        raise InputError(f"source {config.source!r} does not exist: name what is converted by --config.source=PATH")
+    if tokenizer and not tokenizer.is_dir():
+        raise InputError(f"tokenizer {tokenizer} is no folder")
+    found = set(folders.names(workdir)) if workdir.exists() else set()
+    if SETTINGS not in found and found - BEFORE_WORK:
+        raise InputError(f"{workdir} is not empty: nothing is overwritten")
+    once(workdir, dataclasses.asdict(config), partial(convert, source, workdir, tokenizer))
 
 
 def convert(source: Path, out: Path, tokenizer: Path | None = None) -> None:
-    """Writes the model folder `out` from a folder with a .bin file or from a fairseq checkpoint."""
-    if out.exists() and any(out.iterdir()):
-        raise Refused(f"{out} is not empty: nothing is overwritten")
+    """Writes the model folder `out` from a folder with a .bin file or from a fairseq checkpoint.
+
+    Raises:
+      InputError: a source that cannot be converted, or no torch.
+    """
+    try:
+        from safetensors.torch import save_file
+    except ImportError as error:
+        raise InputError("a pickled checkpoint is read by PyTorch, which is missing: pip install torch") from error
     if source.is_dir():
         if not (source / "config.json").exists():
-            raise Refused(f"{source} has no config.json")
-        config, tensors = json.loads((source / "config.json").read_text()), read_bin(source)
+            raise InputError(f"{source} has no config.json")
+        config, tensors = records.read_json(source / "config.json"), read_bin(source)
         tokenizer = tokenizer or source
     else:
         if tokenizer is None:
-            raise Refused("a fairseq checkpoint has no tokenizer: give the folder of one with --tokenizer")
+            raise InputError("a fairseq checkpoint has no tokenizer: give the folder of one with --config.tokenizer")
         config, tensors = read_fairseq(source)
         check_vocabulary(source.with_name("dict.txt"), tokenizer)
     out.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
         if (tokenizer / name).exists():
             shutil.copy(tokenizer / name, out / name)
-    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    records.write_json(out / "config.json", config)
     # Tensors that share memory are written apart: safetensors has no aliases.
     save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, out / "model.safetensors")
 
 
 def unpickle(path: Path) -> Any:
     """What a file holds, if that is tensors, plain containers and Namespaces."""
+    import torch
+
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise Refused(f"{path} is damaged, or holds more than tensors and plain containers: {reason}") from error
+        raise InputError(f"{path} is damaged, or holds more than tensors and plain containers: {reason}") from error
 
 
 def read_bin(folder: Path) -> Tensors:
     """The tensors of pytorch_model.bin, or of its shards."""
+    import torch
+
     index = folder / "pytorch_model.bin.index.json"
-    files = (
-        sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.exists() else ["pytorch_model.bin"]
-    )
+    files = sorted(set(records.read_json(index)["weight_map"].values())) if index.exists() else ["pytorch_model.bin"]
     tensors = {}
     for name in files:
         state = unpickle(folder / name)
         if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise Refused(f"{folder / name} is no state dict: a dict of tensors by name")
+            raise InputError(f"{folder / name} is no state dict: a dict of tensors by name")
         tensors |= state
     return tensors
 
 
 def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
     """The config and the tensors of a fairseq RoBERTa, as HuggingFace names them."""
+    import torch
+
     checkpoint = unpickle(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
-        raise Refused(f"{path} is no fairseq checkpoint: it has no 'model'")
+        raise InputError(f"{path} is no fairseq checkpoint: it has no 'model'")
     settings = checkpoint.get("args") or (checkpoint.get("cfg") or {}).get("model") or {}
     settings = vars(settings) if isinstance(settings, argparse.Namespace) else settings
     tensors, unknown = {}, []
@@ -134,10 +148,10 @@ def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
     faults += [f"no {what}" for what, name in needed.items() if name not in tensors]
     faults += ["no number of attention heads"] if "encoder_attention_heads" not in settings else []
     if faults:
-        raise Refused(f"{path} is no RoBERTa that is known here: it has {', '.join(faults)}")
+        raise InputError(f"{path} is no RoBERTa that is known here: it has {', '.join(faults)}")
     words, positions = (tensors[f"roberta.embeddings.{part}_embeddings.weight"] for part in ("word", "position"))
     if not torch.equal(tensors.pop("lm_head.decoder.weight", words), words):
-        raise Refused(f"{path} has a language model that is not tied to its word embeddings")
+        raise InputError(f"{path} has a language model that is not tied to its word embeddings")
     types = tensors.setdefault("roberta.embeddings.token_type_embeddings.weight", torch.zeros(1, words.shape[1]))
     layers = 1 + max(int(name.split(".")[3]) for name in tensors if ".layer." in name)
     return {
@@ -160,7 +174,7 @@ def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
     }, tensors
 
 
-def rename(name: str, tensor: torch.Tensor) -> Tensors | None:
+def rename(name: str, tensor: Any) -> Tensors | None:
     """One tensor of fairseq under HuggingFace's name, three for a joint projection; None where there is no name."""
     name = re.sub(r"^(encoder|decoder)\.", "", name)
     if name.startswith("lm_head."):
@@ -182,10 +196,10 @@ def check_vocabulary(dictionary: Path, tokenizer: Path) -> None:
     Entries of a dict.txt are numbers of GPT-2's vocabulary: 256 bytes, printable ones first, then the merges in order.
     """
     if not dictionary.exists():
-        print(f"{dictionary} does not exist: that the tokenizer's ids are the checkpoint's is not checked")
+        logging.warning("%s does not exist: that the tokenizer's ids are the checkpoint's is not checked", dictionary)
         return
     if not all((tokenizer / name).exists() for name in ("vocab.json", "merges.txt")):
-        raise Refused(f"{tokenizer} has no vocab.json and merges.txt to compare with {dictionary}")
+        raise InputError(f"{tokenizer} has no vocab.json and merges.txt to compare with {dictionary}")
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     tokens = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
     merges = (tokenizer / "merges.txt").read_text(encoding="utf-8").splitlines()
@@ -194,11 +208,7 @@ def check_vocabulary(dictionary: Path, tokenizer: Path) -> None:
     for number, line in enumerate(dictionary.read_text(encoding="utf-8").splitlines()):
         entry = line.rsplit(" ", 1)[0]
         if entry.isdigit() and int(entry) < len(tokens) and vocabulary.get(tokens[int(entry)]) != SPECIAL + number:
-            raise Refused(
+            raise InputError(
                 f"{tokenizer} is not the checkpoint's tokenizer: {tokens[int(entry)]!r} has id "
                 f"{vocabulary.get(tokens[int(entry)])} there and {SPECIAL + number} in {dictionary}"
             )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

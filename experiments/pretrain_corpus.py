@@ -1,39 +1,66 @@
 """Rebuilds the text of `geojax-bert-tiny` from Debian packages and WikiText-2: NAME.txt and NAME.held_out.txt.
 
-    apt-get install r-cran-janeaustenr r-cran-tokenizers sword-text-web libsword-utils wordnet-base dict-devil cfi-en
-    python -m experiments.pretrain_text WIKITEXT_FOLDER OUT
-
 Every source is one paragraph a line; every 50th paragraph is held out. Licences: `geojax/assets/geojax-bert-tiny`.
 """
 
+import dataclasses
 import gzip
 import html
+import logging
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-from geojax.runtime import records
+from configs.schema import PretrainCorpus
+from geojax.errors import InputError
+from geojax.runtime import folders, records
+from geojax.runtime.run_once import once
 
 HELD_OUT = 50  # one paragraph in so many
-
+WIKITEXT = ("wikitext2_valid.raw", "wikitext2_test.raw")
+INSTALL = (
+    "apt-get install r-cran-janeaustenr r-cran-tokenizers sword-text-web libsword-utils wordnet-base dict-devil cfi-en"
+)
 R_DATA = """
 data <- new.env()
 lazyLoad(file.path(system.file("data", package = "{package}"), "Rdata"), data)
 writeLines(unlist(mget(ls(data), data)))
 """
 
+log = logging.getLogger(__name__)
 
-def main(wikitext: str, out: str) -> None:
-    """Writes the two files of every source and prints how many words they have."""
-    for name, paragraphs in sources(Path(wikitext)).items():
-        clean = [text for text in (" ".join(paragraph.split()) for paragraph in paragraphs) if text]
-        held_out = clean[HELD_OUT - 1 :: HELD_OUT]
-        del clean[HELD_OUT - 1 :: HELD_OUT]
-        for file, lines in ((f"{name}.txt", clean), (f"{name}.held_out.txt", held_out)):
-            records.write_atomic(Path(out) / file, "".join(f"{line}\n" for line in lines).encode())
-        sys.stdout.write(f"{name}: {words(clean)} words, {words(held_out)} held out\n")
+
+def run(config: PretrainCorpus, workdir: Path) -> None:
+    """Writes the two files of every source, and says how many words they have.
+
+    Raises:
+      InputError: WikiText-2 or a package is missing.
+    """
+    workdir, wikitext = folders.local(workdir), Path(config.wikitext)
+    for name in WIKITEXT:
+        if not (wikitext / name).exists():
+            raise InputError(f"{wikitext / name} does not exist: name the folder by --config.wikitext=FOLDER")
+    once(workdir, dataclasses.asdict(config), partial(write, wikitext, workdir))
+
+
+def write(wikitext: Path, out: Path) -> None:
+    """Writes the two files of every source."""
+    try:
+        for name, paragraphs in sources(wikitext).items():
+            clean = [text for text in (" ".join(paragraph.split()) for paragraph in paragraphs) if text]
+            if not clean:
+                raise InputError(f"{name} has no text: {INSTALL}")
+            held_out = clean[HELD_OUT - 1 :: HELD_OUT]
+            del clean[HELD_OUT - 1 :: HELD_OUT]
+            for file, lines in ((f"{name}.txt", clean), (f"{name}.held_out.txt", held_out)):
+                records.write_atomic(out / file, "".join(f"{line}\n" for line in lines).encode())
+            log.info("%s: %d words, %d held out", name, words(clean), words(held_out))
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename} does not exist: {INSTALL}") from error
+    except subprocess.CalledProcessError as error:
+        raise InputError(f"{error.cmd[0]} fails: {INSTALL}") from error
 
 
 def words(lines: Iterable[str]) -> int:
@@ -52,7 +79,7 @@ def sources(wikitext: Path) -> dict[str, Iterable[str]]:
         "wordnet": glosses((wordnet / f"data.{part}").read_text() for part in ("noun", "verb", "adj", "adv")),
         "devils_dictionary": prose(gzip.decompress(Path("/usr/share/dictd/devil.dict.dz").read_bytes()).decode()),
         "copyright_does_not_exist": web_pages(sorted(book.glob("*.htm*"))),
-        "wikitext2": wiki((wikitext / f"wikitext2_{part}.raw").read_text() for part in ("valid", "test")),
+        "wikitext2": wiki((wikitext / name).read_text() for name in WIKITEXT),
     }
 
 
@@ -108,7 +135,3 @@ def wiki(files: Iterable[str]) -> Iterator[str]:
     """Paragraphs of WikiText, without its marks for headings and its escaped hyphens, points and commas."""
     for line in (line for file in files for line in file.splitlines()):
         yield re.sub(r" ?@([-.,])@ ?", r"\1", line).replace("= ", "").replace(" =", "")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

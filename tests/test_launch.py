@@ -1,6 +1,8 @@
 """The command line, as its users meet it: help, results, and one clear sentence for every mistake."""
 
+import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,8 @@ import pandas as pd
 import pytest
 from places import FIXTURES, ROOT
 from safetensors.numpy import load_file, save_file
+
+from launch import configs, defaults, help_text
 
 BERT, ROBERTA = FIXTURES / "random-bert", FIXTURES / "random-roberta"
 
@@ -43,6 +47,14 @@ def test_help_tells_what_can_be_run():
         text=True,
     )
     assert done.returncode == 0 and "--config.learning_rate=2e-05\n      peak" in done.stdout
+
+
+@pytest.mark.parametrize("path", configs(), ids=lambda path: path.stem)
+def test_help_tells_the_default_and_the_meaning_of_every_setting(path):
+    settings = defaults(path)
+    told = re.findall(r"^  --config\.(\w+)=(.*)\n      \S.*$", help_text(path), re.MULTILINE)
+    fields = {field.name for field in dataclasses.fields(settings)} - {"experiment"}
+    assert len(told) == len(fields) and dict(told) == {name: repr(getattr(settings, name)) for name in fields}
 
 
 @pytest.mark.parametrize(

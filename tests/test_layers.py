@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 from places import ROOT
@@ -73,9 +74,11 @@ def test_no_files_import_each_other_in_a_circle():
     graphlib.TopologicalSorter(IMPORTS).prepare()
 
 
-def test_every_room_has_a_layer():
+def test_every_room_has_a_layer_and_a_line_of_the_page():
     assert {room_of(module) for module in MODULES} <= set(ORDER)
     folders = {".".join(path.parent.relative_to(ROOT).parts) for path in FILES} - {""}
     assert {".".join(folder.split(".")[:2]) for folder in folders} <= set(ORDER)
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert re.findall(r"^([a-z_.]+)  +\S", page, re.MULTILINE) == ORDER, "docs/architecture.md has other rooms"
     loose = {name_of(path) for path in (ROOT / "geojax").glob("*.py")}
     assert loose == {"geojax", "geojax.errors", "geojax.typing", "geojax.version"}

@@ -1,8 +1,6 @@
 """The package as a whole: light to import, documented, true to its README and to the direction of its imports."""
 
 import ast
-import dataclasses
-import inspect
 import re
 import subprocess
 import sys
@@ -10,7 +8,6 @@ import sys
 import pytest
 from places import ROOT
 
-from configs import schema
 from geojax.measures import markdown_table
 
 MODULES = sorted((ROOT / "geojax").rglob("*.py"))
@@ -88,9 +85,3 @@ def test_the_library_never_prints_or_configures_jax(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             assert name not in ("print", "jax.config.update"), f"{path.name}:{node.lineno} calls {name}"
-
-
-@pytest.mark.parametrize("settings", [value for value in vars(schema).values() if dataclasses.is_dataclass(value)])
-def test_every_setting_says_on_its_line_what_it_means(settings):
-    commented = re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(settings), re.MULTILINE)
-    assert {field.name for field in dataclasses.fields(settings)} - {name for name, _ in commented} == {"experiment"}

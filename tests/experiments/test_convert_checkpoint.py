@@ -1,4 +1,4 @@
-"""The script that converts pickled checkpoints: what it reads comes out whole, all else is refused in one sentence."""
+"""Converting pickled checkpoints: what it reads comes out whole, all else is refused in one sentence."""
 
 import argparse
 import importlib.util
@@ -12,22 +12,19 @@ import pytest
 from places import FIXTURES, ROOT
 from safetensors.numpy import load_file
 
+from configs.schema import ConvertCheckpoint
+from experiments import convert_checkpoint
 from geojax import models
-
-SCRIPT = ROOT / "experiments" / "convert_checkpoint.py"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed (peers extra)"),
-]
+from geojax.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("convert_checkpoint", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def with_torch(test):
+    missing = importlib.util.find_spec("torch") is None
+    return pytest.mark.slow(pytest.mark.skipif(missing, reason="torch is not installed (peers extra)")(test))
+
+
+def run(source, out, **settings):
+    convert_checkpoint.run(ConvertCheckpoint(source=str(source), **settings), out)
 
 
 def tensors_of(folder):
@@ -76,16 +73,18 @@ def fairseq(folder):
     return {"args": settings, "model": state, "extra_state": {"epoch": 3}}
 
 
+@with_torch
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
-def test_a_bin_file_comes_out_whole(tool, family, tmp_path):
+def test_a_bin_file_comes_out_whole(family, tmp_path):
     folder = FIXTURES / f"random-{family}"
-    tool.main([str(pickled(folder, tmp_path / "old", tensors_of(folder))), str(tmp_path / "new")])
+    run(pickled(folder, tmp_path / "old", tensors_of(folder)), tmp_path / "new")
     old, new = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "new"))
     assert old.keys() == new.keys() and all((old[name] == new[name]).all() for name in old)
     assert models.load(tmp_path / "new", head="classification").config == models.load(folder).config
 
 
-def test_shards_are_joined_and_tied_tensors_written_apart(tool, tmp_path):
+@with_torch
+def test_shards_are_joined_and_tied_tensors_written_apart(tmp_path):
     import torch
 
     folder = FIXTURES / "random-bert"
@@ -98,12 +97,13 @@ def test_shards_are_joined_and_tied_tensors_written_apart(tool, tmp_path):
         torch.save({name: state[name] for name in members}, old / file)
     index = {"weight_map": {name: file for file, members in parts.items() for name in members}}
     (old / "pytorch_model.bin.index.json").write_text(json.dumps(index))
-    tool.convert(old, tmp_path / "new")
+    convert_checkpoint.convert(old, tmp_path / "new")
     models.load(tmp_path / "new", head="masked_lm")
 
 
+@with_torch
 @pytest.mark.parametrize("joint", [False, True])
-def test_a_fairseq_roberta_is_the_model_that_it_was(tool, joint, tmp_path):
+def test_a_fairseq_roberta_is_the_model_that_it_was(joint, tmp_path):
     import torch
 
     folder, checkpoint = FIXTURES / "random-roberta", fairseq(FIXTURES / "random-roberta")
@@ -113,7 +113,7 @@ def test_a_fairseq_roberta_is_the_model_that_it_was(tool, joint, tmp_path):
             parts = [state.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
             state[name.replace("q_proj.", "in_proj_")] = torch.cat(parts)
     torch.save(checkpoint, tmp_path / "model.pt")
-    tool.main([str(tmp_path / "model.pt"), str(tmp_path / "new"), "--tokenizer", str(folder)])
+    run(tmp_path / "model.pt", tmp_path / "new", tokenizer=str(folder))
     before, after = (models.load(path, head="masked_lm") for path in (folder, tmp_path / "new"))
     batch = {name: np.asarray(value) for name, value in before.tokenizer(["a cat", "flat"], padding=True).items()}
     old, new = (model.apply(model.params, batch) for model in (before, after))
@@ -129,20 +129,21 @@ def test_a_fairseq_roberta_is_the_model_that_it_was(tool, joint, tmp_path):
     assert (config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (3, 4, 40)
 
 
-def test_a_vocabulary_in_another_order_is_refused(tool, tmp_path):
+def test_a_vocabulary_in_another_order_is_refused(tmp_path):
     merges = ["#version: 0.2", "h e", "he l"]
     vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "hel": 4, "!": 5, "\u0120": 6}
     (tmp_path / "merges.txt").write_text("\n".join(merges))
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
     dictionary = tmp_path / "dict.txt"
     dictionary.write_text("257 90\n0 80\n220 70\nmadeupword0000 0\n")
-    tool.check_vocabulary(dictionary, tmp_path)
+    convert_checkpoint.check_vocabulary(dictionary, tmp_path)
     dictionary.write_text("0 90\n257 80\n")
-    with pytest.raises(tool.Refused, match="'!' has id 5 there and 4 in"):
-        tool.check_vocabulary(dictionary, tmp_path)
+    with pytest.raises(InputError, match="'!' has id 5 there and 4 in"):
+        convert_checkpoint.check_vocabulary(dictionary, tmp_path)
 
 
-def test_what_is_not_weights_is_refused(tool, tmp_path):
+@with_torch
+def test_what_is_not_weights_is_refused(tmp_path):
     import torch
 
     folder = FIXTURES / "random-bert"
@@ -153,8 +154,8 @@ def test_what_is_not_weights_is_refused(tool, tmp_path):
             ([torch.zeros(1)], "is no state dict"),
         ]
     ):
-        with pytest.raises(tool.Refused, match=message):
-            tool.convert(pickled(folder, tmp_path / f"old{number}", state), tmp_path / f"new{number}")
+        with pytest.raises(InputError, match=message):
+            convert_checkpoint.convert(pickled(folder, tmp_path / f"old{number}", state), tmp_path / f"new{number}")
     checkpoint = fairseq(FIXTURES / "random-roberta")
     for change, message in [
         (lambda state: state.pop("decoder.sentence_encoder.embed_positions.weight"), "no position embeddings"),
@@ -164,20 +165,45 @@ def test_what_is_not_weights_is_refused(tool, tmp_path):
         changed = checkpoint | {"model": dict(checkpoint["model"])}
         change(changed["model"])
         torch.save(changed, tmp_path / "model.pt")
-        with pytest.raises(tool.Refused, match=message):
-            tool.convert(tmp_path / "model.pt", tmp_path / "new", FIXTURES / "random-roberta")
-    with pytest.raises(tool.Refused, match="give the folder of one with --tokenizer"):
-        tool.convert(tmp_path / "model.pt", tmp_path / "new")
-    with pytest.raises(tool.Refused, match="is not empty"):
-        tool.convert(tmp_path / "old0", tmp_path)
+        with pytest.raises(InputError, match=message):
+            convert_checkpoint.convert(tmp_path / "model.pt", tmp_path / "new", FIXTURES / "random-roberta")
+    with pytest.raises(InputError, match="give the folder of one with --config.tokenizer"):
+        convert_checkpoint.convert(tmp_path / "model.pt", tmp_path / "new")
+    with pytest.raises(InputError, match="is not empty"):
+        run(tmp_path / "old0", tmp_path)
     assert not list(tmp_path.glob("new*"))
 
 
+@with_torch
 def test_code_in_a_pickle_never_runs(tmp_path):
     evil = tmp_path / "evil"
     shutil.copytree(FIXTURES / "random-bert", evil, ignore=lambda *_: ["model.safetensors"])
     (evil / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
-    command = [sys.executable, str(SCRIPT), str(evil), str(tmp_path / "new")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "launch.py", "--config=configs/convert_checkpoint.py"]
+    command += [f"--config.source={evil}", f"--workdir={tmp_path / 'new'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith("convert_checkpoint.py: ") and not (tmp_path / "ran").exists()
+    assert done.stderr.startswith("launch.py: ") and not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "source '' does not exist: name what is converted by --config.source=PATH"),
+        ({"source": str(FIXTURES / "no-model")}, "no-model' does not exist"),
+        ({"source": str(FIXTURES), "tokenizer": "nowhere"}, "tokenizer nowhere is no folder"),
+        ({"source": str(FIXTURES / "random-bert")}, "which is missing: pip install torch"),
+    ],
+)
+def test_what_is_missing_is_named(settings, message, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    for _ in range(2):  # a mistake leaves the folder free
+        with pytest.raises(InputError, match=message):
+            convert_checkpoint.run(ConvertCheckpoint(**settings), tmp_path / "new")
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "config.json").touch()
+    with pytest.raises(InputError, match="is not empty: nothing is overwritten"):
+        run(FIXTURES / "random-bert", tmp_path)

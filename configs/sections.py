@@ -1,0 +1,223 @@
+"""Sections of settings that several experiments share: `configs/schema.py` composes the experiments of them.
+
+`--help` lists the fields of a keyword-only section after an experiment's own, and those of any other section before.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Model:
+    """A model."""
+
+    model: str = ""  # HuggingFace name, local folder, or the name of an encoder that ships with geojax
+
+
+@dataclass
+class ModelRevision(Model):
+    """One state of a model."""
+
+    revision: str = ""  # branch, tag or commit on the hub; empty: the default branch
+
+
+@dataclass
+class NoisedModel(ModelRevision):
+    """A model with noise on its weights."""
+
+    alpha: float = 0.0  # noise percent put on the encoder's weights before anything else
+    noise_seed: int = 0  # seed of that noise
+
+
+@dataclass
+class CloudFile:
+    """Points that were sampled before, in place of a model."""
+
+    cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
+    sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
+
+
+@dataclass
+class Corpus:
+    """Text to pre-train on."""
+
+    text: str = ""  # text files to pre-train on, one paragraph a line: "a.txt,b.txt"
+    eval_text: str = ""  # held-out text for the loss that is reported
+
+
+@dataclass
+class ScoreTable:
+    """A table of models with their measures and scores."""
+
+    table: str = ""  # results.csv of a replication
+    target: str = "outcome"  # the column to predict
+
+
+@dataclass(kw_only=True)
+class Texts:
+    """Sequences that a model reads."""
+
+    sequences: str = ""  # text file, one sequence a line; "miniature": generated; empty: the set that ships with geojax
+
+
+@dataclass(kw_only=True)
+class FirstTexts(Texts):
+    """The first of these sequences."""
+
+    max_sequences: int = 0  # use only the first so many; 0: all
+
+
+@dataclass(kw_only=True)
+class Sampling(Texts):
+    """Points of one layer on these sequences."""
+
+    tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+
+
+@dataclass(kw_only=True)
+class LayerSampling(Sampling):
+    """Points of several layers."""
+
+    layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+
+
+@dataclass(kw_only=True)
+class TaskData:
+    """Where the data of tasks are, and how much of them trains."""
+
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
+    train_examples: int = 0  # random subset of a task's training set; 0: all of it
+
+
+@dataclass(kw_only=True)
+class Tasks:
+    """Several tasks."""
+
+    tasks: str = ""  # tasks to fine-tune on
+
+
+@dataclass(kw_only=True)
+class Convention:
+    """The form of measures that have two."""
+
+    convention: str = "standard"  # "standard", or "paper": the form comparable with the published numbers
+
+
+@dataclass(kw_only=True)
+class Measures:
+    """Measures by their names."""
+
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", names of the catalogue: "study,koleo"
+
+
+@dataclass(kw_only=True)
+class Codebooks:
+    """Codebooks, and how often they are fitted."""
+
+    codebook_size: int = 256  # K, entries of one codebook
+    quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean, their spread gives se_quantizer
+
+
+@dataclass(kw_only=True)
+class Quantizer(Codebooks):
+    """A quantizer."""
+
+    codebooks: int = 4  # M, codebooks of the quantizer; the width d must be divisible by it
+    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
+
+
+@dataclass(kw_only=True)
+class Evaluation(Quantizer, Convention, Measures):
+    """Values of measures with their errors."""
+
+    groups: int = 24  # groups of sequences that are left out in turn for standard errors; 0: no errors
+    seed: int = 0  # seed of the measures' own randomness (quantizer starts, random references, groups)
+
+
+@dataclass(kw_only=True)
+class PoolMeasuring(Codebooks, FirstTexts):
+    """How each model of a replication is measured."""
+
+    max_sequences: int = 5000
+    points: int = 20000  # points of a layer that are measured
+    quantizer_seeds: int = 5
+
+
+@dataclass(kw_only=True)
+class Descent:
+    """What every training has."""
+
+    learning_rate: float = 2e-5  # peak; falls linearly to 0
+
+
+@dataclass(kw_only=True)
+class FineTuning(Descent):
+    """Training on labelled examples."""
+
+    epochs: int = 3  # passes over the training set
+    batch_size: int = 32  # examples a step; the last, smaller batch of an epoch is kept
+    max_length: int = 128  # tokens; longer inputs are truncated, longest segment first
+
+
+@dataclass(kw_only=True)
+class MicroBatches(FineTuning):
+    """Steps that are taken in parts."""
+
+    micro_batch: int = 0  # rows of like length at once; a step sums their gradients; 0: 8, on accelerators batch_size
+
+
+@dataclass(kw_only=True)
+class Population:
+    """Models that train side by side."""
+
+    population: int = 1  # models of one base that are fine-tuned as one compiled step
+
+
+@dataclass(kw_only=True)
+class Steps(Descent):
+    """Training on text, of a given length."""
+
+    steps: int = 20000  # optimizer steps
+    warmup: int = 500  # steps of linear warm-up
+
+
+@dataclass(kw_only=True)
+class Windows:
+    """Pieces of a text."""
+
+    length: int = 64  # tokens of a training window
+    batch_size: int = 64  # windows a step
+
+
+@dataclass(kw_only=True)
+class Architecture:
+    """Sizes of an encoder."""
+
+    layers: int = 2  # transformer layers
+    hidden_size: int = 128  # width d
+    heads: int = 2  # attention heads
+
+
+@dataclass(kw_only=True)
+class Checkpoints:
+    """Checkpoints of a training."""
+
+    checkpoint_seconds: float = 60.0  # time between checkpoints
+
+
+@dataclass(kw_only=True)
+class NewEncoder(Checkpoints, Steps, Architecture):
+    """An encoder that is trained from scratch."""
+
+    tokenizer: str = ""  # model whose tokenizer is taken; empty: one is trained on the text
+    vocabulary_size: int = 4096  # WordPiece entries of one that is trained
+    snapshots: str = ""  # steps after which the model is kept as well, in `model_STEP/`: "0,100,1000"
+
+
+@dataclass(kw_only=True)
+class Resampling:
+    """Intervals of what is estimated, by resampling."""
+
+    level: float = 0.9  # nominal coverage of every interval
+    resamples: int = 1000  # bootstrap samples of the families; 0: no intervals
+    seed: int = 0  # seed of these
