@@ -13,7 +13,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 # Two thirds of the tests' time are compilations: processes share them, those of the next run too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "compiled"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-install_import_hook("geojax", "beartype.beartype")
+# Two places are left out: submitit pickles a class of `sweeps` by value, which it cannot once the class is wrapped, and
+# JAX builds `Cells` of shapes as well, where it compiles a program that reads them.
+ROOMS = {f"geojax.{path.stem}" for path in (ROOT / "geojax").iterdir()} - {"geojax.sweeps", "geojax.quantizers"}
+ROOMS |= {f"geojax.quantizers.{name}" for name in ("codebooks", "local_search", "product")}
+install_import_hook(sorted(ROOMS), "typechecks.check")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -208,10 +208,11 @@ def _halves(
     return {row: np.concatenate([values[row] for values in found]) for row in found[0]}
 
 
-def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, np.ndarray]:
+def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, tuple[float, float]]:
     """Of measures that depend on the signs of principal axes, the least and largest value over these."""
     rows = tuple(row for row in measures if row.sign_range)
-    return programs.sign_ranges(rows, space).run() if rows else {}
+    found = programs.sign_ranges(rows, space).run() if rows else {}
+    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
 
 
 def _check_values(given: Any, points: Points, mask: Mask) -> None:

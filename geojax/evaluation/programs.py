@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from geojax.measures import Measure
 from geojax.measures import replicates as replicates_of
@@ -113,7 +113,7 @@ def together(measures: Sequence[Measure], quantizer: str | None, classes: int | 
     return [Together(tuple(rows), classes) for rows in found.values()]
 
 
-def values(rows: Together, reading: Any, space: Space, key: Key, options: Options) -> Program:
+def values(rows: Together, reading: Any, space: Space, key: Any, options: Options) -> Program:
     """The values of measures that are no work of the host; the program is that of their replicates."""
     named = {"mask": space.mask, "convention": options.convention, "key": key}
     return Program(replicates_of.compiled_without, (rows, reading, space.group, replicates_of.NO_GROUP), named)
@@ -158,7 +158,9 @@ def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[
 
 
 @partial(jax.jit, static_argnames=("name", "options"))
-def _quantize(points: Points, mask: Mask, key: Key, seed: int, name: str, options: Options) -> tuple[Cells, Key]:
+def _quantize(
+    points: Points, mask: Mask, key: Key, seed: Int[Array, ""], name: str, options: Options
+) -> tuple[Cells, Key]:
     quantizer_key = jax.random.fold_in(named_key(key, name), seed)
     fitted = QUANTIZERS[name].fit(
         points,

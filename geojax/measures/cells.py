@@ -33,7 +33,7 @@ def reconstruction_error(cells: Cells, *, convention: str = "standard", key: Key
     Reference: arXiv 2406.12159.
     """
     check_convention(convention)
-    origin = -cells.origin if convention == "paper" else jnp.sum(cells.points, 0) / jnp.sum(cells.mask)
+    origin = -cells.origin if convention == "paper" else masked_mean(cells.points, cells.mask)
     # The mask comes last: XLA then adds up the squares without laying out a second cloud.
     squares = jnp.where(cells.mask, jnp.sum((cells.points - origin) ** 2, 1), 0)
     return ratio(jnp.sum(cells.squared_errors), jnp.sum(squares))

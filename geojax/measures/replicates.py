@@ -3,10 +3,10 @@
 Every function here but `without` has one form, which the field `replicates` of a catalogue row holds:
 `(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, or one that
 gives the values of several rows as a pytree; `reading` a cloud or its cells (their codebooks stay as they are), `group`
-the group of every point, in 0 .. groups - 1. They start compiled programs, and are not for use inside one.
+the group of every point, in 0 .. groups - 1.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -56,7 +56,7 @@ def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, 
 
     Cost: `groups` times the measure's own; memory as the measure's own.
     """
-    return _stacked(compiled_without(function, reading, group, left_out, **options) for left_out in range(groups))
+    return _each(compiled_without, function, reading, group, groups, options)
 
 
 def by_few_masks(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
@@ -68,12 +68,16 @@ def by_few_masks(function: Callable, reading: Points | Cells | tuple, group: Lab
 def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
     """`by_few_masks` for a measure that works on the host between programs of its own."""
     few = min(groups, FEW)
-    return _stacked(without(function, reading, group % few, left_out, **options) for left_out in range(few))
+    return _each(without, function, reading, group % few, few, options)
 
 
-def _stacked(values: Iterable[Any]) -> Any:
+def _each(take: Callable, function: Callable, reading: Any, group: Labels, groups: int, options: dict) -> Any:
+    """The measure without each group: call after call, or inside a program as a loop of it."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((reading, group, options))):
+        return jax.lax.map(lambda left_out: without(function, reading, group, left_out, **options), jnp.arange(groups))
     # One after the other: computations that wait beside each other would each hold its copy of the cloud.
-    return jax.tree.map(lambda *each: np.stack(each), *[jax.device_get(value) for value in values])
+    found = [jax.device_get(take(function, reading, group, left_out, **options)) for left_out in range(groups)]
+    return jax.tree.map(lambda *values: np.stack(values), *found)
 
 
 def spectral(
@@ -154,14 +158,12 @@ def _group_moments(
 def _keep(cells: Cells, keep: Mask) -> Cells:
     """The cells of the points that are kept, codebooks as they are."""
     mask = cells.mask & keep
-    points = jnp.where(mask[:, None], cells.points, 0)
     size = cells.counts.shape[1]
     codes = jnp.where(mask[:, None], cells.codes, size)
     return replace(
         cells,
-        points=points,
         mask=mask,
-        distinct=first_occurrences(points, mask),
+        distinct=first_occurrences(cells.points, mask),
         codes=codes,
         counts=jax.vmap(partial(cell_counts, k=size))(codes.T),
         squared_errors=jnp.where(mask, cells.squared_errors, 0),

@@ -16,7 +16,7 @@ class Cells:
     Lengths are in the quantizer's unit and positions relative to its centre; no statistic depends on the unit.
 
     Attributes:
-      points: Float[n, d], zero in masked rows.
+      points: Float[n, d], anything in masked rows.
       origin: Float[d], the position of the centre: `points + origin` are the points of the cloud.
       mask: Bool[n], rows that count.
       distinct: Bool[n], of these the first of each set of equal rows.

@@ -12,7 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax.errors import InputError
 from geojax.evaluation.diagnostics import span_warnings, value_warnings
-from geojax.evaluation.engine import evaluate, named_key
+from geojax.evaluation.engine import evaluate
+from geojax.evaluation.programs import named_key
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import check_groups
 from geojax.measures import Measure, select

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from geojax.errors import InputError
-from geojax.evaluation import engine as module
-from geojax.evaluation import evaluate
+from geojax.evaluation import evaluate, programs
 from geojax.evaluation.results import difference
 from geojax.measures import CATALOGUE, select
+from geojax.measures.replicates import compiled_without
 from geojax.measures.spread import eee
+from geojax.ops.shapes import rows_for, rung
 
 KEY = jax.random.key(0)
 SMALL = {"codebooks": 2, "codebook_size": 4, "iterations": 4, "groups": 0}
@@ -152,27 +153,49 @@ def test_differences_of_quantized_measures_need_refits(points):
     assert difference(run(cloud, "eee"), run(cloud, "eee"), "eee") == (0, None)
 
 
-def test_clouds_of_one_shape_share_one_compilation(points):
-    run(points, "isoscore,pq_count_kl")
-    before = module._compute._cache_size(), module._compute_cells._cache_size()
-    for seed in range(3):
-        mask = np.random.default_rng(seed).random(200) < 0.9
-        run(points * seed + 1, "isoscore,pq_count_kl", mask=mask)
-    assert (module._compute._cache_size(), module._compute_cells._cache_size()) == before
+def compilations():
+    functions = (programs._facts, programs._quantize, compiled_without)
+    return [function._cache_size() for function in functions]
+
+
+def test_clouds_of_one_rung_share_their_compilations(points):
+    """Whatever is masked, also in the halves and the groups of the errors."""
+    options = {"groups": 6, "iterations": 5}  # of this test alone
+    before = compilations()
+    run(points, "isoscore,vrm,pq_count_kl", **options)
+    first = compilations()
+    assert all(after - earlier <= most for after, earlier, most in zip(first, before, (1, 1, 2), strict=True))
+    for n in (130, 151, 200):
+        mask = np.random.default_rng(n).random(n) < 0.9
+        run(points[:n] * n + 1, "isoscore,vrm,pq_count_kl", mask=mask, **options)
+    assert compilations() == first
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 2000, 4097, 16384, 16385, 20000, 116_667, 1_000_000])
+def test_a_rung_is_near(n):
+    assert n <= rung(n) and rung(rung(n)) == rung(n)
+    assert rung(n) <= 17 / 16 * n or n < 16384
+    assert rows_for(n, 2 * n) == min(rung(n), 2 * n - 1)  # fewer points than dimensions stay fewer
 
 
 def test_a_million_points_need_less_than_two_more_clouds():
-    """Temporaries of the compiled computations; nothing is run."""
+    """Temporaries and results of the compiled programs; nothing is run."""
     n, d = 1_000_000, 384
-    options = module.Options("standard", 4, 256, 25, 1, groups=0)
-    shapes = ((n, d), jnp.float32), ((n,), bool), ((n,), jnp.int32), ((), KEY.dtype)
-    cloud = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
-    rows = select("eee,isoscore,vrm")
-    lowered = [module._compute.lower(*cloud, rows, options)]
-    rows = tuple(row for row in CATALOGUE if row.quantizer == "pq")
-    lowered.append(module._compute_cells.lower(*cloud, "pq", rows, options))
-    for computation in lowered:
-        assert computation.compile().memory_analysis().temp_size_in_bytes < 1.6 * (4 * n * d)
+    options = programs.Options("standard", 4, 256, 25)
+    shapes = ((n, d), jnp.float32), ((n,), bool), ((n,), jnp.int32), None, ((), KEY.dtype)
+    space = programs.Space(*(None if shape is None else jax.ShapeDtypeStruct(*shape) for shape in shapes))
+    spectral, vrm = programs.together(select("eee,isoscore,vrm"), None, None)
+    in_program, *_ = programs.together(CATALOGUE, "pq", None)
+    quantized = programs.quantized("pq", 0, space, options)
+    cells, key = quantized.shapes()
+    for held, program in (
+        (0, programs.facts(spectral, space, options)),
+        (0, programs.values(vrm, (space.points, None), space, space.key, options)),
+        (0, quantized),
+        (1, programs.values(in_program, cells, space, key, options)),
+    ):
+        memory = program.function.lower(*program.arguments, **program.named).compile().memory_analysis()
+        assert memory.temp_size_in_bytes + memory.output_size_in_bytes < (1.6 - held) * (4 * n * d)
 
 
 def test_rows_are_counted(points):

@@ -15,7 +15,7 @@ from geojax.runtime.folder_lock import claim
 
 HOLD = """
 import sys, time
-from geojax.claim import claim
+from geojax.runtime.folder_lock import claim
 with claim(sys.argv[1], {}):
     print("held", flush=True)
     time.sleep(60)

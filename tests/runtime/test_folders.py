@@ -125,10 +125,10 @@ def test_of_many_followers_one_gets_the_folder(bucket):
 FOLLOWED = """
 import time
 import fake_store
-from geojax import claim, folders, records
+from geojax.runtime import folder_lock, folders, records
 fake_store.install()
-bucket, claim.BEAT_SECONDS = folders.path("gs://bucket/run"), 0.02
-with claim.claim(bucket, {}):
+bucket, folder_lock.BEAT_SECONDS = folders.path("gs://bucket/run"), 0.02
+with folder_lock.claim(bucket, {}):
     records.write_json(bucket / ".owners" / "2", {"alive": time.time()})
     time.sleep(60)
 print("not reached")
