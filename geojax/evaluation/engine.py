@@ -1,6 +1,6 @@
 """Measures of a cloud, with what a reader must know beside each number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,8 +20,13 @@ from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
 from geojax.ops.threads import one_blas_thread
-from geojax.quantizers import QUANTIZERS
+from geojax.quantizers import QUANTIZERS, Cells
 from geojax.typing import Key, Mask, Points
+
+# Coordinates of a cloud whose quantizers are fitted at the same time: each holds copies of the cloud.
+AT_ONCE = 1 << 22
+# n d^2 of a cloud whose covariance takes less time without every group than a program of its own takes to compile.
+CHEAP_COVARIANCE = 1 << 31
 
 
 def evaluate(
@@ -56,8 +61,8 @@ def evaluate(
       groups: G, groups of sequences that are left out in turn for standard errors, at most the number of sequences;
         0 for none. The errors cost G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.
 
-    Memory: for eee, vrm, isoscore and the measures of "pq" at most 1.6 clouds beside the cloud on the device, without
-    errors.
+    Memory: for eee, vrm, isoscore and the measures of "pq" in the study at most 1.6 clouds beside the cloud on the
+    device, without errors; 2.1 with `pq_cell_eee_fixed`.
 
     Raises:
       InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask or labels that do
@@ -92,15 +97,18 @@ def evaluate(
     work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
     with one_blas_thread():
         _compile(work, space, options)
+        space = _with_twins(space)
+        halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
+        fits = {name: [_fits(part, name, quantizer_seeds, options) for part in (space, *halves)] for name in quantizers}
         facts, values, replicates = _of_points(work[None], space, groups, options)
-        facts["sign_ranges"] = _sign_ranges(measures, space)
-        counts, halves = {}, {}
+        facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
+        counts, half_values = {}, {}
         # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
         for name in quantizers:
-            found = _of_cells(work[name], space, name, groups, quantizer_seeds, options)
+            found = _of_cells(work[name], space, fits[name].pop(0), groups, options)
             values, replicates, counts[name] = values | found[0], replicates | found[1], found[2]
             if groups:
-                halves |= _halves(work[name], space, name, kept, places, quantizer_seeds, options)
+                half_values |= _of_halves(work[name], halves, fits.pop(name), options)
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
@@ -109,7 +117,7 @@ def evaluate(
     results = []
     for measure in measures:
         own = values[measure.name].astype(np.float64)
-        errors = estimate(own, replicates.get(measure.name), halves.get(measure.name))
+        errors = estimate(own, replicates.get(measure.name), half_values.get(measure.name))
         warnings = (*about_sequences, *errors.warnings)
         results.append(_result(measure, own, errors, warnings, counts, facts, (n, d), n_sequences, options))
     spectrum = facts["spectrum"][: int(facts["n"])]
@@ -120,7 +128,8 @@ def evaluate(
 def _compile(work: Mapping[str | None, Sequence[Together]], space: Space, options: Options) -> None:
     """Compiles the programs of a measurement beside each other; those that are there already cost nothing."""
     shapes = jax.tree.map(jax.typeof, space)
-    needed = [programs.facts(_of_moments(work[None]), shapes, options)]
+    shapes = shapes._replace(twins=jax.ShapeDtypeStruct(shapes.mask.shape, jnp.int32))
+    needed = [programs.facts(_of_moments(work[None]), shapes, options), programs.twins(shapes)]
     for name, parts in work.items():
         reading, key = (shapes.points, shapes.labels), shapes.key
         if name:
@@ -149,18 +158,23 @@ def _of_points(
     return facts, {name: value[None] for name, value in (values | others).items()}, replicates
 
 
+def _fits(space: Space, name: str, seeds: int, options: Options) -> Iterator[tuple[Cells, Key]]:
+    """The cells of every refit of a quantizer; of a small cloud all are begun at once, as many as there are cores."""
+    begun = (programs.quantized(name, seed, space, options).on_device() for seed in range(seeds))
+    return iter(list(begun)) if space.points.size <= AT_ONCE else begun
+
+
 def _of_cells(
-    parts: Sequence[Together], space: Space, name: str, groups: int, seeds: int, options: Options
+    parts: Sequence[Together], space: Space, fits: Iterator[tuple[Cells, Key]], groups: int, options: Options
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     """Of one quantizer's cells the values of their measures for each refit, the replicates of the first, and counts.
 
     The others have the same sequences, and replicates cost more than all their values.
     """
     found, replicates, counts = [], {}, []
-    for seed in range(seeds):
-        cells, key = programs.quantized(name, seed, space, options).on_device()
+    for cells, key in fits:
         counts.append(np.asarray(cells.counts))
-        values, left_out = _measure(parts, cells, key, space, 0 if seed else groups, options)
+        values, left_out = _measure(parts, cells, key, space, 0 if found else groups, options)
         found.append(values)
         replicates |= left_out
     return {row: np.array([values[row] for values in found]) for row in found[0]}, replicates, np.stack(counts)
@@ -177,35 +191,62 @@ def _measure(
             values |= jax.device_get(rows(reading, **own))
         elif _in_program(rows):
             values |= programs.values(rows, reading, space, key, options).run()
-        if groups:
-            read = space.points if rows.replicates is spectral else reading
-            replicates |= rows.replicates(rows, read, space.group, groups, mask=space.mask, **own)
+        if groups and rows.replicates is spectral:
+            replicates |= _of_moments_without(rows, space, groups, options)
+        elif groups:
+            replicates |= rows.replicates(rows, reading, space.group, groups, mask=space.mask, **own)
     return values, jax.device_get(replicates)
 
 
-def _halves(
-    parts: Sequence[Together],
-    space: Space,
-    name: str,
-    kept: np.ndarray,
-    places: np.ndarray,
-    seeds: int,
-    options: Options,
-) -> dict[str, np.ndarray]:
-    """For every measure of one quantizer its values on two complementary halves of the sequences, over all refits.
+def _of_moments_without(rows: Together, space: Space, groups: int, options: Options) -> dict[str, np.ndarray]:
+    """Replicates of measures that second moments determine: of a small cloud by the program of their values."""
+    n, d = space.points.shape
+    if n >= d and n * d * d > CHEAP_COVARIANCE:
+        own = {"convention": options.convention, "key": space.key}
+        return spectral(rows, space.points, space.group, groups, mask=space.mask, **own)
+    mask, group = np.asarray(space.mask), np.asarray(space.group)
+    kept = (space._replace(mask=jnp.asarray(mask & (group != left_out))) for left_out in range(groups))
+    found = [programs.facts(rows, part, options).run()[1] for part in kept]
+    return {row: np.array([values[row] for values in found]) for row in found[0]}
 
-    The halves fill the rows of the cloud in part: they share its programs.
+
+def _halves(space: Space, kept: np.ndarray, places: np.ndarray, codebook_size: int) -> tuple[Space, ...]:
+    """Two complementary halves of the sequences; none where one is too small for a quantizer.
+
+    They fill the rows of the cloud in part, and so share its programs.
     """
     halves = [kept[places % 2 == half] for half in (0, 1)]
-    if min(map(len, halves)) < options.codebook_size:
-        return {row.name: np.empty(0) for rows in parts for row in rows.rows}
+    if min(map(len, halves)) < codebook_size:
+        return ()
     found = []
     for half in halves:
         rows = np.zeros(len(space.mask), np.int32)
         rows[: len(half)] = half
-        points, mask = space.points[rows], jnp.asarray(np.arange(len(rows)) < len(half))
-        found.append(_of_cells(parts, space._replace(points=points, mask=mask), name, 0, seeds, options)[0])
-    return {row: np.concatenate([values[row] for values in found]) for row in found[0]}
+        mask = jnp.asarray(np.arange(len(rows)) < len(half))
+        found.append(_with_twins(space._replace(points=space.points[rows], mask=mask)))
+    return tuple(found)
+
+
+def _of_halves(
+    parts: Sequence[Together],
+    halves: Sequence[Space],
+    fits: Sequence[Iterator[tuple[Cells, Key]]],
+    options: Options,
+) -> dict[str, np.ndarray]:
+    """For every measure of one quantizer its values on the halves, over all refits; empty without halves."""
+    found = [_of_cells(parts, half, own, 0, options)[0] for half, own in zip(halves, fits, strict=True)]
+    names = [row.name for rows in parts for row in rows.rows]
+    return {name: np.concatenate([np.empty(0), *(values[name] for values in found)]) for name in names}
+
+
+def _with_twins(space: Space) -> Space:
+    return space._replace(twins=programs.twins(space).on_device())
+
+
+def _distinct(space: Space) -> int:
+    """The number of points that no earlier one equals."""
+    twins = np.asarray(space.twins)
+    return int(np.sum(np.asarray(space.mask) & (twins == np.arange(len(twins)))))
 
 
 def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, tuple[float, float]]:

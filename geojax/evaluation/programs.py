@@ -13,7 +13,7 @@ from jaxtyping import Array, Int
 
 from geojax.measures import Measure
 from geojax.measures import replicates as replicates_of
-from geojax.ops.distinct import first_occurrences
+from geojax.ops.distinct import first_equal
 from geojax.ops.spectrum import eigenvalues
 from geojax.ops.threads import usable_cores
 from geojax.quantizers import QUANTIZERS, Cells
@@ -30,13 +30,17 @@ class Options(NamedTuple):
 
 
 class Space(NamedTuple):
-    """A cloud on the device: its points, the rows that count, their groups of sequences, and labels if it has some."""
+    """A cloud on the device: its points, the rows that count, their groups of sequences, and labels if it has some.
+
+    `twins` is one number for all rows that are equal, once it is known.
+    """
 
     points: Points
     mask: Mask
     group: Labels
     labels: Targets | None
     key: Key
+    twins: Labels | None = None
 
 
 class Program(NamedTuple):
@@ -124,6 +128,11 @@ def facts(rows: Together, space: Space, options: Options) -> Program:
     return Program(_facts, (space.points, space.mask, space.key), {"rows": rows, "convention": options.convention})
 
 
+def twins(space: Space) -> Program:
+    """One number for all rows of a cloud that are equal."""
+    return Program(_twins, (space.points, space.mask), {})
+
+
 def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
     """Of measures that depend on the signs of principal axes, the least and largest value over these."""
     return Program(_sign_ranges, (space.points, space.mask), {"rows": rows})
@@ -131,7 +140,8 @@ def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
 
 def quantized(name: str, seed: int, space: Space, options: Options) -> Program:
     """The cells of a refit of a quantizer, and the key of the measures that read them."""
-    return Program(_quantize, (space.points, space.mask, space.key, seed), {"name": name, "options": options})
+    arguments = space.points, space.mask, space.twins, space.key, seed
+    return Program(_quantize, arguments, {"name": name, "options": options})
 
 
 def named_key(key: Key, name: str) -> Key:
@@ -145,11 +155,13 @@ def _facts(
 ) -> tuple[dict[str, Array], dict[str, Scalar]]:
     found = {
         "n": jnp.sum(mask),
-        "distinct": jnp.sum(first_occurrences(points, mask)),
         "zero": jnp.sum(mask & jnp.all(points == 0, axis=1)),
         "spectrum": eigenvalues(points, mask),
     }
     return found, rows(points, mask=mask, convention=convention, key=key)
+
+
+_twins = jax.jit(first_equal)
 
 
 @partial(jax.jit, static_argnames="rows")
@@ -159,7 +171,7 @@ def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[
 
 @partial(jax.jit, static_argnames=("name", "options"))
 def _quantize(
-    points: Points, mask: Mask, key: Key, seed: Int[Array, ""], name: str, options: Options
+    points: Points, mask: Mask, twins: Labels, key: Key, seed: Int[Array, ""], name: str, options: Options
 ) -> tuple[Cells, Key]:
     quantizer_key = jax.random.fold_in(named_key(key, name), seed)
     fitted = QUANTIZERS[name].fit(
@@ -170,4 +182,4 @@ def _quantize(
         iterations=options.iterations,
         mask=mask,
     )
-    return QUANTIZERS[name].cells(fitted, points, mask), quantizer_key
+    return QUANTIZERS[name].cells(fitted, points, mask, twins), quantizer_key

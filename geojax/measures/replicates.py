@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from geojax.ops.distinct import first_occurrences
 from geojax.ops.kmeans import cell_counts
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul
@@ -163,7 +162,6 @@ def _keep(cells: Cells, keep: Mask) -> Cells:
     return replace(
         cells,
         mask=mask,
-        distinct=first_occurrences(cells.points, mask),
         codes=codes,
         counts=jax.vmap(partial(cell_counts, k=size))(codes.T),
         squared_errors=jnp.where(mask, cells.squared_errors, 0),

@@ -19,6 +19,8 @@ from geojax.typing import Points
 GRAM_SIZES = (16, 64, 128, 256, 512)
 # Rows of a large part whose products are added up at once.
 ROWS = 256
+# Sizes at which the host takes small parts together: for each alone, calls cost more than the arithmetic.
+SMALL = (4, 8, 16, 32, 64)
 _ALONE = Lock()
 
 
@@ -88,17 +90,47 @@ def _part_eigenvalues(
 
 def _all_eigenvalues(points: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     values = np.zeros((len(labels), k, points.shape[1]), points.dtype)
-    parts = []
-    for one, own in zip(values, labels, strict=True):
-        order = np.argsort(own, kind="stable")
-        ends = np.searchsorted(own[order], np.arange(k + 1))
-        parts += [(order[first:last], part) for part, first, last in zip(one, ends[:-1], ends[1:], strict=True)]
-    # The largest first, so that no core is left with one at the end.
-    parts.sort(key=lambda part: -len(part[0]))
+    large = []
     # One call at a time: BLAS is limited for the whole process, and by one thread of it alone.
     with _ALONE, one_blas_thread():
-        over_cores(lambda part: _eigenvalues_of_rows(points, *part), parts)
+        for one, own in zip(values, labels, strict=True):
+            order = np.argsort(own, kind="stable")
+            ends = np.searchsorted(own[order], np.arange(k + 1))
+            counts = np.diff(ends)
+            for size, least in zip(SMALL, (1, *SMALL), strict=False):
+                chosen = np.flatnonzero((counts > least) & (counts <= size))
+                if len(chosen):
+                    _of_small_parts(points, order, ends[chosen], counts[chosen], size, one, chosen)
+            large += [(order[ends[part] : ends[part + 1]], one[part]) for part in np.flatnonzero(counts > SMALL[-1])]
+        # The largest first, so that no core is left with one at the end.
+        large.sort(key=lambda part: -len(part[0]))
+        over_cores(lambda part: _eigenvalues_of_rows(points, *part), large)
     return values
+
+
+def _of_small_parts(
+    points: np.ndarray,
+    order: np.ndarray,
+    starts: np.ndarray,
+    counts: np.ndarray,
+    size: int,
+    values: np.ndarray,
+    chosen: np.ndarray,
+) -> None:
+    """Writes the eigenvalues of parts of at most `size` points, all of them at once."""
+    d = points.shape[1]
+    place = np.arange(size)
+    rows = order[np.minimum(starts[:, None] + place, len(order) - 1)]
+    own = (place < counts[:, None])[:, :, None]
+    members = np.where(own, points[rows] - points[rows[:, :1]], 0)
+    members = np.where(own, members - members.sum(1, keepdims=True) / counts[:, None, None].astype(points.dtype), 0)
+    turned = members.swapaxes(1, 2)
+    gram = members @ turned if size <= d else turned @ members
+    found = np.full(gram.shape[:2], np.nan, points.dtype)
+    finite = np.isfinite(gram).all((1, 2))
+    found[finite] = np.maximum(np.linalg.eigvalsh(gram[finite])[:, ::-1], 0)
+    width = min(size, d)
+    values[chosen, :width] = np.where(np.arange(width) < counts[:, None], found[:, :width], 0)
 
 
 def _eigenvalues_of_rows(points: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.errors import InputError
@@ -19,7 +20,7 @@ class Cells:
       points: Float[n, d], anything in masked rows.
       origin: Float[d], the position of the centre: `points + origin` are the points of the cloud.
       mask: Bool[n], rows that count.
-      distinct: Bool[n], of these the first of each set of equal rows.
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal; any in masked rows.
       codes: Int[n, M], the cell of every point; K in masked rows.
       counts: Int[M, K], points in every cell.
       codebooks: Float[M, K, s], an entry per cell; s is d / M for product codes, d for additive ones.
@@ -29,11 +30,18 @@ class Cells:
     points: Float[Array, "*batch n d"]
     origin: Float[Array, "*batch d"]
     mask: Bool[Array, "*batch n"]
-    distinct: Bool[Array, "*batch n"]
+    twins: Int[Array, "*batch n"]
     codes: Int[Array, "*batch n M"]
     counts: Int[Array, "*batch M K"]
     codebooks: Float[Array, "*batch M K s"]
     squared_errors: Float[Array, "*batch n"]
+
+    @property
+    def distinct(self) -> Bool[Array, "n"]:
+        """Of the rows that count the first of each set of equal ones."""
+        rows = jnp.arange(len(self.mask))
+        first = jax.ops.segment_min(jnp.where(self.mask, rows, len(rows)), self.twins, len(rows))
+        return self.mask & (first[self.twins] == rows)
 
 
 def check_sizes(n: int, codebook_size: int, iterations: int) -> None:

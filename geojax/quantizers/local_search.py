@@ -160,13 +160,16 @@ def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
     return quantizer.centre + quantizer.scale * sum_entries(quantizer.codebooks, codes)
 
 
-def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
+def cells(
+    quantizer: Quantizer, points: Points, mask: Mask | None = None, twins: Int[Array, "n"] | None = None
+) -> Cells:
     """Encodes a cloud and gathers what statistics of its cells read; equal points get the codes of the first of them.
 
     Args:
       quantizer: fitted to this cloud or to another one of the same d.
       points: Float[n, d].
       mask: Bool[n], rows that count.
+      twins: of `distinct.first_equal`, where the caller has it.
 
     Cost: that of `encode`; O(n d) memory.
     """
@@ -174,8 +177,8 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
     n = points.shape[0]
     mask = as_mask(mask, n)
     rows = _relative(quantizer, points, mask)
-    first = first_equal(points, mask)
-    codes = jnp.where(mask[:, None], _encode(quantizer, rows, mask)[first], quantizer.codebooks.shape[1])
+    twins = first_equal(points, mask) if twins is None else twins
+    codes = jnp.where(mask[:, None], _encode(quantizer, rows, mask)[twins], quantizer.codebooks.shape[1])
 
     def errors(block: tuple[Points, Int[Array, "b M"]]) -> Float[Array, "b"]:
         return jnp.sum((block[0] - sum_entries(quantizer.codebooks, block[1])) ** 2, 1)
@@ -186,7 +189,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
         points=rows,
         origin=quantizer.centre / quantizer.scale,
         mask=mask,
-        distinct=(first == jnp.arange(n)) & mask,
+        twins=twins,
         codes=codes,
         counts=jax.vmap(lambda labels: kmeans.cell_counts(labels, size))(codes.T),
         codebooks=quantizer.codebooks,

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.ops import kmeans
-from geojax.ops.distinct import first_occurrences
+from geojax.ops.distinct import first_equal
 from geojax.ops.moments import as_float32, as_mask, centre
 from geojax.quantizers.cells import Cells, check_sizes
 from geojax.typing import Key, Mask, Points
@@ -104,7 +104,9 @@ def decode(quantizer: Quantizer, codes: Int[Array, "n M"]) -> Points:
     return quantizer.centre + quantizer.scale * jnp.concatenate(entries, axis=1)
 
 
-def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cells:
+def cells(
+    quantizer: Quantizer, points: Points, mask: Mask | None = None, twins: Int[Array, "n"] | None = None
+) -> Cells:
     """Encodes a cloud and gathers what statistics of its cells read.
 
     Squared errors are sums of squared differences, not of the Gram form: exact for points that are well fitted.
@@ -113,6 +115,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
       quantizer: fitted to this cloud or to another one of the same d.
       points: Float[n, d].
       mask: Bool[n], rows that count.
+      twins: of `distinct.first_equal`, where the caller has it.
 
     Cost: O(n K d) time, O(n d) memory.
     """
@@ -124,7 +127,7 @@ def cells(quantizer: Quantizer, points: Points, mask: Mask | None = None) -> Cel
         points=rows,
         origin=quantizer.centre / quantizer.scale,
         mask=mask,
-        distinct=first_occurrences(points, mask),
+        twins=first_equal(points, mask) if twins is None else twins,
         codes=codes,
         counts=jax.vmap(lambda labels: kmeans.cell_counts(labels, size))(codes.T),
         codebooks=quantizer.codebooks,

@@ -111,7 +111,7 @@ def _change(case: Case, name: str, seed: int) -> tuple[float, float]:
         return case.value(points), case.value(transform(points), classes=moved)
     # Of the statistic given the codes: a quantizer's training itself depends on the order of the points.
     cells = case.read(points)
-    per_point = ("points", "mask", "distinct", "codes", "squared_errors")
+    per_point = ("points", "mask", "twins", "codes", "squared_errors")
     moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
     return case.value(points), float(case.statistic(moved, moved.mask))
 

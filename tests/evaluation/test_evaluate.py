@@ -8,7 +8,7 @@ import pytest
 from geojax.errors import InputError
 from geojax.evaluation import evaluate, programs
 from geojax.evaluation.results import difference
-from geojax.measures import CATALOGUE, select
+from geojax.measures import select
 from geojax.measures.replicates import compiled_without
 from geojax.measures.spread import eee
 from geojax.ops.shapes import rows_for, rung
@@ -182,10 +182,10 @@ def test_a_million_points_need_less_than_two_more_clouds():
     """Temporaries and results of the compiled programs; nothing is run."""
     n, d = 1_000_000, 384
     options = programs.Options("standard", 4, 256, 25)
-    shapes = ((n, d), jnp.float32), ((n,), bool), ((n,), jnp.int32), None, ((), KEY.dtype)
+    shapes = ((n, d), jnp.float32), ((n,), bool), ((n,), jnp.int32), None, ((), KEY.dtype), ((n,), jnp.int32)
     space = programs.Space(*(None if shape is None else jax.ShapeDtypeStruct(*shape) for shape in shapes))
     spectral, vrm = programs.together(select("eee,isoscore,vrm"), None, None)
-    in_program, *_ = programs.together(CATALOGUE, "pq", None)
+    in_program, *_ = programs.together(select("study"), "pq", None)
     quantized = programs.quantized("pq", 0, space, options)
     cells, key = quantized.shapes()
     for held, program in (

@@ -23,7 +23,7 @@ def make_cells(counts, points=None, **fields):
         "points": points,
         "origin": np.zeros(points.shape[1], np.float32),
         "mask": np.ones(n, bool),
-        "distinct": np.ones(n, bool),
+        "twins": np.arange(n),
         "codes": codes.astype(np.int32),
         "counts": counts.astype(np.int32),
         "codebooks": np.zeros((m, k, 1), np.float32),
@@ -104,8 +104,8 @@ def test_cell_eee_leaves_duplicates_out():
     points = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
     once = statistics.cell_eee(make_cells([[4, 2]], points))
     repeated = points[[0, 1, 2, 3, 3, 3, 4, 5, 5]]
-    distinct = np.array([1, 1, 1, 1, 0, 0, 1, 1, 0], bool)
-    np.testing.assert_allclose(statistics.cell_eee(make_cells([[6, 3]], repeated, distinct=distinct)), once, rtol=1e-6)
+    twins = np.array([0, 1, 2, 3, 3, 3, 4, 5, 5])
+    np.testing.assert_allclose(statistics.cell_eee(make_cells([[6, 3]], repeated, twins=twins)), once, rtol=1e-6)
 
 
 def test_reconstruction_error_of_the_paper_keeps_the_mean():

@@ -35,14 +35,13 @@ def rows_of(reading, keep):
     if not isinstance(reading, Cells):
         return reading[keep]
     points, codes, size = reading.points[keep], np.asarray(reading.codes[keep]), reading.counts.shape[1]
-    distinct = np.zeros(len(points), bool)
-    distinct[np.unique(points, axis=0, return_index=True)[1]] = True
+    twins = np.unique(points, axis=0, return_inverse=True)[1]
     counts = np.stack([np.bincount(column, minlength=size) for column in codes.T])
     own = {
         "points": points,
         "codes": jnp.asarray(codes),
         "counts": jnp.asarray(counts),
-        "distinct": jnp.asarray(distinct),
+        "twins": jnp.asarray(twins),
     }
     return replace(reading, mask=reading.mask[keep], squared_errors=reading.squared_errors[keep], **own)
 
