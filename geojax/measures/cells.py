@@ -12,7 +12,7 @@ from geojax.ops import order
 from geojax.ops.kmeans import cell_counts
 from geojax.ops.label_spectra import label_eigenvalues
 from geojax.ops.moments import masked_mean
-from geojax.ops.safe import ratio
+from geojax.ops.safe import matmul, ratio
 from geojax.quantizers.cells import Cells
 from geojax.typing import Key, Scalar
 
@@ -33,8 +33,9 @@ def reconstruction_error(cells: Cells, *, convention: str = "standard", key: Key
     Reference: arXiv 2406.12159.
     """
     check_convention(convention)
-    origin = -cells.origin if convention == "paper" else masked_mean(cells.points, cells.mask)
-    # The mask comes last: XLA then adds up the squares without laying out a second cloud.
+    # A product, and the mask last: XLA then adds up points and squares without laying out a second cloud.
+    kept = cells.mask.astype(jnp.float32)
+    origin = -cells.origin if convention == "paper" else matmul(kept[None], cells.points)[0] / jnp.sum(kept)
     squares = jnp.where(cells.mask, jnp.sum((cells.points - origin) ** 2, 1), 0)
     return ratio(jnp.sum(cells.squared_errors), jnp.sum(squares))
 

@@ -17,7 +17,7 @@ class Cells:
     Lengths are in the quantizer's unit and positions relative to its centre; no statistic depends on the unit.
 
     Attributes:
-      points: Float[n, d], anything in masked rows.
+      points: Float[n, d], finite in masked rows.
       origin: Float[d], the position of the centre: `points + origin` are the points of the cloud.
       mask: Bool[n], rows that count.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; any in masked rows.
