@@ -3,7 +3,7 @@
 `moments` keeps sufficient statistics, from which the spectral measures follow exactly; `reservoir` keeps a uniform
 sample of whole points, for all other measures.
 
-    from geojax.accumulate import moments
+    from geojax.streaming import moments
 
     state = moments.init(d=768)
     for batch in batches:                       # any loop: also inside your own jit or lax.scan
