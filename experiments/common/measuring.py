@@ -1,6 +1,7 @@
 """What the experiments that measure share: a (perturbed) model, its clouds, and the rows of a measurement."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from geojax.data import glue
 from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
-from geojax.evaluation.results import Evaluation
+from geojax.evaluation.results import Evaluation, Result
 from geojax.measures import Measure, select
 from geojax.measures.labels import need_classes, without_labels
 from geojax.models import ASSETS, Model, load, perturb, resolve
@@ -69,25 +70,42 @@ def sample(
     return clouds
 
 
+def check_source(config: Any) -> None:
+    """Refuses settings that name no one source of points.
+
+    Raises:
+      InputError: neither or both of a model and a cloud are named, a bound for points that are held already, a task
+        without a model, or with a setting that it excludes.
+    """
+    if getattr(config, "task", ""):
+        for name in ("cloud", "sequences", "max_points"):
+            if getattr(config, name):
+                raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
+        if not config.model:
+            raise InputError("--config.task needs --config.model, whose points its examples are")
+        if config.train_examples < 0:
+            raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    elif bool(config.model) == bool(config.cloud):
+        raise InputError(
+            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
+        )
+    elif config.cloud and getattr(config, "max_points", 0):
+        raise InputError("--config.max_points is for a model: the points of --config.cloud are held already")
+
+
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dict[str, Any]]:
     """What a config names, one cloud a layer of a model or the array of a file, and the facts that identify it.
 
     A layer is a `Stream` where the config bounds the points that are held by `max_points`.
 
     Raises:
-      InputError: neither or both of a model and a cloud are named, or a bound for points that are held already.
+      InputError: what the config names cannot be read.
     """
-    if bool(config.model) == bool(config.cloud):
-        raise InputError(
-            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
-        )
-    max_points = getattr(config, "max_points", 0)
-    if max_points and config.cloud:
-        raise InputError("--config.max_points is for a model: the points of --config.cloud are held already")
     if config.cloud:
         return (representations.read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
     model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = sequences(config.sequences)
+    max_points = getattr(config, "max_points", 0)
     return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
 
 
@@ -95,16 +113,8 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
 
     Raises:
-      InputError: no model, a setting that a task excludes, data that cannot be read, measures of classes of a
-        regression.
+      InputError: what the config names cannot be read, or measures of classes of a regression.
     """
-    for name in ("cloud", "sequences", "max_points"):
-        if getattr(config, name):
-            raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
-    if not config.model:
-        raise InputError("--config.task needs --config.model, whose points its examples are")
-    if config.train_examples < 0:
-        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
     if glue.find(config.task).regression:
         need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
@@ -142,10 +152,15 @@ def measure(
         raise InputError(f"{name}: {error}") from error
 
 
-def rows(evaluation: Evaluation, layer: int | None) -> list[dict[str, Any]]:
+def results_of(record: Mapping[str, Any]) -> tuple[Result, ...]:
+    """The results in a record, where each is a mapping."""
+    return tuple(Result(**row | {"warnings": tuple(row["warnings"])}) for row in record["results"])
+
+
+def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
     """Rows of `measures.csv`."""
     found = []
-    for result in evaluation.results:
+    for result in results:
         row = {name: getattr(result, name, None) for name in COLUMNS}
         found.append(row | {"layer": layer, "warnings": "; ".join(result.warnings)})
         if result.warnings:

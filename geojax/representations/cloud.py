@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from geojax.errors import InputError
+from geojax.runtime import folders
 from geojax.runtime.records import write_atomic
 
 
@@ -33,16 +34,16 @@ class Cloud:
     layer: int
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: str | Path) -> None:
-        """Writes one safetensors file, atomically; the provenance is its metadata."""
+    def save(self, path: str | PurePath) -> None:
+        """Writes one safetensors file, atomically; the provenance is its metadata. Equal clouds give equal bytes."""
         from safetensors.numpy import save
 
         names = ("points", "sequence_index", "position", "token_id")
         about = {"layer": str(self.layer), "provenance": json.dumps(self.provenance)}
-        write_atomic(path, save({name: getattr(self, name) for name in names}, metadata=about))
+        write_atomic(path, _sorted(save({name: getattr(self, name) for name in names}, metadata=about)))
 
     @classmethod
-    def load(cls, path: str | Path) -> "Cloud":
+    def load(cls, path: str | PurePath) -> "Cloud":
         """Reads what `save` wrote.
 
         Raises:
@@ -51,12 +52,22 @@ class Cloud:
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(path, framework="numpy") as file:
+            with folders.fetched(path) as local, safe_open(local, framework="numpy") as file:
                 about = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return cls(**arrays, layer=int(about["layer"]), provenance=json.loads(about["provenance"]))
         except (SafetensorError, OSError, KeyError, TypeError) as error:
             raise InputError(f"{path} is not a whole cloud file: {error}") from error
+
+
+def _sorted(data: bytes) -> bytes:
+    """A safetensors file with its metadata in order: safetensors writes them in another one each time."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
 
 
 def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
