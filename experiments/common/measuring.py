@@ -162,7 +162,8 @@ def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
     found = []
     for result in results:
         row = {name: getattr(result, name, None) for name in COLUMNS}
-        found.append(row | {"layer": layer, "warnings": "; ".join(result.warnings)})
-        if result.warnings:
-            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", row["warnings"])
+        warnings = "; ".join(result.warnings)
+        found.append(row | {"layer": layer, "warnings": warnings})
+        if warnings:
+            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", warnings)
     return found

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
+import fake_store
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ from experiments import compare, measure, plan, predict, regress, sample
 from experiments.common import measuring
 from geojax.analysis import prediction, score_table
 from geojax.errors import InputError
-from geojax.runtime import records
+from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import claim
 
 BERT, ROBERTA = str(FIXTURES / "random-bert"), str(FIXTURES / "random-roberta")
@@ -232,11 +234,27 @@ def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(i
     assert len(pd.read_csv(tmp_path / "compare.csv")) == 3 and not (tmp_path / "parts").exists()
 
 
+def test_in_a_store_a_comparison_goes_on_too(inputs, monkeypatch):
+    fake_store.install()
+    fake_store.STORE.objects.clear()
+    config, bucket = config_of("compare", inputs)[0], folders.path("gs://bucket/run")
+    with monkeypatch.context() as patch, pytest.raises(TimeoutError):
+        patch.setattr(measuring, "measure", Mock(side_effect=TimeoutError))
+        compare.run(config, bucket)
+    kept = [name for name in fake_store.STORE.objects if "parts" in name]
+    assert kept == ["run/parts/00.safetensors", "run/parts/01.safetensors"]
+    monkeypatch.setattr(measuring, "sample", None)  # no model is sampled again
+    compare.run(config, bucket)
+    compare.run(config, bucket)
+    whole = ["run/DONE", "run/compare.csv", "run/measures.csv", "run/settings.json"]
+    assert sorted(fake_store.STORE.objects) == whole
+
+
 KILLED = """
 import os, pathlib, signal, sys
 from configs import schema
 from experiments import measure
-from geojax.runtime import records
+from geojax.runtime import folders, records
 
 def replace(source, target, real=os.replace):
     if str(target).endswith("measures.json"):
