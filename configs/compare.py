@@ -4,7 +4,8 @@
 
 Writes `DIR/compare.csv` (model_a, model_b, measure, difference = value of a - value of b, its paired standard error,
 and separable: whether the 95 % interval leaves out 0; empty where the error is not known) and `DIR/measures.csv` with
-the values. A model that cannot be measured is listed, the others go on, and the exit status is not zero.
+the values. A model that cannot be measured is listed, the others go on, and the exit status is not zero. Started again
+after an interruption it samples and measures the models that are missing; when all are done, it shows the differences.
 """
 
 from configs.schema import Compare

@@ -16,6 +16,9 @@ labels how well the task can be done, without fine-tuning.
 
 `--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and
 kl_gaussian still read every point, without standard errors; the other measures read a uniform sample of so many.
+
+Started again after an interruption it measures the layers that are missing; when all are done, it shows the values. DIR
+belongs to the settings, and to what the model, the cloud and the sequences hold: with others, take another folder.
 """
 
 from configs.schema import Measure

@@ -4,7 +4,7 @@
 
 Measures sub-samples of whole sequences (all, a half, a quarter, ...), writes `DIR/plan.csv` (measure, n_sequences, n,
 value, std_error, bias) and prints, one line a measure, how many sequences bring sqrt(bias^2 + SE^2) to epsilon,
-or why none does. Takes a few times as long as measuring the model once.
+or why none does. Takes a few times as long as measuring the model once; started again, it prints the answers alone.
 """
 
 from configs.schema import Plan

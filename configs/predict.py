@@ -4,7 +4,8 @@
 
 DIR is the work folder of a study, or of `configs/regress.py`. Measures the model as the study did, prints the
 predicted score with its interval, whether the model lies within the range of the fit, and what the prediction rests
-on; writes the same to `predictions.csv`. Where no fit covers the model's family it says "no prediction, because".
+on; writes the same to `predictions.csv` and `prediction.txt`. Where no fit covers the model's family it says "no
+prediction, because". Started again with the same model and fit, it prints the answer without measuring.
 Seconds for a small model. docs/regression.md tells what the interval promises.
 """
 

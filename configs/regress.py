@@ -8,7 +8,8 @@ The table has one row a model: `model`, `glue_average`, optional `family`, `alph
 `DIR/report.html`, and beneath it `regression.csv`, `coefficients.csv`, `influence.csv`, `partial.csv`, `ladders.csv`,
 `relations.csv`, `cross_validation.csv`, `held_out.csv` and `fit.json`; with NEW also `predictions.csv` and, where it
 has the score, `validation.csv`. docs/regression.md says which question each answers. Half a minute, most of it
-compilation; `--config.resamples=0` leaves the validation out.
+compilation; `--config.resamples=0` leaves the validation out. Started again when it is done, it does nothing: DIR
+belongs to the settings and to what the tables hold.
 """
 
 from configs.schema import Regress

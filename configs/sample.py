@@ -3,7 +3,8 @@
     python launch.py --config=configs/sample.py --config.model=bert-base-uncased --config.layers=all --workdir=DIR
 
 Writes one `DIR/layer_NN.safetensors` a layer: points, sequence index, position and token id of each, and how they were
-made. `configs/measure.py` takes such a file as its `cloud`.
+made; and `DIR/clouds.json`, which lists them. `configs/measure.py` takes such a file as its `cloud`. Started again
+after an interruption it keeps the files that are there; when all are, it does nothing.
 """
 
 from configs.schema import Sample

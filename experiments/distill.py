@@ -14,7 +14,7 @@ from configs import schema
 from experiments import pretrain as experiment
 from geojax import models
 from geojax.errors import InputError
-from geojax.representations.cloud import Cloud, read_sequences
+from geojax.representations import Cloud, read_sequences
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
 from geojax.training import distill, pretrain, pretraining_objectives

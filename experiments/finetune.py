@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from configs import schema
 from experiments import finetune_population
-from experiments.common.tuning import check, facts, load_data, settings_of, starting
+from experiments.common.tuning import check, facts, headed, load_task, settings_of
 from geojax import models
 from geojax.data import glue
 from geojax.errors import InputError
@@ -55,10 +55,10 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
         if processes.leads():
             warn_of_other_machine(workdir, config.shard_parameters)
         with processes.together(InputError):
-            data = load_data(config)
+            data = load_task(config.task, config, config.train_examples, config.seed, config.eval_file)
             source = models.resolve(config.model, config.revision or None)
             with layout.on_host() if config.shard_parameters else contextlib.nullcontext():
-                model = starting(models.load(source.folder), config, task)
+                model = headed(models.load(source.folder), task, config, config.seed)
         reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)
         with contextlib.closing(reporter):
             params, result = finetune.finetune(
@@ -88,6 +88,6 @@ def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cos
     if (workdir / "result.json").exists():
         return {}
     check(config)
-    data = load_data(config)
+    data = load_task(config.task, config, config.train_examples, config.seed, config.eval_file)
     model = models.load(config.model, revision=config.revision or None)
     return {config.task: estimates.training(model, data, settings_of(config))}

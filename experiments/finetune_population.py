@@ -20,6 +20,7 @@ from configs.lists import integers, names, numbers
 from configs.schema import Finetune
 from experiments.common import tuning
 from geojax import models
+from geojax.data.glue import TaskData
 from geojax.errors import InputError
 from geojax.runtime import processes, records
 from geojax.runtime.environment import environment
@@ -154,13 +155,17 @@ class Loader:
         self.configs = configs
         self.source = cache(lambda model, revision: models.resolve(model, revision or None))
         self.base = cache(lambda folder: models.load(folder))
-        self.data = cache(lambda seed: tuning.load_data(dataclasses.replace(self.any, seed=seed)))
+        self.data = cache(self._data)
         self.encoded = cache(self._encoded)
 
     @property
     def any(self) -> Finetune:
         """A config of one of the members."""
         return next(iter(self.configs.values()))
+
+    def _data(self, seed: int) -> TaskData:
+        config = self.any
+        return tuning.load_task(config.task, config, config.train_examples, seed, config.eval_file)
 
     def _encoded(self, folder: Path, seed: int) -> EncodedTask:
         return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length)
@@ -170,7 +175,7 @@ class Loader:
         config = self.configs[name]
         folder, seed = self.source(config.model, config.revision).folder, self.seed(config)
         data = self.data(seed)
-        model = tuning.starting(self.base(folder), config, data.task)
+        model = tuning.headed(self.base(folder), data.task, config, config.seed)
         return Member(name, model, data, tuning.settings_of(config), self.encoded(folder, seed))
 
     def seed(self, config: Finetune) -> int:

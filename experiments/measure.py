@@ -4,58 +4,100 @@ import dataclasses
 import logging
 import math
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
+from pathlib import PurePath
+from typing import Any
 
-from configs.schema import Measure
+import numpy as np
+
+from configs import schema
 from experiments.common import measuring
+from experiments.common.identity import identity
 from geojax import plots
-from geojax.representations.cloud import Cloud
-from geojax.runtime import records
+from geojax.measures import Measure
+from geojax.representations import Cloud
+from geojax.runtime import folders, records
+from geojax.runtime.run_once import PARTS, kept, once
 from geojax.streaming.layer_stream import Stream
 
 
-def run(config: Measure, workdir: Path) -> None:
+def run(config: schema.Measure, workdir: PurePath) -> None:
     """Writes `measures.csv`, a row a layer and measure, and `measures.json` with all that is known about them.
 
-    Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals.
+    Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals. Started again,
+    it measures the layers that are missing, and none where all are there.
+
+    Raises:
+      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
     """
-    measures = measuring.chosen(config.measures, labels=bool(config.task))
+    workdir, measures = folders.path(workdir), measuring.chosen(config.measures, labels=bool(config.task))
+    measuring.check_source(config)
+    once(workdir, identity(config), partial(make, config, measures, workdir))
+    show(workdir)
+
+
+def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath) -> None:
+    """Samples all layers in one pass, measures those that are missing, and writes the files."""
     start = time.perf_counter()
     if config.task:
         clouds, labels, facts = measuring.examples_of(config, measures)
     else:
         (clouds, facts), labels = measuring.clouds_of(config), None
-    rows, layers, profiles = [], [], {measure.name: [] for measure in measures}
-    for space in clouds:
-        cloud = space.sample if isinstance(space, Stream) else space
-        layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
-        name = facts.get("model") or config.cloud
-        where = name if layer is None else f"{name}, layer {layer}"
-        evaluation = measuring.measure(space, config, measures, where, labels)
-        rows += measuring.rows(evaluation, layer)
-        for result in evaluation.results:
-            profiles[result.measure].append((layer, result.value, *(result.interval() or (math.nan, math.nan))))
-        layers.append(
-            {
-                "layer": layer,
-                "width": cloud.points.shape[1] if isinstance(cloud, Cloud) else cloud.shape[1],
-                "provenance": cloud.provenance if isinstance(cloud, Cloud) else {},
-                "results": [dataclasses.asdict(result) for result in evaluation.results],
-            }
-        )
+    seconds, name = time.perf_counter() - start, facts.get("model") or config.cloud
+    layers = [
+        kept(workdir / PARTS / f"{place:02d}.json", partial(layer_of, space, config, measures, name, labels))
+        for place, space in enumerate(clouds)
+    ]
+    rows, profiles = [], {measure.name: [] for measure in measures}
+    for one in layers:
+        results = measuring.results_of(one)
+        rows += measuring.rows(results, one["layer"])
+        for result in results:
+            ends = result.interval() or (math.nan, math.nan)
+            profiles[result.measure].append((one["layer"], result.value, *ends))
+    records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
+    if len(layers) > 1:
+        panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
+        records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))
     record = facts | {
         "config": dataclasses.asdict(config),
         "layers": layers,
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds + sum(one["seconds"] for one in layers),
         "versions": records.versions(),
     }
     records.write_json(workdir / "measures.json", record)
-    records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
-    if len(clouds) > 1:
-        panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
-        records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))
-    for row in rows:
-        error = "" if row["std_error"] is None else f" ± {row['std_error']:.2g}"
-        layer = "" if row["layer"] is None else f"  layer {row['layer']}"
-        logging.info("%-26s %12.6g%s%s", row["measure"], row["value"], error, layer)
-    logging.info("%s: %d values in %.1f s", workdir / "measures.csv", len(rows), record["seconds"])
+
+
+def layer_of(
+    space: Cloud | Stream | np.ndarray,
+    config: schema.Measure,
+    measures: Sequence[Measure],
+    name: str,
+    labels: np.ndarray | None,
+) -> dict[str, Any]:
+    """One layer of `measures.json`."""
+    start = time.perf_counter()
+    cloud = space.sample if isinstance(space, Stream) else space
+    layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
+    where = name if layer is None else f"{name}, layer {layer}"
+    evaluation = measuring.measure(space, config, measures, where, labels)
+    return {
+        "layer": layer,
+        "width": cloud.points.shape[1] if isinstance(cloud, Cloud) else cloud.shape[1],
+        "provenance": cloud.provenance if isinstance(cloud, Cloud) else {},
+        "results": [dataclasses.asdict(result) for result in evaluation.results],
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def show(workdir: PurePath) -> None:
+    """Logs the values of a folder."""
+    record, count = records.read_json(workdir / "measures.json"), 0
+    for layer in record["layers"]:
+        for row in layer["results"]:
+            error = "" if row["std_error"] is None else f" ± {row['std_error']:.2g}"
+            where = "" if layer["layer"] is None else f"  layer {layer['layer']}"
+            logging.info("%-26s %12.6g%s%s", row["measure"], row["value"], error, where)
+            count += 1
+    logging.info("%s: %d values in %.1f s", workdir / "measures.csv", count, record["seconds"])

@@ -2,22 +2,41 @@
 
 import dataclasses
 import logging
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
+from pathlib import PurePath
 
 import jax
 
-from configs.schema import Plan
+from configs import schema
 from experiments.common import measuring
+from experiments.common.identity import identity
 from geojax.errors import InputError
 from geojax.evaluation import sample_size
-from geojax.runtime import records
+from geojax.measures import Measure
+from geojax.runtime import folders, records
+from geojax.runtime.run_once import once
 
 COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
 
 
-def run(config: Plan, workdir: Path) -> None:
-    """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure."""
-    measures = measuring.chosen(config.measures)
+def run(config: schema.Plan, workdir: PurePath) -> None:
+    """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure.
+
+    Started again when it is done, it prints the answers alone.
+
+    Raises:
+      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+    """
+    workdir, measures = folders.path(workdir), measuring.chosen(config.measures)
+    measuring.check_source(config)
+    once(workdir, identity(config), partial(make, config, measures, workdir))
+    for plan in records.read_json(workdir / "plan.json")["plans"]:
+        print(sample_size.Plan(**plan))
+
+
+def make(config: schema.Plan, measures: Sequence[Measure], workdir: PurePath) -> None:
+    """Measures the sub-samples and writes the files."""
     clouds, facts = measuring.clouds_of(config)
     if len(clouds) > 1:
         raise InputError(f"layers {config.layers!r} are {len(clouds)}: a plan is for one layer")
@@ -45,5 +64,3 @@ def run(config: Plan, workdir: Path) -> None:
             "versions": records.versions(),
         },
     )
-    for plan in plans:
-        print(plan)

@@ -4,7 +4,8 @@ import dataclasses
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,21 +13,30 @@ import pandas as pd
 
 from configs import schema
 from experiments.common import measuring
+from experiments.common.identity import identity
 from geojax.analysis import prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE, WITH_FAMILY
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
 from geojax.runtime import folders, records
+from geojax.runtime.run_once import once
 
 log = logging.getLogger(__name__)
+ANSWER = "prediction.txt"
 SCHEMES = {
     prediction.KNOWN: ("leave_one_level_out", "leave_one_out"),
     prediction.NEW: ("leave_one_family_out",),
 }
 
 
-def run(config: schema.Predict, workdir: Path) -> None:
-    """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`."""
+def run(config: schema.Predict, workdir: PurePath) -> None:
+    """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`.
+
+    What is printed of a prediction is in `prediction.txt` too: started again when it is done, it prints that alone.
+
+    Raises:
+      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+    """
     if not config.model:
         raise InputError("no model: give --config.model")
     prediction.check_level(config.level)
@@ -39,11 +49,27 @@ def run(config: schema.Predict, workdir: Path) -> None:
         reason = reason or f"no measure of the fit was validated for a {promise.replace('_', ' ')}"
         print(f"no prediction, because {reason}")
         return
-    value, settings = measure(config, record, choice["measure"])
+    workdir, settings = folders.path(workdir), settings_of(config, record)
+    own = identity(config, settings.sequences)
+    once(workdir, own, partial(make, config, table, record, choice, family, settings, workdir))
+    print((workdir / ANSWER).read_text(), end="")
+
+
+def make(
+    config: schema.Predict,
+    table: score_table.ScoreTable,
+    record: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    family: str,
+    settings: SimpleNamespace,
+    workdir: PurePath,
+) -> None:
+    """Measures the model, predicts its score and writes the files."""
+    value = measure(config, settings, choice["measure"])
     row = predict(config, table, choice, family, value)
-    records.write_table(folders.path(workdir) / "predictions.csv", [row], prediction.PREDICTIONS)
-    for line in lines(config, table, choice, row, value, record, settings):
-        print(line)
+    records.write_table(workdir / "predictions.csv", [row], prediction.PREDICTIONS)
+    answer = lines(config, table, choice, row, value, record, settings)
+    records.write_atomic(workdir / ANSWER, "".join(f"{line}\n" for line in answer).encode())
 
 
 def why_not(table: score_table.ScoreTable, family: str, level: float) -> str:
@@ -87,11 +113,15 @@ def choose(
     return None
 
 
-def measure(config: schema.Predict, record: Mapping[str, Any], name: str) -> tuple[float, SimpleNamespace]:
-    """The measure of the model's last layer, taken with the settings of the fit."""
+def settings_of(config: schema.Predict, record: Mapping[str, Any]) -> SimpleNamespace:
+    """How the measure is taken: as for the fit, but for what the config says."""
     defaults = {field.name: field.default for field in dataclasses.fields(schema.Study)}
     own = {key: value for key in ("sequences", "tokens", "convention") if (value := getattr(config, key))}
-    settings = SimpleNamespace(**defaults | (record["measuring"] or {}) | own)
+    return SimpleNamespace(**defaults | (record["measuring"] or {}) | own)
+
+
+def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> float:
+    """The measure of the model's last layer."""
     model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = measuring.sequences(settings.sequences)[: settings.max_sequences or None]
     (cloud,) = measuring.sample(model, texts, "last", settings.tokens, facts)
@@ -99,7 +129,7 @@ def measure(config: schema.Predict, record: Mapping[str, Any], name: str) -> tup
     (result,) = evaluation.results
     for warning in result.warnings:
         log.warning("%s: %s", name, warning)
-    return float(result.value), settings
+    return float(result.value)
 
 
 def predict(

@@ -11,7 +11,8 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ import numpy as np
 
 from configs import lists, schema
 from experiments.common import command_line
+from experiments.common.identity import identity
 from geojax.analysis import cross_validation, fits, prediction, prediction_errors, predictors, score_table
 from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
@@ -26,6 +28,7 @@ from geojax.regression import units
 from geojax.regression.correlation import correlate_each
 from geojax.report import page, remarks
 from geojax.runtime import folders, records
+from geojax.runtime.run_once import once
 
 COLUMNS = tuple(
     "measure terms n n_dropped slope std_error intercept r2 adjusted_r2 pearson spearman p_value p_permutation p_max_t "
@@ -47,15 +50,25 @@ FEWEST_MODELS = 8  # below, a table is regressed and nothing about it validated
 log = logging.getLogger(__name__)
 
 
-def run(config: schema.Regress, workdir: Path) -> None:
-    """Reads `config.table`, fits and validates every measure, predicts `config.predict`; writes the files above."""
+def run(config: schema.Regress, workdir: PurePath) -> None:
+    """Reads `config.table`, fits and validates every measure, predicts `config.predict`; writes the files above.
+
+    Raises:
+      InputError: settings that cannot work, or others than those the folder was begun with; a bad table.
+    """
     check(config)
+    workdir = folders.path(workdir)
+    once(workdir, identity(config), partial(make, config, workdir))
+    log.info("report: %s", workdir / page.NAME)
+
+
+def make(config: schema.Regress, workdir: PurePath) -> None:
+    """Reads, fits, validates, predicts, and writes."""
     table = read(config, config.table)
     new = None
     if config.predict:
         excluded = lists.names(config.exclude)
         new = prediction.read_new(config.predict, table, config.table, config.terms, excluded)
-    workdir = folders.path(workdir)
     lines = write(table, config, workdir)
     for sentence in (*remarks.left_out(table), *remarks.undetermined(lines["regression"])):
         log.warning(sentence)
@@ -63,7 +76,7 @@ def run(config: schema.Regress, workdir: Path) -> None:
     if new is not None:
         lines |= write_predictions(table, new, config, workdir)
     label = "GLUE average" if table.target == "glue_average" else table.target.replace("_", " ")
-    path = page.write(
+    page.write(
         workdir,
         title=f"Latent space geometry and {label}: {Path(config.table).name}",
         table=table,
@@ -74,7 +87,6 @@ def run(config: schema.Regress, workdir: Path) -> None:
         label=label,
         level=config.level,
     )
-    log.info("report: %s", path)
 
 
 def check(config: schema.Regress) -> None:

@@ -1,17 +1,38 @@
 """Samples the latent space of a model into files, one a layer."""
 
 import logging
-from pathlib import Path
+from functools import partial
+from pathlib import PurePath
 
 from configs.schema import Sample
 from experiments.common import measuring
+from experiments.common.identity import identity
+from geojax.runtime import folders, records
+from geojax.runtime.run_once import once
 
 
-def run(config: Sample, workdir: Path) -> None:
-    """Writes `layer_NN.safetensors` for every layer asked for."""
+def run(config: Sample, workdir: PurePath) -> None:
+    """Writes `layer_NN.safetensors` for every layer asked for, and `clouds.json`, which lists them.
+
+    Started again, it keeps the clouds that are there, and does nothing where all are.
+
+    Raises:
+      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+    """
+    workdir = folders.path(workdir)
+    once(workdir, identity(config), partial(make, config, workdir))
+    for name, (n, d) in records.read_json(workdir / "clouds.json")["points"].items():
+        logging.info("%s: %d points of width %d", workdir / name, n, d)
+
+
+def make(config: Sample, workdir: PurePath) -> None:
+    """Samples all layers in one pass and writes those that are missing."""
     texts = measuring.sequences(config.sequences)
     model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    shapes = {}
     for cloud in measuring.sample(model, texts, config.layers, config.tokens, facts):
         path = workdir / f"layer_{cloud.layer:02d}.safetensors"
-        cloud.save(path)
-        logging.info("%s: %d points of width %d", path, *cloud.points.shape)
+        if not path.exists():
+            cloud.save(path)
+        shapes[path.name] = cloud.points.shape
+    records.write_json(workdir / "clouds.json", {"points": shapes})

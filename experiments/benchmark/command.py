@@ -65,7 +65,7 @@ class Inputs:
     @cached_property
     def points(self) -> np.ndarray:
         """The latent space."""
-        points = measuring.read_cloud(self.config.cloud) if self.config.cloud else generated(self.config.seed)
+        points = representations.read_cloud(self.config.cloud) if self.config.cloud else generated(self.config.seed)
         return np.ascontiguousarray(points, np.float32)
 
     @cached_property

@@ -3,7 +3,6 @@
 A work unit is one side, task and seed. The sides take turns, so that both meet the same state of the machine.
 """
 
-import dataclasses
 import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from scipy import stats
 from configs.lists import names
 from configs.schema import SideBySide
 from experiments.benchmark import peers
-from experiments.common.tuning import settings_of
+from experiments.common.tuning import load_task, settings_of
 from geojax import models
 from geojax.data import glue
 from geojax.data.glue.metrics import score
@@ -30,6 +29,7 @@ from geojax.training import finetune
 
 SIDES = ("geojax", "pytorch")
 SMALL = 5000
+CUT_SEED = 0  # of the training sets: the same rows for every seed of fine-tuning
 LEVEL = 0.95
 GROWING = ("tasks", "seeds", "small_seeds")  # more of them change no run
 COLUMNS = ("task", "side", "seed", "train_examples", "score", "collapsed", "train_seconds", "seconds")
@@ -50,7 +50,7 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
         raise InputError("seeds and small_seeds must be at least 1")
     if importlib.util.find_spec("torch") is None:
         raise InputError("PyTorch is not installed: pip install '.[peers]'")
-    tasks = {name: load_task(config, name) for name in names(config.tasks)}
+    tasks = {name: load_task(name, config, config.train_examples, CUT_SEED) for name in names(config.tasks)}
     seeds = {
         name: config.small_seeds if len(data.train.labels) < SMALL else config.seeds for name, data in tasks.items()
     }
@@ -83,12 +83,6 @@ def work(config: SideBySide, tasks: Mapping[str, glue.TaskData], unit: Unit) -> 
     side, data = (ours if unit.settings["side"] == SIDES[0] else theirs), tasks[unit.settings["task"]]
     result = side(models.resolve(config.model).folder, data, settings)
     return result | {"train_examples": len(data.train.labels)} | environment()
-
-
-def load_task(config: SideBySide, name: str) -> glue.TaskData:
-    """The data of a task; its training set cut, the same rows for every seed."""
-    data = glue.load(name, config.data_dir, config.hub)
-    return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, 0))
 
 
 def ours(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict[str, Any]:

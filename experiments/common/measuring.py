@@ -1,13 +1,11 @@
 """What the experiments that measure share: a (perturbed) model, its clouds, and the rows of a measurement."""
 
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from configs.lists import names
 from geojax import representations
@@ -15,13 +13,13 @@ from geojax.data import glue
 from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
-from geojax.evaluation.results import Evaluation
+from geojax.evaluation.results import Evaluation, Result
 from geojax.measures import Measure, select
 from geojax.measures.labels import need_classes, without_labels
 from geojax.models import ASSETS, Model, load, perturb, resolve
 from geojax.representations import task_examples
 from geojax.representations.cloud import Cloud
-from geojax.runtime import progress
+from geojax.runtime.progress import ProgressBar
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
@@ -32,17 +30,9 @@ COLUMNS = (
 )
 
 
-def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
-    """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
-    perturb.check_level(alpha)
-    if not alpha:
-        return model
-    return model._replace(params=perturb.add_noise(model.params, alpha, jax.random.key(noise_seed)))
-
-
 def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> tuple[Model, dict[str, Any]]:
     """An encoder with noise on its weights, and the facts that identify it."""
-    model = perturbed(load(name, revision=revision or None), alpha, noise_seed)
+    model = perturb.perturbed(load(name, revision=revision or None), alpha, noise_seed)
     facts = {"model": name, "revision": resolve(name, revision or None).revision}
     return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
 
@@ -67,7 +57,7 @@ def sample(
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
     """Clouds of the layers asked for, with a progress bar; streams that keep at most `max_points` where it is set."""
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
-    with bar("sampling", "sequences") as moved:
+    with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         if max_points:
             key = jax.random.key(seed)
@@ -80,57 +70,27 @@ def sample(
     return clouds
 
 
-class bar:  # noqa: N801  (reads as a function)
-    """A progress bar on a terminal, now and then a line in a log; called with (done, total)."""
+def check_source(config: Any) -> None:
+    """Refuses settings that name no one source of points.
 
-    def __init__(self, description: str, unit: str):
-        self.tqdm = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
-        self.description, self.unit, self.clock, self.logged = description, unit, None, time.monotonic()
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self.update
-
-    def __exit__(self, *exception: Any) -> None:
-        self.tqdm.close()
-
-    def update(self, done: int, total: int) -> None:
-        """Moves the bar."""
-        self.tqdm.total = total
-        self.tqdm.update(done - self.tqdm.n)
-        self.clock = self.clock or progress.Clock(total, total - done)
-        if self.tqdm.disable and time.monotonic() - self.logged > progress.LOG_SECONDS:
-            logging.info("%s, %s: %s", self.description, self.unit, self.clock(total - done))
-            self.logged = time.monotonic()
-
-
-def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
-    """A file of `sample` as a cloud; a .npy array as it is, or as a cloud where the sequence of each row is given."""
-    if path.endswith(".safetensors"):
-        return Cloud.load(path)
-    points = _read_array(path, "cloud")
-    if not sequence_index:
-        return points
-    index = _read_array(sequence_index, "sequence_index")
-    if index.shape != points.shape[:1] or not np.issubdtype(index.dtype, np.integer):
+    Raises:
+      InputError: neither or both of a model and a cloud are named, a bound for points that are held already, a task
+        without a model, or with a setting that it excludes.
+    """
+    if getattr(config, "task", ""):
+        for name in ("cloud", "sequences", "max_points"):
+            if getattr(config, name):
+                raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
+        if not config.model:
+            raise InputError("--config.task needs --config.model, whose points its examples are")
+        if config.train_examples < 0:
+            raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    elif bool(config.model) == bool(config.cloud):
         raise InputError(
-            f"sequence_index {sequence_index} is {index.dtype}{list(index.shape)}: an integer for each of the "
-            f"{points.shape[0]} rows of {path} is needed"
+            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
         )
-    zeros = np.zeros(len(index), np.int32)
-    return Cloud(points, index.astype(np.int32), zeros, zeros - 1, -1)
-
-
-def _read_array(path: str, what: str) -> np.ndarray:
-    try:
-        with open(path, "rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{what} {path} does not exist") from error
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{what} {path} is {array.dtype}{list(array.shape)}: real numbers are needed")
-    return array
+    elif config.cloud and getattr(config, "max_points", 0):
+        raise InputError("--config.max_points is for a model: the points of --config.cloud are held already")
 
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dict[str, Any]]:
@@ -139,19 +99,13 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dic
     A layer is a `Stream` where the config bounds the points that are held by `max_points`.
 
     Raises:
-      InputError: neither or both of a model and a cloud are named, or a bound for points that are held already.
+      InputError: what the config names cannot be read.
     """
-    if bool(config.model) == bool(config.cloud):
-        raise InputError(
-            "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"
-        )
-    max_points = getattr(config, "max_points", 0)
-    if max_points and config.cloud:
-        raise InputError("--config.max_points is for a model: the points of --config.cloud are held already")
     if config.cloud:
-        return (read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
+        return (representations.read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
     model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = sequences(config.sequences)
+    max_points = getattr(config, "max_points", 0)
     return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
 
 
@@ -159,16 +113,8 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
 
     Raises:
-      InputError: no model, a setting that a task excludes, data that cannot be read, measures of classes of a
-        regression.
+      InputError: what the config names cannot be read, or measures of classes of a regression.
     """
-    for name in ("cloud", "sequences", "max_points"):
-        if getattr(config, name):
-            raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
-    if not config.model:
-        raise InputError("--config.task needs --config.model, whose points its examples are")
-    if config.train_examples < 0:
-        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
     if glue.find(config.task).regression:
         need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
@@ -177,7 +123,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     facts |= {"task": config.task, "data": data.source}
     indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens
-    with bar("sampling", "examples") as moved:
+    with ProgressBar("sampling", "examples") as moved:
         clouds = task_examples.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=moved)
     return clouds, examples.labels, facts
 
@@ -206,12 +152,18 @@ def measure(
         raise InputError(f"{name}: {error}") from error
 
 
-def rows(evaluation: Evaluation, layer: int | None) -> list[dict[str, Any]]:
+def results_of(record: Mapping[str, Any]) -> tuple[Result, ...]:
+    """The results in a record, where each is a mapping."""
+    return tuple(Result(**row | {"warnings": tuple(row["warnings"])}) for row in record["results"])
+
+
+def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
     """Rows of `measures.csv`."""
     found = []
-    for result in evaluation.results:
+    for result in results:
         row = {name: getattr(result, name, None) for name in COLUMNS}
-        found.append(row | {"layer": layer, "warnings": "; ".join(result.warnings)})
-        if result.warnings:
-            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", row["warnings"])
+        warnings = "; ".join(result.warnings)
+        found.append(row | {"layer": layer, "warnings": warnings})
+        if warnings:
+            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", warnings)
     return found

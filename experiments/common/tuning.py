@@ -14,6 +14,7 @@ from geojax.errors import InputError
 from geojax.models import Model, make_apply, perturb, with_head
 from geojax.parallel import layout
 from geojax.runtime.environment import warn_of_other_machine
+from geojax.runtime.progress import ProgressBar
 from geojax.training import finetune, population
 from geojax.training.finetune import Settings
 from geojax.training.reporting import summary_writer
@@ -36,34 +37,19 @@ def check(config: schema.Finetune) -> None:
         summary_writer()
 
 
-def load_data(config: schema.Finetune) -> glue.TaskData:
-    """The data of the task, its training set cut as asked."""
-    data = glue.load(config.task, config.data_dir, config.hub, config.eval_file)
+def load_task(name: str, config: Any, train_examples: int, seed: int, eval_file: str = "") -> glue.TaskData:
+    """The data of a task from where a config says; of its training set a random subset, or with 0 examples all.
+
+    `eval_file` replaces the development file of the task.
+    """
+    data = glue.load(name, config.data_dir, config.hub, eval_file)
     if data.source.get("missing"):
         logging.warning("%s: no file for %s, not reported", data.task.name, ", ".join(data.source["missing"]))
-    return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
+    return dataclasses.replace(data, train=glue.subset(data.train, train_examples, seed))
 
 
-def starting(base: models.Model, config: schema.Finetune, task: glue.Task) -> models.Model:
-    """An encoder as fine-tuning begins: under its noise, and with the head of its seed."""
-    apply = models.make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
-    params = models.with_head(apply, base.params, finetune.head_key(config.seed))
-    return measuring.perturbed(base._replace(apply=apply, params=params), config.alpha, config.noise_seed)
-
-
-def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
-    """What a result is about."""
-    return {
-        "model": config.model,
-        "model_revision": source.revision,
-        "alpha": config.alpha,
-        "noise_seed": config.noise_seed,
-        "data": data.source,
-    }
-
-
-class Member(NamedTuple):
-    """One model: a base with one draw of noise."""
+class NoisyModel(NamedTuple):
+    """A base model with one draw of noise on its weights."""
 
     base: str
     alpha: float
@@ -78,6 +64,24 @@ class Member(NamedTuple):
     def name(self) -> str:
         """The name in tables and folders."""
         return f"{self.family}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.family
+
+
+def headed(base: Model, task: glue.Task, noise: schema.Finetune | NoisyModel, seed: int) -> Model:
+    """An encoder as its fine-tuning on a task begins: with noise of a level and a seed, and with the head of `seed`."""
+    apply = make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
+    model = base._replace(apply=apply, params=with_head(apply, base.params, finetune.head_key(seed)))
+    return perturb.perturbed(model, noise.alpha, noise.noise_seed)
+
+
+def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
+    """What a result is about."""
+    return {
+        "model": config.model,
+        "model_revision": source.revision,
+        "alpha": config.alpha,
+        "noise_seed": config.noise_seed,
+        "data": data.source,
+    }
 
 
 class Tuner:
@@ -95,7 +99,7 @@ class Tuner:
             self.base = (base, *measuring.load_perturbed(base, "", 0.0, 0))
         return self.base[1:]
 
-    def tune(self, members: Sequence[Member], task: str, folder: Path, **changed: Any) -> dict[str, Any]:
+    def tune(self, members: Sequence[NoisyModel], task: str, folder: Path, **changed: Any) -> dict[str, Any]:
         """Puts new heads on models of one base and fine-tunes them, as one step where they are several.
 
         Checkpoints go to `folder`, and `changed` replaces settings. Of several models each has its result under
@@ -106,8 +110,12 @@ class Tuner:
         if task not in self.encoded:
             self.encoded[task] = finetune.encode_task(model.tokenizer, self.tasks[task], settings.max_length)
         warn_of_other_machine(folder)
-        ready = [self.headed(model, member, task, settings) for member in members]
-        with measuring.bar(task, "steps") as progress:
+        data, encoded = self.tasks[task], self.encoded[task]
+        ready = [
+            population.Member(noisy.name, headed(model, data.task, noisy, settings.seed), data, settings, encoded)
+            for noisy in members
+        ]
+        with ProgressBar(task, "steps") as progress:
             options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
             if len(ready) == 1:
                 (one,) = ready
@@ -118,13 +126,4 @@ class Tuner:
             else:
                 found = [result for _, result in population.finetune_population(ready, **options)]
                 result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
-        return result | {"data": self.tasks[task].source}
-
-    def headed(self, base: Model, member: Member, task: str, settings: Settings) -> population.Member:
-        """A model under its noise with a new head, its data and settings."""
-        data = self.tasks[task]
-        apply = make_apply(base.config, "classification", data.task.num_labels)
-        noised = measuring.perturbed(base, member.alpha, member.noise_seed)
-        params = with_head(apply, noised.params, finetune.head_key(settings.seed))
-        model = noised._replace(apply=apply, params=params)
-        return population.Member(member.name, model, data, settings, self.encoded[task])
+        return result | {"data": data.source}

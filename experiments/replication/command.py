@@ -4,7 +4,6 @@ A work unit makes a base, measures a model, or fine-tunes one (or a group of one
 unit gives is small and goes into the ledger; the bases stay in the work folder, and are made again where they lack.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from configs.schema import Replication
 from experiments import pretrain
 from experiments.common import measuring
-from experiments.common.tuning import Member, Tuner, settings_of
+from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.replication import base_models, tables
 from experiments.replication.base_models import Base, Model
 from experiments.replication.build_models import Maker
@@ -25,6 +24,7 @@ from geojax import models
 from geojax.data import glue
 from geojax.evaluation import evaluate
 from geojax.measures import select
+from geojax.models import perturb
 from geojax.representations import task_examples
 from geojax.runtime.environment import environment
 from geojax.runtime.run_once import settings_without
@@ -92,13 +92,12 @@ class Worker:
 
     def load_task(self, name: str) -> glue.TaskData:
         """The data of a task, its training set cut: the same rows for every model."""
-        data = glue.load(name, self.config.data_dir, self.config.hub)
         count = self.config.train_examples if name in self.plan.outcome else self.config.other_examples
-        return dataclasses.replace(data, train=glue.subset(data.train, count, self.plan.seeds[0]))
+        return load_task(name, self.config, count, self.plan.seeds[0])
 
     def tune(self, folder: Path, base: Base, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
         """Scores of models of one base on its tasks; None where one diverged beside others."""
-        members = [Member(str(folder), model.alpha, model.noise_seed) for model in chosen]
+        members = [NoisyModel(str(folder), model.alpha, model.noise_seed) for model in chosen]
         rate = self.config.larger_learning_rate if base.kind == base_models.LARGER else self.config.learning_rate
         found: dict[str, Any] = {"scores": {}, "collapsed": {}, "floors": {}, "train_examples": {}}
         for task in self.plan.tasks_of(base, seed):
@@ -114,7 +113,7 @@ class Worker:
         """The geometry of a model: the last layer with errors, all layers without, and what labels say of it."""
         config = self.config
         base, _ = self.tuner.load(str(folder))
-        noised = measuring.perturbed(base, model.alpha, model.noise_seed)
+        noised = perturb.perturbed(base, model.alpha, model.noise_seed)
         layers = tuple(range(noised.config.num_hidden_layers + 1))
         key, size = jax.random.key(0), {"codebook_size": config.codebook_size}
         streams = layer_stream.sample(*noised[:3], self.texts, layers=layers, points=config.points, key=key)
@@ -152,7 +151,7 @@ class Worker:
         """Loss on held-out text, in nats a masked token; None for a model that predicts no tokens."""
         if not base_models.predicts_tokens(model.base):
             return None
-        own = measuring.perturbed(models.load(folder, head="masked_lm"), model.alpha, model.noise_seed)
+        own = perturb.perturbed(models.load(folder, head="masked_lm"), model.alpha, model.noise_seed)
         windows = self.held_out(own.tokenizer)
         totals = [
             objective.eval_step(own.params, part, jax.random.fold_in(jax.random.key(0), place), apply=own.apply)

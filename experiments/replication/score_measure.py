@@ -20,7 +20,7 @@ from geojax.analysis import cross_validation, prediction, score_table
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.measures import Measure
-from geojax.models import load
+from geojax.models import load, perturb
 from geojax.regression import units, validation
 from geojax.runtime import progress, records
 from geojax.runtime.environment import environment
@@ -92,7 +92,7 @@ class Worker:
         """The value of one model's last layer."""
         start, config = time.monotonic(), self.config
         base, alpha, seed = (unit.settings[name] for name in ("base", "alpha", "noise_seed"))
-        model = measuring.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
+        model = perturb.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
         layers, key = (model.config.num_hidden_layers,), jax.random.key(0)
         (cloud,) = layer_stream.sample(*model[:3], self.texts, layers=layers, points=config.points, key=key)
         options = {name: getattr(config, name) for name in ("convention", "codebook_size", "quantizer_seeds")}

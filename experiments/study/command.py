@@ -4,21 +4,20 @@ Every draw of noise on every base model is one model. Its measurement and each o
 step with others, is a work unit: a folder below `units/` whose `result.json` is written last.
 """
 
-import dataclasses
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from configs.schema import Study
 from experiments.common import measuring
-from experiments.common.tuning import Member, Tuner, settings_of
+from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.study import tables
 from experiments.study.pool import MEASURE, Pool, identity
 from geojax.data import glue
-from geojax.models import load
+from geojax.models import load, perturb
 from geojax.runtime.environment import environment
 from geojax.sweeps import costs as estimates
 from geojax.sweeps import engine
@@ -63,10 +62,10 @@ def load_texts(config: Study) -> list[str]:
     return measuring.sequences(config.sequences)[: config.max_sequences or None]
 
 
-def load_task(config: Study, name: str) -> glue.TaskData:
-    """The data of a task, its training set cut as asked."""
-    data = glue.load(name, config.data_dir, config.hub)
-    return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, config.seed))
+def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, glue.TaskData]:
+    """The data of the tasks among some kinds of units."""
+    tasks = (task for task in needed if task != MEASURE)
+    return {task: load_task(task, config, config.train_examples, config.seed) for task in tasks}
 
 
 class Worker:
@@ -78,8 +77,7 @@ class Worker:
         self.jobs = {unit.name: jobs[unit.name] for unit in units}
         needed = dict.fromkeys(job.task for job in self.jobs.values())
         self.texts = load_texts(config) if MEASURE in needed else []
-        tasks = {task: load_task(config, task) for task in needed if task != MEASURE}
-        self.tuner = Tuner(tasks, settings_of(config))
+        self.tuner = Tuner(load_tasks(config, needed), settings_of(config))
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """Measures a model, or fine-tunes one or more."""
@@ -87,11 +85,11 @@ class Worker:
         result = self.measure(members[0]) if task == MEASURE else self.tuner.tune(members, task, unit.folder)
         return result | environment()
 
-    def measure(self, member: Member) -> dict[str, Any]:
+    def measure(self, member: NoisyModel) -> dict[str, Any]:
         """Samples and measures the last layer of a model."""
         start = time.monotonic()
         base, facts = self.tuner.load(member.base)
-        model = measuring.perturbed(base, member.alpha, member.noise_seed)
+        model = perturb.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
         (cloud,) = measuring.sample(model, self.texts, "last", self.config.tokens, about)
         evaluation = measuring.measure(cloud, self.config, self.measures, member.name)
@@ -110,7 +108,7 @@ def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:
     """What each unit that is missing takes, by its name."""
     pool, settings = Pool.of(config, workdir), settings_of(config)
     missing = [job for job in pool.jobs if job.unit.result() is None]
-    tasks = {task: load_task(config, task) for task in pool.tasks if any(task == job.task for job in missing)}
+    tasks = load_tasks(config, dict.fromkeys(job.task for job in missing))
     texts, found = load_texts(config), {}
     for base, jobs in itertools.groupby(missing, key=lambda job: job.members[0].base):
         model, of_task = load(base), {}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from configs.lists import integers, names, numbers
 from configs.schema import Study
-from experiments.common.tuning import Member
+from experiments.common.tuning import NoisyModel
 from geojax.errors import InputError
 from geojax.models import perturb
 from geojax.runtime.run_once import settings_without
@@ -27,7 +27,7 @@ class Job(NamedTuple):
     """What a unit of work is: a measurement of one model, or the fine-tuning of one or more on a task."""
 
     unit: Unit
-    members: tuple[Member, ...]
+    members: tuple[NoisyModel, ...]
     task: str
 
 
@@ -36,7 +36,7 @@ class Pool:
     """Every model of a study and every unit of work: of each model a measurement, and a fine-tuning a task."""
 
     workdir: Path
-    members: tuple[Member, ...]
+    members: tuple[NoisyModel, ...]
     tasks: tuple[str, ...]
     measuring: Mapping[str, Any]  # the settings that a measurement depends on
     population: int  # models that train as one step
@@ -62,7 +62,7 @@ class Pool:
             raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
         if len({task.startswith("mini_") for task in tasks}) > 1:
             raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
-        members = tuple(Member(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))
+        members = tuple(NoisyModel(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))
         measuring = {name: getattr(config, name) for name in (*MEASURING, "seed")}
         return cls(workdir, members, tasks, measuring, config.population)
 
@@ -82,7 +82,7 @@ class Pool:
                 found += [self._job(group, task) for task in self.tasks]
         return tuple(found)
 
-    def _job(self, group: tuple[Member, ...], task: str) -> Job:
+    def _job(self, group: tuple[NoisyModel, ...], task: str) -> Job:
         first = group[0]
         name = f"{first.name}/{task}" if len(group) == 1 else f"{first.name}+{len(group) - 1}/{task}"
         if len(group) == 1:
@@ -94,10 +94,10 @@ class Pool:
         return Job(Unit(name, self.workdir / "units" / name, about, kind=task), group, task)
 
     @cached_property
-    def _job_of(self) -> dict[tuple[Member, str], Job]:
+    def _job_of(self) -> dict[tuple[NoisyModel, str], Job]:
         return {(member, job.task): job for job in self.jobs for member in job.members}
 
-    def result(self, member: Member, task: str) -> dict[str, Any] | None:
+    def result(self, member: NoisyModel, task: str) -> dict[str, Any] | None:
         """What a unit gave of a member, None before it is finished; made with other settings, it counts as unfinished.
 
         A member whose training diverged beside others has `diverged_at` in place of a score.

@@ -139,7 +139,7 @@ def coefficient_rows(
             }  # fmt: skip
 
 
-def errors(kind: str, estimate: float, error: float, freedom: float, level: float) -> dict[str, Any]:
+def errors(kind: str, estimate: float, error: float, freedom: int | float, level: float) -> dict[str, Any]:
     """A standard error, its interval and its two-sided p by Student's t."""
     half = error * scipy.stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
     p_value = 2 * scipy.stats.t.sf(abs(estimate) / error, freedom) if error > 0 and freedom > 0 else np.nan

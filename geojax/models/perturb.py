@@ -4,6 +4,7 @@ import jax
 from jaxtyping import Array, Float
 
 from geojax.errors import InputError
+from geojax.models import Model
 from geojax.models.apply import Params
 from geojax.typing import Key
 
@@ -46,3 +47,11 @@ def add_noise(params: Params, alpha: float | Float[Array, ""], key: Key) -> Para
             rank += 1
         mixed.append(weight)
     return jax.tree.unflatten(structure, mixed)
+
+
+def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
+    """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
+    check_level(alpha)
+    if not alpha:
+        return model
+    return model._replace(params=add_noise(model.params, alpha, jax.random.key(noise_seed)))

@@ -24,6 +24,7 @@ from geojax.runtime import folders, records
 from geojax.version import __version__
 
 HERE = Path(__file__).parent
+NAME = "report.html"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def write(
         script=Markup(script),
         hashes={"style": fingerprint(style), "script": fingerprint(script)},
     )
-    path = folders.path(workdir) / "report.html"
+    path = folders.path(workdir) / NAME
     records.write_atomic(path, page.encode())
     return path
 

@@ -66,7 +66,7 @@ def layers(found: Mapping[str, Mapping[str, Profile]]) -> list[Figure]:
     return figures
 
 
-def components(spectrum: Sequence[float]) -> int:
+def components(spectrum: np.ndarray | Sequence[float]) -> int:
     """How many principal components hold 90 % of the variance; 0 without any."""
     values = np.sort(np.asarray(spectrum, float))[::-1]
     return int(np.searchsorted(np.cumsum(values), 0.9 * values.sum()) + 1) if values.sum() > 0 else 0

@@ -1,12 +1,6 @@
 """Texts through a model to a cloud of points: forward pass, token policies, provenance."""
 
-from geojax.representations.cloud import (
-    Cloud,
-    check_finite,
-    common_points,
-    parse_layers,
-    read_sequences,
-    sample,
-)
+from geojax.representations.cloud import Cloud, check_finite, common_points, read_cloud
+from geojax.representations.sampling import parse_layers, read_sequences, sample
 
-__all__ = ["Cloud", "check_finite", "common_points", "parse_layers", "read_sequences", "sample"]
+__all__ = ["Cloud", "check_finite", "common_points", "parse_layers", "read_cloud", "read_sequences", "sample"]

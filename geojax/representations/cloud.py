@@ -1,17 +1,16 @@
-"""From sequences to a cloud of points: every token's hidden state, layer by layer, and where it came from."""
+"""A cloud: the points of one layer of one model, where each came from, and the files that hold clouds."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from geojax.errors import InputError
-from geojax.models.apply import Apply, Params
-from geojax.representations import forward
+from geojax.runtime import folders
 from geojax.runtime.records import write_atomic
 
 
@@ -35,16 +34,16 @@ class Cloud:
     layer: int
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: str | Path) -> None:
-        """Writes one safetensors file, atomically; the provenance is its metadata."""
+    def save(self, path: str | PurePath) -> None:
+        """Writes one safetensors file, atomically; the provenance is its metadata. Equal clouds give equal bytes."""
         from safetensors.numpy import save
 
         names = ("points", "sequence_index", "position", "token_id")
         about = {"layer": str(self.layer), "provenance": json.dumps(self.provenance)}
-        write_atomic(path, save({name: getattr(self, name) for name in names}, metadata=about))
+        write_atomic(path, _sorted(save({name: getattr(self, name) for name in names}, metadata=about)))
 
     @classmethod
-    def load(cls, path: str | Path) -> "Cloud":
+    def load(cls, path: str | PurePath) -> "Cloud":
         """Reads what `save` wrote.
 
         Raises:
@@ -53,7 +52,7 @@ class Cloud:
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(path, framework="numpy") as file:
+            with folders.fetched(path) as local, safe_open(local, framework="numpy") as file:
                 about = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return cls(**arrays, layer=int(about["layer"]), provenance=json.loads(about["provenance"]))
@@ -61,83 +60,44 @@ class Cloud:
             raise InputError(f"{path} is not a whole cloud file: {error}") from error
 
 
-def read_sequences(path: str | Path) -> list[str]:
-    """Reads a text file, one sequence a line.
+def _sorted(data: bytes) -> bytes:
+    """A safetensors file with its metadata in order: safetensors writes them in another one each time."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
 
-    Raises:
-      InputError: no such file, not UTF-8, no line, or an empty line (named).
-    """
+
+def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
+    """A file of `sample` as a cloud; a .npy array as it is, or as a cloud where the sequence of each row is given."""
+    if path.endswith(".safetensors"):
+        return Cloud.load(path)
+    points = _read_array(path, "cloud")
+    if not sequence_index:
+        return points
+    index = _read_array(sequence_index, "sequence_index")
+    if index.shape != points.shape[:1] or not np.issubdtype(index.dtype, np.integer):
+        raise InputError(
+            f"sequence_index {sequence_index} is {index.dtype}{list(index.shape)}: an integer for each of the "
+            f"{points.shape[0]} rows of {path} is needed"
+        )
+    zeros = np.zeros(len(index), np.int32)
+    return Cloud(points, index.astype(np.int32), zeros, zeros - 1, -1)
+
+
+def _read_array(path: str, what: str) -> np.ndarray:
     try:
-        lines = Path(path).read_bytes().decode("utf-8").rstrip("\r\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"sequences file {path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            raise InputError(f"sequences file {path} has an empty line {number}: write one sequence a line")
-    return [line.strip() for line in lines]
-
-
-def parse_layers(text: str, num_layers: int) -> tuple[int, ...]:
-    """Hidden states by "last", "all", or indices such as "0,3,6" (0 is the embeddings; -1 counts from the end)."""
-    count = num_layers + 1
-    if text in ("last", "all"):
-        return (num_layers,) if text == "last" else tuple(range(count))
-    try:
-        indices = [int(part) for part in text.strip("()[] ").split(",") if part.strip()]
-    except ValueError as error:
-        raise InputError(f"layers {text!r}: write last, all, or indices such as 0,{num_layers}") from error
-    if not indices or any(not -count <= index < count for index in indices):
-        raise InputError(f"layers {text!r}: this model has hidden states 0 (the embeddings) to {num_layers}")
-    return tuple(index % count for index in indices)
-
-
-def sample(
-    apply: Apply,
-    params: Params,
-    tokenizer: Any,
-    sequences: Sequence[str],
-    *,
-    layers: tuple[int, ...],
-    tokens: str = "all",
-    provenance: dict[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Cloud, ...]:
-    """Runs every sequence through the model once and returns one cloud for each layer asked for.
-
-    Sequences are batched by length and padded to a short ladder of lengths; padding is masked and never changes a
-    vector. Float32 with matrix products at the highest precision, evaluation mode. Sequences longer than
-    `max_position_embeddings - 3` tokens are cut there, and counted in the provenance.
-
-    Args:
-      apply, params, tokenizer: as `models.load` gives them.
-      sequences: texts.
-      layers: indices of hidden states, 0 the embeddings.
-      tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
-        "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
-      provenance: facts to carry with the clouds (model, revision, noise).
-      progress: called with (sequences done, sequences in all) after every batch.
-
-    Raises:
-      InputError: unknown token policy, no sequence, or a hidden state that is NaN or Inf (layer, sequence, position).
-
-    Memory: n·d·4 bytes a layer, beside one batch of activations.
-    """
-    encoded = forward.encode(apply, tokenizer, sequences, tokens)
-    starts = np.concatenate([[0], np.cumsum(encoded.counts)])
-    points = [np.empty((starts[-1], apply.config.hidden_size), np.float32) for _ in layers]
-    for batch in forward.run(apply, params, encoded, layers, progress):
-        for target, state in zip(points, map(np.asarray, batch.states), strict=True):
-            for place, row in enumerate(batch.rows):
-                vectors = state[place, encoded.kept[row]]
-                target[starts[row] : starts[row + 1]] = vectors.mean(0) if encoded.pooled else vectors
-    about = encoded.provenance | (provenance or {})
-    index = encoded.index()
-    clouds = tuple(
-        Cloud(values, layer=layer, provenance=about, **index) for values, layer in zip(points, layers, strict=True)
-    )
-    for cloud in clouds:
-        check_finite(cloud)
-    return clouds
+        with open(path, "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{what} {path} does not exist") from error
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} {path} is {array.dtype}{list(array.shape)}: real numbers are needed")
+    return array
 
 
 def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:

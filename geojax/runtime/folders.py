@@ -81,6 +81,19 @@ def written(folder: str | PurePath) -> Iterator[Path]:
                 (folder / file.relative_to(local).as_posix()).write_bytes(file.read_bytes())
 
 
+@contextmanager
+def fetched(file: str | PurePath) -> Iterator[Path]:
+    """A local file to read from: the file itself or, of an object in a store, a copy while the block runs."""
+    file = path(file)
+    if not is_remote(file):
+        yield file
+        return
+    with tempfile.TemporaryDirectory() as local:
+        copy = Path(local) / file.name
+        copy.write_bytes(file.read_bytes())
+        yield copy
+
+
 def create(file: PurePath, data: bytes) -> bool:
     """Writes an object that is not there yet; False where it is. Of several writers one alone gets True."""
     store, name = _store(file)

@@ -1,8 +1,11 @@
-"""What people see of a run: durations, the time left, tables."""
+"""What people see of a run: durations, the time left, progress bars, tables."""
 
+import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from tqdm import tqdm
 
 LOG_SECONDS = 30.0  # between the lines of a log
 
@@ -32,6 +35,29 @@ class Clock:
             return done
         ahead = missing / (self.missing - missing) if ahead is None else ahead
         return f"{done}, about {duration((time.monotonic() - self.start) * ahead)} left"
+
+
+class ProgressBar:
+    """A progress bar on a terminal, now and then a line in a log; its block calls it with (done, total)."""
+
+    def __init__(self, description: str, unit: str):
+        self.bar = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
+        self.description, self.unit, self.clock, self.logged = description, unit, None, time.monotonic()
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self.update
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.close()
+
+    def update(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+        self.clock = self.clock or Clock(total, total - done)
+        if self.bar.disable and time.monotonic() - self.logged > LOG_SECONDS:
+            logging.info("%s, %s: %s", self.description, self.unit, self.clock(total - done))
+            self.logged = time.monotonic()
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

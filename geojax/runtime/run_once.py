@@ -3,14 +3,15 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from geojax.errors import InputError
-from geojax.runtime import records
+from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import SETTINGS, claim
 
 DONE = "DONE"
+PARTS = "parts"
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,26 @@ def need_no_model(folder: PurePath, workdir: PurePath) -> None:
         raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
-def once(workdir: Path, own: Mapping[str, Any], work: Callable[[], None]) -> None:
-    """Does the work of a folder, which is claimed meanwhile and tied to its settings; nothing where it is done."""
+def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) -> bool:
+    """Does the work of a folder, which is claimed meanwhile and tied to its settings; nothing where it is done.
+
+    Below `parts/` the work keeps what an interrupted run shall not do again; once it is done, that folder is removed.
+
+    Returns:
+      Whether there was anything to do.
+    """
     with claim(workdir, own):
-        if (workdir / DONE).exists():
+        if started := not (workdir / DONE).exists():
+            work()
+            records.write_atomic(workdir / DONE, b"")
+        else:
             log.info("%s is done", workdir)
-            return
-        work()
-        records.write_atomic(workdir / DONE, b"")
+        folders.remove(workdir / PARTS)
+    return started
+
+
+def kept(path: PurePath, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The record at a path, which is made and written first where there is none."""
+    if not path.exists():
+        records.write_json(path, make())
+    return records.read_json(path)

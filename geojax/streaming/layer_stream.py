@@ -19,7 +19,7 @@ from geojax.evaluation.uncertainty import check_groups
 from geojax.measures import Measure, select
 from geojax.models.apply import Apply, Params
 from geojax.ops.scatter import Moments, moment_eigenvalues
-from geojax.representations import forward
+from geojax.representations import forward, sampling
 from geojax.representations.cloud import Cloud
 from geojax.streaming import moments, reservoir
 from geojax.typing import Key
@@ -58,37 +58,31 @@ def sample(
     Args:
       points: size of the sample, the same points in every layer: those of the smallest `reservoir.priorities`.
       key: draws it.
-      apply, params, tokenizer, sequences, layers, tokens, provenance, progress: as in `latent.sample`.
+      apply, params, tokenizer, sequences, layers, tokens, provenance, progress: as in `representations.sample`.
 
     Raises:
-      InputError: as in `latent.sample`, and a sample without points.
+      InputError: as in `representations.sample`, and a sample without points.
 
     Memory: 4 d (points + 2 d) bytes a layer, beside one batch of activations and some 300 bytes a token of the texts.
     """
     if points < 1:
         raise InputError(f"points is {points}: a sample keeps at least 1")
-    encoded = forward.encode(apply, tokenizer, sequences, tokens)
+    encoded, facts = forward.encode(apply, tokenizer, sequences, tokens), provenance or {}
     n, d = int(encoded.counts.sum()), apply.config.hidden_size
-    starts = np.cumsum(encoded.counts) - encoded.counts
     draws = np.asarray(reservoir.priorities(key, jnp.arange(n)))
     chosen = np.sort(np.argsort(draws, kind="stable")[:points])
     kept = [np.empty((len(chosen), d), np.float32) for _ in layers]
     states = jax.vmap(lambda _: moments.init(d))(jnp.arange(len(layers)))
-    for batch in forward.run(apply, params, encoded, layers, progress):
-        keep = _positions(encoded, batch)
-        vectors = jnp.stack(batch.states)
-        if encoded.pooled:
-            vectors, keep = _means(vectors, keep), keep.any(1, keepdims=True)
-        states = _absorb(states, vectors, keep)
-        _check_finite(np.asarray(states.scale), vectors, keep, batch, layers, provenance or {})
-        places, rows = _chosen_in(batch, chosen, starts, encoded.counts)
-        flat = np.flatnonzero(keep.ravel())[places]
+    for part in sampling.parts(apply, params, encoded, layers, facts, progress):
+        vectors = jnp.stack(part.states)
+        states = _absorb(states, vectors, part.keep)
+        places, rows = _chosen_in(part.rows, chosen)
+        flat = np.flatnonzero(part.keep)[places]
         for target, layer in zip(kept, np.asarray(vectors), strict=True):
             target[rows] = layer.reshape(-1, d)[flat]
-    about = encoded.provenance | {"sample": f"{len(chosen)} of {n} points"} | (provenance or {})
-    index = {name: values[chosen] for name, values in encoded.index().items()}
+    facts = {"sample": f"{len(chosen)} of {n} points"} | facts
+    clouds = sampling.clouds_of(encoded, layers, kept, facts, chosen)
     n_sequences = int(np.sum(encoded.counts > 0))
-    clouds = (Cloud(values, layer=layer, provenance=about, **index) for values, layer in zip(kept, layers, strict=True))
     return tuple(
         Stream(jax.tree.map(lambda leaf, i=i: leaf[i], states), cloud, n_sequences) for i, cloud in enumerate(clouds)
     )
@@ -155,44 +149,10 @@ def _absorb(states: Moments, vectors: Float[Array, "L B T d"], keep: Bool[Array,
     return jax.lax.map(lambda layer: moments.update(*layer, keep), (states, vectors))
 
 
-@jax.jit
-def _means(vectors: Float[Array, "L B T d"], keep: Bool[Array, "B T"]) -> Float[Array, "L B 1 d"]:
-    """Means over the positions that count."""
-    totals = jnp.sum(jnp.where(keep[..., None], vectors, 0), 2, keepdims=True)
-    return totals / jnp.maximum(jnp.sum(keep, 1), 1)[:, None, None]
-
-
-def _positions(encoded: forward.Encoded, batch: forward.Batch) -> Bool[np.ndarray, "B T"]:
-    """True at the positions of a batch that its token policy keeps."""
-    keep = np.zeros(batch.states[0].shape[:2], bool)
-    for place, row in enumerate(batch.rows):
-        keep[place, encoded.kept[row]] = True
-    return keep
-
-
 def _chosen_in(
-    batch: forward.Batch, chosen: Int[np.ndarray, "m"], starts: Int[np.ndarray, "s"], counts: Int[np.ndarray, "s"]
+    points: Int[np.ndarray, "n"], chosen: Int[np.ndarray, "m"]
 ) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-    """Of the chosen points that lie in a batch: their places among its points, and their rows in the sample."""
-    points = np.concatenate([np.arange(starts[row], starts[row] + counts[row]) for row in batch.rows])
+    """Of some points those that are chosen: their places among them, and their rows in the sample."""
     rows = np.minimum(np.searchsorted(chosen, points), len(chosen) - 1)
     places = np.flatnonzero(chosen[rows] == points)
     return places, rows[places]
-
-
-def _check_finite(
-    scales: Float[np.ndarray, "L"],
-    vectors: Float[Array, "L B T d"],
-    keep: Bool[np.ndarray, "B T"],
-    batch: forward.Batch,
-    layers: tuple[int, ...],
-    provenance: dict[str, Any],
-) -> None:
-    """Raises where a hidden state of this batch is NaN or Inf: the moments then are."""
-    if np.isnan(scales).any():
-        bad = ~np.isfinite(np.asarray(vectors)).all(-1) & keep
-        layer, place, position = np.argwhere(bad)[0]
-        raise InputError(
-            f"model {provenance.get('model', '')}: {int(bad[layer].sum())} hidden states of layer {layers[layer]} in "
-            f"one batch hold NaN or Inf, the first at position {position} of sequence {batch.rows[place]}"
-        )

@@ -132,7 +132,7 @@ class Pace:
     def _work(self, units: Counter[str]) -> float:
         """Seconds of so many units by kind; of a kind that has no result yet, as of all kinds."""
         known = [seconds for some in self.seconds.values() for seconds in some] or [1.0]
-        return sum(count * statistics.median(self.seconds.get(kind, known)) for kind, count in units.items())
+        return sum((count * statistics.median(self.seconds.get(kind, known)) for kind, count in units.items()), 0.0)
 
 
 def shard(units: Sequence[Unit], index: int, count: int) -> tuple[Unit, ...]:

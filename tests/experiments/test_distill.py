@@ -32,7 +32,7 @@ def config(tmp_path, monkeypatch):
     sentences = tmp_path / "sentences.txt"
     sentences.write_text("\n".join(" ".join(rng.choice(words, rng.integers(3, 7))) for _ in range(600)) + "\n")
     sample.run(Sample(model=str(BERT), sequences=str(sentences), tokens="mean"), tmp_path / "teacher")
-    (vectors,) = (tmp_path / "teacher").iterdir()
+    (vectors,) = (tmp_path / "teacher").glob("*.safetensors")
     return Distill(
         sentences=str(sentences), vectors=str(vectors), layers=1, hidden_size=16, heads=2,
         positions=16, length=10, batch_size=20, steps=8, warmup=2, checkpoint_seconds=0.0,

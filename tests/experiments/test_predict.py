@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from configs import schema
+from configs import lists, schema
 from experiments import predict, regress
 from geojax.analysis import cross_validation, prediction, predictors, score_table
 from geojax.errors import InputError
@@ -30,7 +30,8 @@ def launch(tmp_path, train, new, **settings):
         table=str(tmp_path / "train.csv"), predict=str(tmp_path / "new.csv"), resamples=100, **settings
     )
     table = regress.read(config, config.table)
-    new = prediction.read_new(config.predict, table, config.table, config.terms)
+    excluded = lists.names(config.exclude)
+    new = prediction.read_new(config.predict, table, config.table, config.terms, excluded)
     regress.write_predictions(table, new, config, tmp_path / "out")
     return tmp_path / "out"
 

@@ -37,7 +37,7 @@ def test_every_policy_gives_the_moments_and_a_sample_of_the_cloud(model, tokens)
         n = len(cloud.points)
         draws = np.asarray(reservoir.priorities(KEY, jnp.arange(n)))
         chosen = np.sort(np.argsort(draws)[:40])
-        np.testing.assert_allclose(found.sample.points, cloud.points[chosen], atol=1e-6)
+        np.testing.assert_array_equal(found.sample.points, cloud.points[chosen])
         for name in ("sequence_index", "position", "token_id"):
             np.testing.assert_array_equal(getattr(found.sample, name), getattr(cloud, name)[chosen])
         assert found.sample.layer == cloud.layer and found.sample.provenance["sample"] == f"40 of {n} points"
@@ -72,7 +72,7 @@ def test_errors_are_those_of_the_sample(model):
 def test_a_sample_of_all_points_is_the_cloud(model):
     (*_, cloud) = representations.sample(*model[:3], TEXTS, layers=LAYERS)
     (*_, found) = streamed(model, 10_000)
-    np.testing.assert_allclose(found.sample.points, cloud.points, atol=1e-6)
+    np.testing.assert_array_equal(found.sample.points, cloud.points)
     assert layer_stream.measure(found, "eee,vrm", KEY).results[0].n_duplicates is not None
 
 

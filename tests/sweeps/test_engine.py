@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
 
-from experiments.common import measuring
 from geojax.errors import InputError
 from geojax.runtime import progress, records
 from geojax.runtime.folder_lock import claim
+from geojax.runtime.progress import ProgressBar
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
@@ -221,7 +221,7 @@ def test_the_time_left_knows_that_some_kinds_of_units_take_longer(tmp_path):
 
 def test_a_log_has_a_line_now_and_then(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    with measuring.bar("cola", "steps") as moved:
+    with ProgressBar("cola", "steps") as moved:
         moved(1, 9)
         assert not caplog.text
         monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)

@@ -1,0 +1,70 @@
+"""The identity of a run: its settings, and in place of the paths among them the contents of what lies there."""
+
+import hashlib
+from pathlib import Path, PurePath
+from typing import Any
+
+from configs.lists import names
+from experiments.common import measuring
+from geojax import models
+from geojax.data import glue
+from geojax.errors import InputError
+from geojax.runtime import folders
+from geojax.runtime.run_once import settings_without
+
+FILES = ("cloud", "sequence_index", "table", "predict")  # settings that name a file
+PLACES = (*FILES, "sequences", "data_dir", "hub", "fit")  # where something lies: no result depends on it
+ABSENT = "absent"
+
+
+def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
+    """What the results of a measuring or regressing config depend on: with the same a work folder goes on.
+
+    The same files at another place are the same run, changed files are another. What cannot be read is absent here: who
+    reads it says why.
+
+    Args:
+      config: settings.
+      sequences: in place of its `sequences`, where they come from elsewhere.
+
+    Raises:
+      InputError: no such model, or one whose files cannot be read; sequences or data of a task that cannot be read.
+    """
+    found = settings_without(config, PLACES)
+    files = {name: Path(getattr(config, name)) for name in FILES if getattr(config, name, "")}
+    if fit := getattr(config, "fit", ""):
+        files["fit"] = folders.path(fit) / "fit.json"
+    contents = {name: digest(path) for name, path in files.items()}
+    if task := getattr(config, "task", ""):
+        contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")
+    elif hasattr(config, "sequences") and not getattr(config, "cloud", ""):
+        texts = measuring.sequences(config.sequences if sequences is None else sequences)
+        contents["sequences"] = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    if getattr(config, "model", ""):
+        contents["model"] = model_digest(config.model, config.revision)
+    elif hasattr(config, "models"):
+        contents["models"] = {name: _if_there(name) for name in names(config.models)}
+    return found | {f"content of {name}": content for name, content in contents.items()}
+
+
+def digest(path: PurePath) -> str:
+    """The SHA-256 of a file in hexadecimal, or "absent"."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ABSENT
+
+
+def model_digest(name: str, revision: str = "") -> str:
+    """The digest of a model: of its weights, or its commit on the hub; of its configuration and its tokenizer."""
+    folder, weights = models.resolve(name, revision or None)
+    small = {path for pattern in models.HUB_FILES for path in folder.glob(pattern) if path.suffix != ".safetensors"}
+    listed = [weights, *(f"{path.name} {digest(path)}" for path in sorted(small))]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _if_there(name: str) -> str:
+    try:
+        return model_digest(name)
+    except InputError:
+        return ABSENT

@@ -1,0 +1,158 @@
+"""From sequences to a cloud of points: every token's hidden state, layer by layer, and where it came from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from geojax.errors import InputError
+from geojax.models.apply import Apply, Params
+from geojax.representations import forward
+from geojax.representations.cloud import Cloud, check_finite
+
+
+class Part(NamedTuple):
+    """The points of some sequences, padded to a shape that few parts differ in.
+
+    Attributes:
+      states: one Float[B, T, d] for each layer; T is 1 where a point is the mean of a sequence.
+      keep: True where a vector is a point.
+      rows: the place of each of these k points among those of all sequences.
+    """
+
+    states: list[Float[Array | np.ndarray, "B T d"]]
+    keep: Bool[np.ndarray, "B T"]
+    rows: Int[np.ndarray, "k"]
+
+
+def sample(
+    apply: Apply,
+    params: Params,
+    tokenizer: Any,
+    sequences: Sequence[str],
+    *,
+    layers: tuple[int, ...],
+    tokens: str = "all",
+    provenance: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Cloud, ...]:
+    """Runs every sequence through the model once and returns one cloud for each layer asked for.
+
+    Sequences are batched by length and padded to a short ladder of lengths; padding is masked and never changes a
+    vector. Float32 with matrix products at the highest precision, evaluation mode. Sequences longer than
+    `max_position_embeddings - 3` tokens are cut there, and counted in the provenance.
+
+    Args:
+      apply, params, tokenizer: as `models.load` gives them.
+      sequences: texts.
+      layers: indices of hidden states, 0 the embeddings.
+      tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
+        "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
+      provenance: facts to carry with the clouds (model, revision, noise).
+      progress: called with (sequences done, sequences in all) after every batch.
+
+    Raises:
+      InputError: unknown token policy, no sequence, or a hidden state that is NaN or Inf (layer, sequence, position).
+
+    Memory: n·d·4 bytes a layer, beside one batch of activations.
+    """
+    encoded, facts = forward.encode(apply, tokenizer, sequences, tokens), provenance or {}
+    points = [np.empty((encoded.counts.sum(), apply.config.hidden_size), np.float32) for _ in layers]
+    for part in parts(apply, params, encoded, layers, facts, progress):
+        for target, state in zip(points, part.states, strict=True):
+            target[part.rows] = np.asarray(state)[part.keep]
+    return clouds_of(encoded, layers, points, facts)
+
+
+def parts(
+    apply: Apply,
+    params: Params,
+    encoded: forward.Encoded,
+    layers: tuple[int, ...],
+    facts: dict[str, Any],
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Part]:
+    """Runs every sequence through the model once and gives its points, part by part.
+
+    Args:
+      apply, params, layers, progress: as in `sample`.
+      encoded: the sequences, by `forward.encode`.
+      facts: what messages name the model by.
+
+    Raises:
+      InputError: a hidden state that is NaN or Inf; those of its part are counted.
+    """
+    starts = np.cumsum(encoded.counts) - encoded.counts
+    for batch in forward.run(apply, params, encoded, layers, progress):
+        states, keep = batch.states, np.zeros(batch.states[0].shape[:2], bool)
+        for place, row in enumerate(batch.rows):
+            keep[place, encoded.kept[row]] = True
+        if encoded.pooled:
+            states, keep = [_means(np.asarray(state), keep) for state in states], keep.any(1, keepdims=True)
+        rows = np.concatenate([np.arange(starts[row], starts[row] + encoded.counts[row]) for row in batch.rows])
+        if not np.asarray(_finite(states, keep)):
+            points = [np.asarray(state)[keep] for state in states]
+            for cloud in clouds_of(encoded, layers, points, facts, rows):
+                check_finite(cloud)
+        yield Part(states, keep, rows)
+
+
+def clouds_of(
+    encoded: forward.Encoded,
+    layers: Sequence[int],
+    points: Sequence[Float[np.ndarray, "k d"]],
+    facts: dict[str, Any],
+    rows: Int[np.ndarray, "k"] | slice = slice(None),
+) -> tuple[Cloud, ...]:
+    """Of each layer the cloud of its points, which lie at `rows` among those of all sequences, by default all."""
+    index = {name: values[rows] for name, values in encoded.index().items()}
+    about = encoded.provenance | facts
+    return tuple(
+        Cloud(values, layer=layer, provenance=about, **index) for layer, values in zip(layers, points, strict=True)
+    )
+
+
+def parse_layers(text: str, num_layers: int) -> tuple[int, ...]:
+    """Hidden states by "last", "all", or indices such as "0,3,6" (0 is the embeddings; -1 counts from the end)."""
+    count = num_layers + 1
+    if text in ("last", "all"):
+        return (num_layers,) if text == "last" else tuple(range(count))
+    try:
+        indices = [int(part) for part in text.strip("()[] ").split(",") if part.strip()]
+    except ValueError as error:
+        raise InputError(f"layers {text!r}: write last, all, or indices such as 0,{num_layers}") from error
+    if not indices or any(not -count <= index < count for index in indices):
+        raise InputError(f"layers {text!r}: this model has hidden states 0 (the embeddings) to {num_layers}")
+    return tuple(index % count for index in indices)
+
+
+def read_sequences(path: str | Path) -> list[str]:
+    """Reads a text file, one sequence a line.
+
+    Raises:
+      InputError: no such file, not UTF-8, no line, or an empty line (named).
+    """
+    try:
+        lines = Path(path).read_bytes().decode("utf-8").rstrip("\r\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"sequences file {path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise InputError(f"sequences file {path} has an empty line {number}: write one sequence a line")
+    return [line.strip() for line in lines]
+
+
+def _means(state: Float[np.ndarray, "B T d"], keep: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B 1 d"]:
+    """Means over the positions that count, 0 where none does; added up in their order, the same on every device."""
+    total = state.sum(1, keepdims=True, where=keep[..., None])
+    return total / np.maximum(keep.sum(1, dtype=np.float32), 1)[:, None, None]
+
+
+@jax.jit
+def _finite(states: list[Float[Array, "B T d"]], keep: Bool[Array, "B T"]) -> Bool[Array, ""]:
+    """Whether all points are finite."""
+    return jnp.all(jnp.stack([jnp.isfinite(state).all(-1) | ~keep for state in states]))
