@@ -221,7 +221,7 @@ import jax
 import numpy as np
 from pathlib import Path
 import stand_ins as t
-from geojax import finetune
+from geojax.training import finetune
 settings = dataclasses.replace(t.SETTINGS, epochs=int(sys.argv[3]))
 params, result = finetune.finetune(
     t.stand_in(), t.task_data(n=160), settings, workdir=sys.argv[1], checkpoint_seconds=0.05,
