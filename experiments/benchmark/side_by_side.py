@@ -27,6 +27,7 @@ from geojax.runtime.run_once import settings_without
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 from geojax.training import finetune
+from geojax.training.settings import Settings
 
 SIDES = ("geojax", "pytorch")
 SMALL = 5000
@@ -91,7 +92,7 @@ def load_task(config: SideBySide, name: str) -> glue.TaskData:
     return dataclasses.replace(data, train=glue.subset(data.train, config.train_examples, 0))
 
 
-def ours(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict[str, Any]:
+def ours(folder: Path, data: glue.TaskData, settings: Settings) -> dict[str, Any]:
     """The score by geojax."""
     key = finetune.head_key(settings.seed)
     model = models.load(folder, head="classification", num_labels=data.task.num_labels, key=key)
@@ -99,7 +100,7 @@ def ours(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict
     return {name: result[name] for name in ("score", "metrics", "collapsed", "train_seconds")}
 
 
-def theirs(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict[str, Any]:
+def theirs(folder: Path, data: glue.TaskData, settings: Settings) -> dict[str, Any]:
     """The score by transformers and PyTorch."""
     outputs, seconds = peers.finetune(str(folder), data, settings)
     split, values = next(iter(outputs.items()))

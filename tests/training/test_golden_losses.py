@@ -16,7 +16,7 @@ from experiments import regularize
 from geojax.representations.cloud import Cloud
 from geojax.runtime import records
 from geojax.training import distill, finetune, population, pretrain
-from geojax.training.finetune import Settings
+from geojax.training.settings import Settings
 
 GOLDEN = json.loads((FIXTURES / "golden_losses.json").read_text())
 STEPS = 20
