@@ -71,7 +71,7 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
     score = partial(distill.eval_step, params, apply=apply)
     result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
     result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
-    result |= {"sentences": len(sentences), "seconds": reporting.seconds(workdir / "metrics.jsonl")}
+    result |= {"sentences": len(sentences), "seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)
     records.write_json(workdir / "result.json", own | result)
     log.info("of %d held-out sentences at once, %.1f %% are told", config.batch_size, 100 * result["accuracy"])

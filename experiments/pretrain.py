@@ -71,7 +71,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
     result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
     result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
-    result |= {"seconds": reporting.seconds(workdir / "metrics.jsonl")}
+    result |= {"seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)
     records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
     records.write_json(workdir / "result.json", own | result)

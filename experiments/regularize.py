@@ -50,8 +50,8 @@ def make(config: schema.Regularize, workdir: Path) -> None:
     if not asked > 0:
         raise InputError(f"{config.measure} is {asked} at the start: no factor changes it")
     term = partial(regularize.penalty_of, value)
-    asked_of = {"apply": model.apply, "measure": config.measure, "seed": config.seed}
-    assess = partial(regularize.evaluate, windows=probes, quantizer=quantizer, **asked_of)
+    held_out = {"windows": probes, "quantizer": quantizer, "measure": config.measure, "seed": config.seed}
+    assess = partial(regularize.evaluate, apply=model.apply, **held_out)
     start, rows = {"step": 0} | assess(model.params), []
     options = {"batch_size": config.batch_size, "seed": config.seed, "assess": assess}
     options |= {"rates": rates_of(config.steps, config.warmup, config.learning_rate)}

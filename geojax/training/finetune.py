@@ -155,7 +155,7 @@ def _train(
         return laid(shapes, lambda _: device)
 
     options = {"folder": folder, "checkpoint_seconds": checkpoint_seconds, "progress": progress}
-    return loop(take, batches, begin, like, total, empty=empty, **options)
+    return loop(take, batches, begin, total, like=like, empty=empty, **options)
 
 
 def rows_of_steps(examples: int, settings: Settings, first: int) -> Iterator[Int[np.ndarray, "rows"]]:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from geojax.errors import InputError
+from geojax.parallel.layout import device_of, laid
 from geojax.runtime import processes
 from geojax.runtime.preemption import Preempted, deferred
 from geojax.training import checkpoint
@@ -21,9 +22,9 @@ def loop(
     take: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
     batches: Callable[[int], Iterator[Any]],
     begin: Callable[[], Any],
-    like: Callable[[], Any],
     total: int,
     *,
+    like: Callable[[], Any] | None = None,
     empty: Callable[[Any], Any] = lambda state: None,
     folder: PurePath | None = None,
     checkpoint_seconds: float = 60.0,
@@ -39,8 +40,9 @@ def loop(
       take: a step, `take(state, sums, batch) -> (state, sums, loss)`; the loss may be any sums that `progress` reads.
       batches: the batches from a step on.
       begin: makes the state before the first step, unless one was saved: both at once need not fit in memory.
-      like: the `jax.ShapeDtypeStruct`s of a state, with what they lie on; asked where there may be a checkpoint.
       total: the number of steps.
+      like: the `jax.ShapeDtypeStruct`s of a state, with what they lie on; asked where there may be a checkpoint. None:
+        what `begin` makes, which JAX must be able to trace, on the default device.
       empty: the sums before a step from a state on, which every step takes from the one before.
       folder: of the checkpoints; None keeps none, and leaves SIGTERM to the caller.
       checkpoint_seconds: time between checkpoints.
@@ -54,7 +56,7 @@ def loop(
     Raises:
       Preempted: SIGTERM came, and a checkpoint was written.
     """
-    restored = None if folder is None else checkpoint.restore(folder, like())
+    restored = None if folder is None else checkpoint.restore(folder, like() if like else _on_default_device(begin))
     first, state = restored or (0, begin())
     if first == 0 and 0 in snapshots:
         keep(0, state)
@@ -77,6 +79,11 @@ def loop(
             if ending:
                 raise Preempted(f"stopped and saved at step {step} of {total}")
     return state, first
+
+
+def _on_default_device(begin: Callable[[], Any]) -> Any:
+    device = device_of(())
+    return laid(jax.eval_shape(begin), lambda _: device)
 
 
 def _due(step: int, late: bool) -> bool:

@@ -193,7 +193,7 @@ def _train(
         return laid(stacked, lambda _: along)
 
     options = {"folder": folder, "checkpoint_seconds": checkpoint_seconds, "progress": progress}
-    return loop(take, batches, begin, like, total, empty=empty, **options)
+    return loop(take, batches, begin, total, like=like, empty=empty, **options)
 
 
 def micro_batches(

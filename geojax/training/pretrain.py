@@ -20,7 +20,6 @@ from geojax.models.apply import Apply, Params, init
 from geojax.models.encoder import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
 from geojax.ops.blocks import row_blocks
-from geojax.parallel.layout import device_of, laid
 from geojax.training.loop import loop
 from geojax.training.masking import Chosen, Windows, mask_tokens, token_types
 from geojax.training.optimizers import CLIP_NORM, Rates, optimizer, schedule
@@ -214,7 +213,6 @@ def train(
         counted,
         batches,
         begin,
-        lambda: laid(jax.eval_shape(begin), lambda _: device_of(())),
         steps,
         folder=folder / "checkpoints",
         checkpoint_seconds=checkpoint_seconds,

@@ -17,7 +17,6 @@ from geojax.measures import cells, spread
 from geojax.measures.soft import soft_patchiness
 from geojax.models.apply import Apply, Params
 from geojax.models.encoder import Hidden
-from geojax.parallel.layout import device_of, laid
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer
 from geojax.runtime import records
@@ -143,7 +142,6 @@ def train(
         take,
         batches,
         begin,
-        lambda: laid(jax.eval_shape(begin), lambda _: device_of(params)),
         rates.total_steps,
         folder=folder / "checkpoints",
         checkpoint_seconds=0.0,

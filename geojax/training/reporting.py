@@ -107,7 +107,7 @@ def diverged(loss: float, step: int) -> str:
     return f"the loss is {loss} at step {step}: training diverged; lower the learning rate"
 
 
-def seconds(path: PurePath) -> float:
+def training_seconds(path: PurePath) -> float:
     """The time of a training, from its `metrics.jsonl`; of steps that a resumed run did again, the last counts."""
     return sum({record["step"]: record["seconds"] for record in records.read_lines(path)}.values())
 

@@ -1,4 +1,4 @@
-"""The state of every training and its update; of fine-tuning a step, whose gradients are summed over micro-batches."""
+"""The state of every training and its update, and one step of fine-tuning: gradients summed over micro-batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

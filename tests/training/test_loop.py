@@ -33,7 +33,6 @@ def run(told, folder=None, kill_at=None, **options):
         take,
         lambda first: iter(range(first + 1, TOTAL + 1)),
         lambda: {"sum": jnp.int32(0)},
-        lambda: {"sum": jnp.int32(0)},
         TOTAL,
         empty=lambda state: 0,
         folder=folder,
