@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from geojax.representations.cloud import Cloud, read_sequences
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
 from geojax.training import distill, pretrain, pretraining_objectives, reporting
-from geojax.training.scoring import loss_and_accuracy
 from geojax.training.step import LossSums, State
 
 HELD_OUT = 50  # one sentence in so many
@@ -68,8 +67,8 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
     save = partial(experiment.save_model, apply, tokenizer)
     begin = partial(pretrain.start, apply, rates, jax.random.key(config.seed))
     params = experiment.train(config, workdir, begin, take, len(train), save)
-    score = partial(distill.eval_step, params, apply=apply)
-    result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
+    batch = {name: values[held_out] for name, values in encoded.items()}
+    result = distill.evaluate(params, batch, vectors[held_out], apply=apply, batch_size=config.batch_size)
     result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
     result |= {"sentences": len(sentences), "seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)
@@ -99,18 +98,3 @@ def encode(tokenizer: Any, sentences: list[str], length: int) -> dict[str, np.nd
     """Token ids and masks, Int[n, length]."""
     found = tokenizer(sentences, truncation=True, max_length=length, padding="max_length", return_token_type_ids=False)
     return {name: np.array(found[name], np.int32) for name in ("input_ids", "attention_mask")}
-
-
-def evaluate(
-    score: Callable[[distill.Batch, np.ndarray], LossSums],
-    encoded: Mapping[str, np.ndarray],
-    vectors: np.ndarray,
-    rows: np.ndarray,
-    size: int,
-) -> dict[str, float]:
-    """Loss and accuracy on some sentences, among as many at once as in training; a last, smaller batch is left out."""
-    sums = []
-    for first in range(0, len(rows) - size + 1, size):
-        own = rows[first : first + size]
-        sums.append(score({name: values[own] for name, values in encoded.items()}, vectors[own]))
-    return loss_and_accuracy(sums)

@@ -6,10 +6,12 @@ cos(z_i, t_j) / τ (van den Oord, Li & Vinyals 2018, arXiv 1807.03748, equation 
 Reimers & Gurevych 2020, arXiv 2004.09813).
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -18,6 +20,7 @@ from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul, ratio
 from geojax.training.optimizers import Rates
 from geojax.training.pretrain import adamw
+from geojax.training.scoring import loss_and_accuracy
 from geojax.training.step import LossSums, State, descend
 from geojax.typing import Scalar
 
@@ -80,3 +83,20 @@ def train_step(
 
 
 eval_step = jax.jit(loss_sums, static_argnames=("apply", "micro_batch"))
+
+
+def evaluate(
+    params: Params, batch: Mapping[str, np.ndarray], targets: np.ndarray, *, apply: Apply, batch_size: int
+) -> dict[str, float]:
+    """Loss and accuracy on sentences, of which `batch_size` at once are to be told; a last, smaller part is left out.
+
+    Args:
+      params, batch, targets, apply: as in `loss_sums`.
+      batch_size: as many as in training, for the loss depends on it.
+    """
+    sums = []
+    for first in range(0, len(targets) - batch_size + 1, batch_size):
+        rows = slice(first, first + batch_size)
+        part = {name: values[rows] for name, values in batch.items()}
+        sums.append(eval_step(params, part, targets[rows], apply=apply))
+    return loss_and_accuracy(sums)
