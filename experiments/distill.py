@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from geojax.errors import InputError
 from geojax.representations import Cloud, read_sequences
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
-from geojax.training import distill, pretrain, pretraining_objectives
+from geojax.training import distill, pretrain, pretraining_objectives, reporting
+from geojax.training.step import LossSums, State
 
 HELD_OUT = 50  # one sentence in so many
 
@@ -49,39 +50,30 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
             f"{len(sentences)} sentences hold out {held_out.sum()}, fewer than a batch of {config.batch_size}: "
             "give more sentences, or lower --config.batch_size"
         )
-    source = as_pretraining(config)
-    tokenizer = experiment.tokenizer_of(source, workdir / "tokenizer")
+    tokenizer = experiment.tokenizer_of(config, config.sentences, config.positions, workdir / "tokenizer")
     words = pretraining_objectives.reorder(sentences, config.word_order, config.seed)
     encoded = encode(tokenizer, words, config.length)
-    architecture = experiment.architecture(source, len(tokenizer))
+    architecture = experiment.architecture(config, len(tokenizer), config.positions)
     apply = models.make_apply(architecture, "classification", vectors.shape[1])
     train = np.flatnonzero(~held_out)
-    schedule = pretrain.Schedule(config.steps, config.warmup, config.learning_rate)
-    rows = {"windows": len(train), "batch_size": config.batch_size, "seed": config.seed}
-    options = {"apply": apply, "schedule": schedule, "micro_batch": experiment.micro_batch(config)}
+    rates = pretrain.rates_of(config.steps, config.warmup, config.learning_rate)
+    options = {"apply": apply, "rates": rates, "micro_batch": experiment.micro_batch(config)}
 
-    def take(state: pretrain.State, step: int) -> tuple[pretrain.State, pretrain.Totals]:
-        some = train[pretrain.batch_rows(step, **rows)]
+    def take(state: State, rows: np.ndarray) -> tuple[State, LossSums]:
+        some = train[rows]
         batch = {name: values[some] for name, values in encoded.items()}
         return distill.train_step(state, batch, vectors[some], **options)
 
     save = partial(experiment.save_model, apply, tokenizer)
-    start = pretrain.start(apply, schedule, jax.random.key(config.seed))
-    params = experiment.train(config, workdir, start, take, save)
-    score = partial(distill.eval_step, params, apply=apply)
-    result = evaluate(score, encoded, vectors, np.flatnonzero(held_out), config.batch_size)
+    begin = partial(pretrain.start, apply, rates, jax.random.key(config.seed))
+    params = experiment.train(config, workdir, begin, take, len(train), save)
+    batch = {name: values[held_out] for name, values in encoded.items()}
+    result = distill.evaluate(params, batch, vectors[held_out], apply=apply, batch_size=config.batch_size)
     result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
-    result |= {"sentences": len(sentences), "seconds": experiment.seconds(workdir)}
+    result |= {"sentences": len(sentences), "seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)
     records.write_json(workdir / "result.json", own | result)
     log.info("of %d held-out sentences at once, %.1f %% are told", config.batch_size, 100 * result["accuracy"])
-
-
-def as_pretraining(config: schema.Distill) -> schema.Pretrain:
-    """The settings of tokenizer and architecture as pre-training knows them."""
-    names = ("tokenizer", "vocabulary_size", "layers", "hidden_size", "heads")
-    given = {name: getattr(config, name) for name in names}
-    return schema.Pretrain(**given, text=config.sentences, length=config.positions)
 
 
 def read_vectors(path: str, sentences: list[str]) -> np.ndarray:
@@ -106,18 +98,3 @@ def encode(tokenizer: Any, sentences: list[str], length: int) -> dict[str, np.nd
     """Token ids and masks, Int[n, length]."""
     found = tokenizer(sentences, truncation=True, max_length=length, padding="max_length", return_token_type_ids=False)
     return {name: np.array(found[name], np.int32) for name in ("input_ids", "attention_mask")}
-
-
-def evaluate(
-    score: Callable[[distill.Batch, np.ndarray], pretrain.Totals],
-    encoded: Mapping[str, np.ndarray],
-    vectors: np.ndarray,
-    rows: np.ndarray,
-    size: int,
-) -> dict[str, float]:
-    """Loss and accuracy on some sentences, among as many at once as in training; a last, smaller batch is left out."""
-    sums = []
-    for first in range(0, len(rows) - size + 1, size):
-        own = rows[first : first + size]
-        sums.append(score({name: values[own] for name, values in encoded.items()}, vectors[own]))
-    return experiment.ratios(sums)

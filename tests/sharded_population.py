@@ -12,6 +12,7 @@ from geojax.data.glue.encode import Encoded
 from geojax.parallel.mesh import member_shardings
 from geojax.training import finetune, population
 from geojax.training.optimizers import Rates
+from geojax.training.settings import Settings
 
 COLLECTIVE = r"(all-gather|all-reduce|all-to-all|collective-permute)[\w.-]*\("
 
@@ -35,7 +36,7 @@ def main():
     train = Encoded(ids, np.zeros_like(ids), np.full(4, 12), np.zeros(4, np.int32), (12,), 0)
     batch = population.micro_batches([train] * 8, [np.arange(4)] * 8, 4, same=False)[0]
     keys = jax.device_put(jax.random.split(jax.random.key(0), 8), along)
-    rates = jax.device_put(Rates(*(np.full(8, x, np.float32) for x in finetune.Settings().rates(9))), along)
+    rates = jax.device_put(Rates(*(np.full(8, x, np.float32) for x in Settings().rates(9))), along)
     placed = jax.device_put(batch, along)
     steps = (
         population.add_gradients.lower(model.apply, state.params, sums, placed, keys, state.step, 0, False).compile(),

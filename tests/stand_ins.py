@@ -1,4 +1,4 @@
-"""Small models, data and interruptions that the tests of fine-tuning share."""
+"""Small models, data and interruptions that the tests of training share."""
 
 import dataclasses
 import signal
@@ -15,8 +15,9 @@ from places import FIXTURES
 
 from geojax import models
 from geojax.data import glue
+from geojax.data.tokenizers import CLS, SEP, SPECIAL_TOKENS
 from geojax.models.config import read_config
-from geojax.training.finetune import Settings
+from geojax.training.settings import Settings
 
 LETTERS = "abcdefgh"
 
@@ -68,6 +69,13 @@ def one_layer(family="bert", labels=2, rate=0.0):
     config = dataclasses.replace(read_config(FIXTURES / f"random-{family}"), num_hidden_layers=1, **rates)
     apply = models.make_apply(config, "classification", labels)
     return apply, models.init(apply, jax.random.key(0))
+
+
+def random_windows(n, length=20, vocabulary=40, seed=0):
+    """Windows as `masking.pack` makes them, of random tokens, with a paragraph's end in the middle."""
+    ids = np.random.default_rng(seed).integers(len(SPECIAL_TOKENS), vocabulary, (n, length), dtype=np.int32)
+    ids[:, 0], ids[:, length // 2] = CLS, SEP
+    return ids
 
 
 def task_data(name="sst2", n=70, dev=19, longest=30, seed=0):

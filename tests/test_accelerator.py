@@ -10,7 +10,7 @@ from geojax import models, representations
 from geojax.data import glue
 from geojax.evaluation import evaluate
 from geojax.training import finetune
-from geojax.training.finetune import Settings
+from geojax.training.settings import Settings
 
 pytestmark = [
     pytest.mark.accelerator,

@@ -13,8 +13,9 @@ from geojax.errors import InputError
 from geojax.parallel.layout import Layout, over_all
 from geojax.parallel.mesh import data_mesh
 from geojax.training import finetune
+from geojax.training.settings import Settings
 
-SETTINGS = finetune.Settings(
+SETTINGS = Settings(
     learning_rate=1e-2, epochs=6, batch_size=16, micro_batch=8, max_length=16, weight_decay=0.1
 )  # of 80 examples: 30 steps
 CONFIG = models.EncoderConfig(
@@ -44,7 +45,7 @@ def main(folder):
     layouts = {"one": None, "two": Layout(data_mesh(jax.devices()[:2])), "eight": over_all(), "cut": cut}
     record = {name: train(layout) for name, layout in layouts.items()}
     try:
-        train(over_all(), finetune.Settings(micro_batch=12, max_length=16))
+        train(over_all(), Settings(micro_batch=12, max_length=16))
     except InputError as error:
         record["refusal"] = str(error)
 

@@ -15,12 +15,13 @@ from configs.schema import Benchmark, Pretrain
 from experiments.benchmark import peers
 from geojax.data import glue
 from geojax.data.glue.encode import Batch, Encoded
+from geojax.data.tokenizers import SPECIAL_TOKENS
 from geojax.models import Model, load, make_apply, save
 from geojax.parallel.mesh import member_shardings
 from geojax.sweeps.costs import products
 from geojax.training import finetune, population, pretrain
-from geojax.training.micro_batches import rows_at_once
 from geojax.training.optimizers import Rates
+from geojax.training.settings import Settings, epoch_order, rows_at_once
 from geojax.training.step import init_state, no_sums, train_step
 
 STEPS = 20
@@ -38,7 +39,7 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
       Both, which return the last loss; (rows, width); operations of the products that the tokens need.
     """
     settings, model, train = _inputs(config)
-    order, size = finetune.epoch_order(len(train), config.seed, 0), settings.batch_size
+    order, size = epoch_order(len(train), config.seed, 0), settings.batch_size
     rows = [order[start : start + size] for start in range(0, STEPS * size, size)]
     micro_batches = [train.micro_batches(index, settings.rows_at_once) for index in rows]
     rates = Rates(*np.float32([RATE, 0.0, 1e6]))
@@ -58,9 +59,9 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
 
 
-def _inputs(config: Benchmark) -> tuple[finetune.Settings, Model, Encoded]:
+def _inputs(config: Benchmark) -> tuple[Settings, Model, Encoded]:
     """The settings of fine-tuning, a model with a new head, and the training examples."""
-    data, settings = glue.load(config.task, config.data_dir), finetune.Settings(seed=config.seed, dtype=config.dtype)
+    data, settings = glue.load(config.task, config.data_dir), Settings(seed=config.seed, dtype=config.dtype)
     key = finetune.head_key(config.seed)
     model = load(config.model, head="classification", num_labels=data.task.num_labels, key=key)
     train = finetune.encode_task(model.tokenizer, data, min(settings.max_length, model.config.max_length)).train
@@ -72,7 +73,7 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
     settings, base, train = _inputs(config)
     members, size, apply = config.members, settings.batch_size, settings.training(base.apply)
     seeds = range(config.seed, config.seed + members)
-    orders = [finetune.epoch_order(len(train), seed, 0) for seed in seeds]
+    orders = [epoch_order(len(train), seed, 0) for seed in seeds]
     rows = [[order[start : start + size] for order in orders] for start in range(0, STEPS * size, size)]
     alone = [[train.micro_batches(index, settings.rows_at_once) for index in indices] for indices in rows]
     together = [population.micro_batches([train] * members, index, settings.rows_at_once, False) for index in rows]
@@ -114,18 +115,18 @@ def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
     """
     sizes, architecture = Pretrain(), load(config.model).config
     rows, length = sizes.batch_size, min(sizes.length, architecture.max_length)
-    apply, schedule = make_apply(architecture, "masked_lm"), pretrain.Schedule(10**6, 0, sizes.learning_rate)
-    tokens = len(pretrain.SPECIAL_TOKENS), architecture.vocab_size
+    apply, rates = make_apply(architecture, "masked_lm"), pretrain.rates_of(10**6, 0, sizes.learning_rate)
+    tokens = len(SPECIAL_TOKENS), architecture.vocab_size
     windows = np.random.default_rng(config.seed).integers(*tokens, (STEPS, rows, length), np.int32)
     key = jax.random.key(config.seed)
 
     def steps(micro_batch: int) -> Callable[[], float]:
-        held = [pretrain.start(apply, schedule, key)]
+        held = [pretrain.start(apply, rates, key)]
 
         def run() -> float:
             for batch in windows:
                 held[0], sums = pretrain.train_step(
-                    held[0], batch, key, apply=apply, schedule=schedule, micro_batch=micro_batch
+                    held[0], batch, key, apply=apply, rates=rates, micro_batch=micro_batch
                 )
             return float(sums.loss / sums.count)
 
@@ -147,7 +148,7 @@ def _cut(batch: Batch, length: int) -> Batch:
     return tokens | {"labels": batch["labels"] if batch["labels"].dtype == np.float32 else batch["labels"].astype(int)}
 
 
-def _torch(model: Any, batches: list[Batch], settings: finetune.Settings) -> Callable[[], float]:
+def _torch(model: Any, batches: list[Batch], settings: Settings) -> Callable[[], float]:
     """AdamW on the transformers model with the same weights, gradients clipped at norm 1."""
     import torch
     from transformers import AutoModelForSequenceClassification

@@ -135,7 +135,7 @@ def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.nda
     Args:
       folder: model and tokenizer; the head is fresh.
       data: a `geojax.data.glue.TaskData`.
-      settings: a `geojax.training.finetune.Settings`.
+      settings: a `geojax.training.settings.Settings`.
 
     Returns:
       The outputs for every example of each development split, in order; the seconds of training.

@@ -26,6 +26,7 @@ from geojax.runtime.run_once import settings_without
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 from geojax.training import finetune
+from geojax.training.settings import Settings
 
 SIDES = ("geojax", "pytorch")
 SMALL = 5000
@@ -85,7 +86,7 @@ def work(config: SideBySide, tasks: Mapping[str, glue.TaskData], unit: Unit) -> 
     return result | {"train_examples": len(data.train.labels)} | environment()
 
 
-def ours(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict[str, Any]:
+def ours(folder: Path, data: glue.TaskData, settings: Settings) -> dict[str, Any]:
     """The score by geojax."""
     key = finetune.head_key(settings.seed)
     model = models.load(folder, head="classification", num_labels=data.task.num_labels, key=key)
@@ -93,7 +94,7 @@ def ours(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict
     return {name: result[name] for name in ("score", "metrics", "collapsed", "train_seconds")}
 
 
-def theirs(folder: Path, data: glue.TaskData, settings: finetune.Settings) -> dict[str, Any]:
+def theirs(folder: Path, data: glue.TaskData, settings: Settings) -> dict[str, Any]:
     """The score by transformers and PyTorch."""
     outputs, seconds = peers.finetune(str(folder), data, settings)
     split, values = next(iter(outputs.items()))

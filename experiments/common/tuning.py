@@ -16,18 +16,18 @@ from geojax.parallel import layout
 from geojax.runtime.environment import warn_of_other_machine
 from geojax.runtime.progress import ProgressBar
 from geojax.training import finetune, population
-from geojax.training.finetune import Settings
 from geojax.training.reporting import summary_writer
+from geojax.training.settings import Settings
 
 
-def settings_of(config: Any, **own: Any) -> finetune.Settings:
+def settings_of(config: Any, **own: Any) -> Settings:
     """The settings of fine-tuning among those of a config, and some of the caller's own."""
-    shared = [field.name for field in dataclasses.fields(finetune.Settings) if hasattr(config, field.name)]
-    return finetune.Settings(**{name: getattr(config, name) for name in shared}, **own)
+    shared = [field.name for field in dataclasses.fields(Settings) if hasattr(config, field.name)]
+    return Settings(**{name: getattr(config, name) for name in shared}, **own)
 
 
 def check(config: schema.Finetune) -> None:
-    """Refuses values outside their range that `finetune.Settings` does not know."""
+    """Refuses values outside their range that `Settings` does not know."""
     perturb.check_level(config.alpha)
     if config.train_examples < 0:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")

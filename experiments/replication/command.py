@@ -22,6 +22,7 @@ from experiments.replication.build_models import Maker
 from experiments.replication.plan import Plan, floor
 from geojax import models
 from geojax.data import glue
+from geojax.data.tokenizers import tokenize
 from geojax.evaluation import evaluate
 from geojax.measures import select
 from geojax.models import perturb
@@ -31,7 +32,9 @@ from geojax.runtime.run_once import settings_without
 from geojax.streaming import layer_stream
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
-from geojax.training import pretrain as objective
+from geojax.training.masking import pack
+from geojax.training.pretrain import eval_step
+from geojax.training.scoring import loss_and_accuracy
 
 LABELLED_EXAMPLES = 1000  # of each training set, that transfer measures read
 LM_WINDOWS, WINDOWS_AT_ONCE = 256, 32  # of the held-out text, that give the masked-LM loss
@@ -153,11 +156,11 @@ class Worker:
             return None
         own = perturb.perturbed(models.load(folder, head="masked_lm"), model.alpha, model.noise_seed)
         windows = self.held_out(own.tokenizer)
-        totals = [
-            objective.eval_step(own.params, part, jax.random.fold_in(jax.random.key(0), place), apply=own.apply)
+        sums = [
+            eval_step(own.params, part, jax.random.fold_in(jax.random.key(0), place), apply=own.apply)
             for place, part in enumerate(np.split(windows, len(windows) // WINDOWS_AT_ONCE))
         ]
-        return pretrain.ratios(totals)["loss"]
+        return loss_and_accuracy(sums)["loss"]
 
     @cached_property
     def texts(self) -> list[str]:
@@ -167,8 +170,8 @@ class Worker:
     def held_out(self, tokenizer: Any) -> np.ndarray:
         """Windows of the held-out text, the same for all: every pre-training has the same tokenizer."""
         if self._held_out is None:
-            ids = pretrain.tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
-            windows = objective.pack(ids, self.config.length)[:LM_WINDOWS]
+            ids = tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
+            windows = pack(ids, self.config.length)[:LM_WINDOWS]
             self._held_out = windows[: len(windows) - len(windows) % WINDOWS_AT_ONCE]
         return self._held_out
 

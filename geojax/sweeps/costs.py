@@ -13,8 +13,9 @@ from geojax.data.glue.encode import encode
 from geojax.models import Apply, Model, make_apply, shapes
 from geojax.representations import forward
 from geojax.runtime.progress import table
-from geojax.training.finetune import Settings, dropout_key
+from geojax.training.finetune import dropout_key
 from geojax.training.memory import size
+from geojax.training.settings import Settings
 from geojax.training.step import init_state
 
 SAMPLE = 1000  # random examples of a split whose lengths stand for all

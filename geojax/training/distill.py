@@ -6,17 +6,22 @@ cos(z_i, t_j) / τ (van den Oord, Li & Vinyals 2018, arXiv 1807.03748, equation 
 Reimers & Gurevych 2020, arXiv 2004.09813).
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
 from geojax.models.apply import Apply, Params
 from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul, ratio
-from geojax.training.pretrain import Schedule, State, Totals, descend
+from geojax.training.optimizers import Rates
+from geojax.training.pretrain import adamw
+from geojax.training.scoring import loss_and_accuracy
+from geojax.training.step import LossSums, State, descend
 from geojax.typing import Scalar
 
 TEMPERATURE = 0.05
@@ -25,7 +30,9 @@ Batch = dict[str, Array]
 Vectors = Float[Array, "B d"]
 
 
-def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micro_batch: int | None = None) -> Totals:
+def loss_sums(
+    params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micro_batch: int | None = None
+) -> LossSums:
     """What `contrast` gives for a batch.
 
     Args:
@@ -43,13 +50,13 @@ def totals(params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micr
     return contrast(parts.reshape(len(targets), -1), targets)
 
 
-def contrast(vectors: Vectors, targets: Vectors) -> Totals:
-    """Sums over a batch: of the cross-entropy in nats, of vectors whose own target is the nearest, of vectors."""
+def contrast(vectors: Vectors, targets: Vectors) -> LossSums:
+    """Sums over a batch: of the cross-entropy in nats, of vectors, of those whose own target is the nearest."""
     cosines = matmul(unit(vectors), unit(targets).T) / TEMPERATURE
     own = jnp.arange(len(targets))
     losses = optax.softmax_cross_entropy_with_integer_labels(cosines, own)
     correct = jnp.sum(jnp.argmax(cosines, axis=1) == own, dtype=jnp.float32)
-    return Totals(jnp.sum(losses), correct, jnp.float32(len(targets)))
+    return LossSums(jnp.sum(losses), jnp.float32(len(targets)), correct)
 
 
 def unit(vectors: Vectors) -> Vectors:
@@ -57,22 +64,39 @@ def unit(vectors: Vectors) -> Vectors:
     return ratio(vectors, jnp.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-@partial(jax.jit, static_argnames=("apply", "schedule", "micro_batch"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("apply", "rates", "micro_batch"), donate_argnames="state")
 def train_step(
-    state: State, batch: Batch, targets: Vectors, *, apply: Apply, schedule: Schedule, micro_batch: int | None = None
-) -> tuple[State, Totals]:
+    state: State, batch: Batch, targets: Vectors, *, apply: Apply, rates: Rates, micro_batch: int | None = None
+) -> tuple[State, LossSums]:
     """One step of AdamW on the mean cross-entropy of a batch; gradients are clipped to norm 1.
 
     Returns:
       The next state, and the sums over this batch before the step. `state` is donated.
     """
 
-    def objective(params: Params) -> tuple[Scalar, Totals]:
-        sums = totals(params, batch, targets, apply=apply, micro_batch=micro_batch)
+    def objective(params: Params) -> tuple[Scalar, LossSums]:
+        sums = loss_sums(params, batch, targets, apply=apply, micro_batch=micro_batch)
         return sums.loss / sums.count, sums
 
     gradients, sums = jax.grad(objective, has_aux=True)(state.params)
-    return descend(state, gradients, schedule), sums
+    return descend(state, gradients, adamw(rates)), sums
 
 
-eval_step = jax.jit(totals, static_argnames=("apply", "micro_batch"))
+eval_step = jax.jit(loss_sums, static_argnames=("apply", "micro_batch"))
+
+
+def evaluate(
+    params: Params, batch: Mapping[str, np.ndarray], targets: np.ndarray, *, apply: Apply, batch_size: int
+) -> dict[str, float]:
+    """Loss and accuracy on sentences, of which `batch_size` at once are to be told; a last, smaller part is left out.
+
+    Args:
+      params, batch, targets, apply: as in `loss_sums`.
+      batch_size: as many as in training, for the loss depends on it.
+    """
+    sums = []
+    for first in range(0, len(targets) - batch_size + 1, batch_size):
+        rows = slice(first, first + batch_size)
+        part = {name: values[rows] for name, values in batch.items()}
+        sums.append(eval_step(params, part, targets[rows], apply=apply))
+    return loss_and_accuracy(sums)

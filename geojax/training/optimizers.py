@@ -1,4 +1,4 @@
-"""The optimizer of fine-tuning: one of optax's by its name, behind a clip of the norm, and its learning rate."""
+"""The optimizer of every training: one of optax's by its name, behind a clip of the norm, and its learning rate."""
 
 import difflib
 import inspect
@@ -19,7 +19,7 @@ OPTIMIZERS = (
 
 
 class Rates(NamedTuple):
-    """The numbers of the optimizer, traced: changing them compiles nothing."""
+    """The numbers of the optimizer: fine-tuning traces them, so that others compile nothing; else they are static."""
 
     learning_rate: Any
     weight_decay: Any
@@ -35,6 +35,16 @@ def learning_rate(rates: Rates, step: Any) -> Any:
         1 - ahead / (rates.total_steps - rates.warmup_steps),
     )
     return rates.learning_rate * jnp.minimum(rising, falling)
+
+
+def schedule(rates: Rates) -> optax.Schedule:
+    """The learning rate as optax computes it, in an optimizer that counts its steps itself.
+
+    It is `learning_rate` but for the last bits of a warm-up; the numbers are compiled in.
+    """
+    rising = optax.linear_schedule(0.0, rates.learning_rate, rates.warmup_steps)
+    falling = optax.linear_schedule(rates.learning_rate, 0.0, rates.total_steps - rates.warmup_steps)
+    return optax.join_schedules([rising, falling], [rates.warmup_steps])
 
 
 def decays(path: tuple[Any, ...]) -> bool:
@@ -58,22 +68,38 @@ def check(name: str, weight_decay: float) -> None:
         raise InputError(f"{name} takes no weight decay, and weight_decay is {weight_decay:g}: choose one of {able}")
 
 
-def optimizer(name: str, learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
-    """One of `OPTIMIZERS` with optax's settings, behind a clip of the gradients' global norm.
-
-    AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) has β = (0.9, 0.999) and ε = 1e-8.
-    """
-    options = {"weight_decay": weight_decay, "mask": decayed} if _takes_decay(name) else {}
-    return optax.chain(optax.stateless(_clipped), getattr(optax, name)(learning_rate, **options))
-
-
-def _clipped(gradients: dict[str, Any], params: dict[str, Any] | None) -> dict[str, Any]:
+def clipped(gradients: dict[str, Any], params: dict[str, Any] | None) -> dict[str, Any]:
     """Gradients scaled down to the norm `CLIP_NORM` where theirs is larger.
 
-    Bit for bit `optax.clip_by_global_norm`, whose selection of every entry is slow under `vmap` on a CPU.
+    As `optax.clip_by_global_norm`, whose selection of every entry is slow under `vmap` on a CPU; within a compiled step
+    the last bits can differ.
     """
     excess = jnp.maximum(optax.tree.norm(gradients) / CLIP_NORM, 1.0)
     return jax.tree.map(lambda leaf: leaf / excess, gradients)
+
+
+CLIP = optax.stateless(clipped)
+
+
+def optimizer(
+    name: str,
+    learning_rate: Any,
+    weight_decay: Any,
+    clip: optax.GradientTransformation = CLIP,
+    **settings: float,
+) -> optax.GradientTransformation:
+    """One of `OPTIMIZERS` behind a clip of the gradients.
+
+    Args:
+      name: of the optimizer.
+      learning_rate: of the next update, or what `schedule` gives.
+      weight_decay: of the parameters that `decayed` tells; passed over by an optimizer that has none.
+      clip: what bounds the gradients.
+      settings: others of optax. Without them AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) has β = (0.9, 0.999)
+        and ε = 1e-8.
+    """
+    options = settings | ({"weight_decay": weight_decay, "mask": decayed} if _takes_decay(name) else {})
+    return optax.chain(clip, getattr(optax, name)(learning_rate, **options))
 
 
 @cache

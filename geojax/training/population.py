@@ -26,9 +26,11 @@ from geojax.parallel.mesh import member_shardings
 from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training import checkpoint, step
-from geojax.training.finetune import Settings, dropout_key, pace, prepared, rows_of_steps, scored
+from geojax.training.finetune import dropout_key, pace, prepared, rows_of_steps
 from geojax.training.loop import Progress, enough_memory, loop
 from geojax.training.optimizers import Rates
+from geojax.training.scoring import scored
+from geojax.training.settings import Settings
 from geojax.training.step import Params, State, Sums
 from geojax.typing import Key
 
@@ -190,7 +192,8 @@ def _train(
         stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
         return laid(stacked, lambda _: along)
 
-    return loop(take, batches, begin, empty, like, total, checkpoint_seconds, progress, folder)
+    options = {"folder": folder, "checkpoint_seconds": checkpoint_seconds, "progress": progress}
+    return loop(take, batches, begin, total, like=like, empty=empty, **options)
 
 
 def micro_batches(

@@ -12,8 +12,10 @@ from tqdm import tqdm
 from geojax.errors import InputError
 from geojax.runtime import processes, progress, records
 from geojax.runtime.progress import Clock
-from geojax.training import finetune
 from geojax.training.optimizers import learning_rate
+from geojax.training.scoring import loss_and_accuracy
+from geojax.training.settings import Settings
+from geojax.training.step import LossSums
 
 
 class Reporter:
@@ -22,7 +24,7 @@ class Reporter:
     The loss it reads is that of the step before, which is ready: the device never waits.
     """
 
-    def __init__(self, path: PurePath, settings: finetune.Settings, members: int = 1, tensorboard: bool = False):
+    def __init__(self, path: PurePath, settings: Settings, members: int = 1, tensorboard: bool = False):
         self.path, self.settings, self.leads = path, settings, processes.leads()
         self.rows = settings.batch_size * members  # of a step
         self.writer = summary_writer() if tensorboard and self.leads else None
@@ -62,7 +64,7 @@ class Reporter:
         """What a person and `metrics.jsonl` are told of the step before the one just started."""
         value = float(self.previous)
         if not math.isfinite(value):
-            raise InputError(f"the loss is {value} at step {step}: training diverged; lower the learning rate")
+            raise InputError(diverged(value, step))
         rate = float(learning_rate(self.settings.rates(total), step - 1))
         return f"{value:.4f}", {"step": step, "loss": value, "learning_rate": rate}
 
@@ -73,6 +75,41 @@ class Reporter:
                 yield from ((f"{name}/{own}", each) for own, each in value.items() if each is not None)
             elif name != "step":
                 yield name, value
+
+
+class LossRecord:
+    """Collects the sums of steps, and appends a line to `metrics.jsonl` of all since the line before."""
+
+    def __init__(self, path: PurePath):
+        self.path, self.sums, self.start = path, [], time.monotonic()
+
+    def add(self, step: int, total: int, sums: LossSums) -> None:
+        """Takes note of a step that was just started."""
+        self.total = total
+        self.sums.append(sums)
+
+    def write(self, step: int, state: Any) -> None:
+        """Appends step, mean loss in nats, accuracy, seconds.
+
+        Raises:
+          InputError: the loss is not finite.
+        """
+        record = {"step": step} | loss_and_accuracy(self.sums) | {"seconds": time.monotonic() - self.start}
+        self.sums, self.start = [], time.monotonic()
+        records.append(self.path, record)
+        logging.info("step %d of %d: loss %.3f, accuracy %.3f", step, self.total, record["loss"], record["accuracy"])
+        if not math.isfinite(record["loss"]):
+            raise InputError(diverged(record["loss"], step))
+
+
+def diverged(loss: float, step: int) -> str:
+    """The sentence on a loss that is not finite."""
+    return f"the loss is {loss} at step {step}: training diverged; lower the learning rate"
+
+
+def training_seconds(path: PurePath) -> float:
+    """The time of a training, from its `metrics.jsonl`; of steps that a resumed run did again, the last counts."""
+    return sum({record["step"]: record["seconds"] for record in records.read_lines(path)}.values())
 
 
 def summary_writer() -> Any:

@@ -1,4 +1,4 @@
-"""One optimizer step of fine-tuning: losses, gradients summed over micro-batches, the update."""
+"""The state of every training and its update, and one step of fine-tuning: gradients summed over micro-batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +29,21 @@ class State:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Sums:
-    """Gradients, losses and weights summed over the rows of a step."""
+class LossSums:
+    """Sums over what a loss counts: rows of a task, masked positions of windows, vectors of sentences.
 
-    gradients: Params
+    Attributes:
+      loss: of the losses; in nats, where these are cross-entropies.
+      count: of what was counted, each by its weight.
+      correct: of right predictions; None where these are not counted.
+    """
+
     loss: Any
-    weight: Any
+    count: Any
+    correct: Any = None
+
+
+Sums = tuple[Params, LossSums]  # gradients and losses, summed over the rows of a step
 
 
 def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[Array, "B"]:
@@ -48,13 +57,24 @@ def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[A
 @partial(jax.jit, static_argnames=("method", "layout"))
 def init_state(params: Params, method: str = "adamw", layout: Layout | None = None) -> State:
     """The state before the first step, in arrays of its own: `train_step` consumes them."""
-    return _pinned(layout, State(jnp.int32(0), params, optimizer(method, 0.0, 0.0).init(params)))
+    return _pinned(layout, fresh(params, optimizer(method, 0.0, 0.0)))
+
+
+def fresh(params: Params, transform: optax.GradientTransformation) -> State:
+    """The state of a training that begins at these parameters, which it takes over."""
+    return State(jnp.int32(0), params, transform.init(params))
+
+
+def descend(state: State, gradients: Params, transform: optax.GradientTransformation) -> State:
+    """The state behind one update of the parameters."""
+    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
+    return State(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
 
 
 @partial(jax.jit, static_argnames="layout")
 def no_sums(params: Params, layout: Layout | None = None) -> Sums:
     """The sums over no row."""
-    return _pinned(layout, Sums(jax.tree.map(jnp.zeros_like, params), jnp.float32(0), jnp.float32(0)))
+    return _pinned(layout, (jax.tree.map(jnp.zeros_like, params), LossSums(jnp.float32(0), jnp.float32(0))))
 
 
 def train_step(
@@ -108,12 +128,13 @@ def add_gradients(
         return jnp.sum(batch["weight"] * losses(outputs["logits"], batch["labels"]))
 
     value, (gradients, of_words) = jax.value_and_grad(objective, argnums=(0, 1))(params, table[ids])
-    gradients = jax.tree.map(jnp.add, sums.gradients, gradients)
+    summed, found = sums
+    gradients = jax.tree.map(jnp.add, summed, gradients)
     # Of the table only the rows that occur are touched: to sum it whole, most of it zeros, costs more than a short
     # micro-batch of a small encoder.
     words = gradients["embeddings"]["word_embeddings"]
     words["embedding"] = words["embedding"].at[ids].add(of_words)
-    return _pinned(layout, Sums(gradients, sums.loss + value, sums.weight + jnp.sum(batch["weight"])))
+    return _pinned(layout, (gradients, LossSums(found.loss + value, found.count + jnp.sum(batch["weight"]))))
 
 
 @partial(jax.jit, static_argnames=("method", "layout"), donate_argnames=("state", "sums"))
@@ -121,11 +142,10 @@ def update(
     state: State, sums: Sums, rates: Rates, method: str = "adamw", layout: Layout | None = None
 ) -> tuple[State, Sums, Scalar]:
     """Moves the parameters along the mean of the gradients, and empties the sums."""
-    gradients = jax.tree.map(lambda leaf: leaf / sums.weight, sums.gradients)
+    summed, found = sums
+    gradients = jax.tree.map(lambda leaf: leaf / found.count, summed)
     transform = optimizer(method, learning_rate(rates, state.step), rates.weight_decay)
-    updates, opt_state = transform.update(gradients, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    state, loss = State(state.step + 1, params, opt_state), sums.loss / sums.weight
+    state, loss = descend(state, gradients, transform), found.loss / found.count
     return _pinned(layout, (state, jax.tree.map(jnp.zeros_like, sums), loss))
 
 

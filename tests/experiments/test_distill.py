@@ -11,13 +11,14 @@ from places import FIXTURES
 
 from configs.schema import Distill, Sample
 from experiments import distill as experiment
-from experiments import pretrain, sample
+from experiments import sample
 from geojax import models
 from geojax.errors import InputError
 from geojax.representations.cloud import Cloud
 from geojax.runtime import records
 from geojax.training import distill
 from geojax.training import pretrain as pretraining
+from geojax.training.step import fresh
 
 BERT = FIXTURES / "random-bert"
 
@@ -25,7 +26,7 @@ BERT = FIXTURES / "random-bert"
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     """Sentences of few words, and their vectors by a random encoder."""
-    monkeypatch.setattr(pretrain, "LOG_STEPS", 2)
+    monkeypatch.setattr(pretraining, "LOG_STEPS", 2)
     monkeypatch.setattr(experiment, "HELD_OUT", 5)
     rng = np.random.default_rng(0)
     words = "the king saw a small ship near an old town by night".split()
@@ -55,13 +56,13 @@ def test_micro_batches_have_the_gradients_of_the_whole_batch(sizes):
     """The first moment behind the first step is a tenth of the gradient."""
     model, rng = models.load(BERT, head="classification", num_labels=7, key=jax.random.key(0)), np.random.default_rng(0)
     batch = {"input_ids": rng.integers(5, 50, (6, 9)), "attention_mask": np.tri(6, 9, 3, dtype=np.int32)}
-    targets, schedule = rng.normal(size=(6, 7)).astype(np.float32), pretraining.Schedule(9, 1, 1e-2)
+    targets, rates = rng.normal(size=(6, 7)).astype(np.float32), pretraining.rates_of(9, 1, 1e-2)
 
     def step(rows):
-        state = pretraining.start_from(jax.tree.map(jnp.copy, model.params), schedule)
-        options = {"apply": model.apply, "schedule": schedule, "micro_batch": rows}
+        state = fresh(jax.tree.map(jnp.copy, model.params), pretraining.adamw(rates))
+        options = {"apply": model.apply, "rates": rates, "micro_batch": rows}
         state, sums = distill.train_step(state, batch, targets, **options)
-        return jax.device_get((state.optimizer, sums.loss, sums.correct, sums.count))
+        return jax.device_get((state.opt_state, sums.loss, sums.correct, sums.count))
 
     whole = step(None)
     for rows in sizes:

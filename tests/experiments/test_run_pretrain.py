@@ -9,6 +9,7 @@ import pytest
 from configs import schema
 from experiments import pretrain as experiment
 from geojax import models
+from geojax.data.tokenizers import MASK
 from geojax.errors import InputError
 from geojax.runtime import records
 from geojax.runtime.preemption import Preempted
@@ -19,7 +20,7 @@ LENGTH = 20
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiment, "LOG_STEPS", 2)
+    monkeypatch.setattr(pretrain, "LOG_STEPS", 2)
     random = np.random.default_rng(0)
     lines = [" ".join(random.choice("the king saw a small ship near an old town".split(), 12)) for _ in range(120)]
     (tmp_path / "text.txt").write_text("\n".join(lines) + "\n\n")
@@ -44,7 +45,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, kill
 
     model = models.load(tmp_path / "whole" / "model", head="masked_lm")
     assert model.tokenizer("the king", "a ship")["token_type_ids"][-1] == 1
-    assert model.tokenizer.model_max_length == LENGTH and model.tokenizer.mask_token_id == pretrain.MASK
+    assert model.tokenizer.model_max_length == LENGTH and model.tokenizer.mask_token_id == MASK
     experiment.run(config, tmp_path / "whole")  # a finished run is left as it is
 
 

@@ -11,6 +11,7 @@ from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES
 from geojax.representations import forward
 from geojax.training import finetune
+from geojax.training.settings import Settings
 
 TEXTS = ["a cat", "the shape of a space", "x"]
 
@@ -69,7 +70,7 @@ def tuned(family, name):
     data = glue.TaskData(task, examples(8), {"dev": examples(6)}, {})
     key = finetune.head_key(0)
     model = models.load(FIXTURES / f"random-{family}", head="classification", num_labels=task.num_labels, key=key)
-    settings = finetune.Settings(epochs=1, batch_size=4, max_length=40, learning_rate=1e-3)
+    settings = Settings(epochs=1, batch_size=4, max_length=40, learning_rate=1e-3)
     return model.params, *finetune.finetune(model, data, settings)
 
 

@@ -17,8 +17,9 @@ from stand_ins import SETTINGS, Stopped, kill_and_return, same, stand_in, stop_a
 from geojax import models
 from geojax.data.glue.encode import ladder
 from geojax.errors import InputError
-from geojax.training import finetune, step
-from geojax.training.finetune import Settings
+from geojax.training import finetune, scoring, step
+from geojax.training import settings as settings_module
+from geojax.training.settings import Settings, epoch_order
 
 
 def test_learns_a_task():
@@ -57,17 +58,11 @@ def test_the_loop_is_adamw_with_linear_decay_and_a_clip():
 
     expected, state = model.params, transform.init(model.params)
     for epoch in range(3):
-        order = finetune.epoch_order(70, 3, epoch)
+        order = epoch_order(70, 3, epoch)
         for start in range(0, 70, 16):
             rows = order[start : start + 16]
             expected, state = update(expected, state, encoded.batch(rows, len(rows)))  # the last is smaller, not padded
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=0), params, expected)
-
-
-def test_the_order_of_an_epoch_is_a_permutation_of_its_own():
-    first, second = finetune.epoch_order(100, 0, 0), finetune.epoch_order(100, 0, 1)
-    assert sorted(first) == list(range(100)) and (first != second).any()
-    assert (finetune.epoch_order(100, 0, 1) == second).all() and (finetune.epoch_order(100, 1, 1) != second).any()
 
 
 def test_runs_are_deterministic_and_leave_the_model_alone():
@@ -79,16 +74,9 @@ def test_runs_are_deterministic_and_leave_the_model_alone():
     assert same(model.params, before) and same(first, again) and not same(first, other)
 
 
-def test_dropout_is_off_in_evaluation():
-    model, data = stand_in(rate=0.5), task_data()
-    encoded = finetune.encode_task(model.tokenizer, data, 32)
-    assert (finetune.predict(model.apply, model.params, encoded.dev["dev"]) == finetune.predict(
-        stand_in(rate=0.0).apply, model.params, encoded.dev["dev"])).all()  # fmt: skip
-
-
 def test_compilations_stay_as_few_as_the_lengths():
     """Other data sizes, seeds, rates and epochs compile nothing."""
-    compiled = (step.add_gradients, step.update, finetune.eval_step)
+    compiled = (step.add_gradients, step.update, scoring.eval_step)
     for function in compiled:
         function.clear_cache()
     model = stand_in()
@@ -97,32 +85,6 @@ def test_compilations_stay_as_few_as_the_lengths():
         settings = Settings(learning_rate=0.1 / n, epochs=1, batch_size=16, max_length=64, seed=seed)
         finetune.finetune(stand_in(), task_data(n=n, dev=200, longest=60), settings)
     assert max(function._cache_size() for function in compiled) <= len(ladder(64)) == 5
-
-
-@pytest.mark.parametrize(
-    "field, value, message",
-    [
-        ("epochs", 0, "epochs is 0: it must be at least 1"),
-        ("batch_size", -1, "batch_size is -1"),
-        ("learning_rate", 0.0, "learning_rate is 0.0"),
-        ("learning_rate", float("nan"), "learning_rate is nan"),
-        ("weight_decay", -0.1, "weight_decay is -0.1"),
-        ("seed", -1, "seed is -1"),
-        ("warmup", 1.0, "warmup is 1.0"),
-        ("dtype", "float16", "dtype 'float16' is unknown: choose one of float32, bfloat16"),
-        ("optimizer", "lyon", "optimizer 'lyon' is unknown: did you mean lion"),
-    ],
-)
-def test_bad_settings(field, value, message):
-    with pytest.raises(InputError, match=message):
-        dataclasses.replace(SETTINGS, **{field: value})
-
-
-@pytest.mark.parametrize(("backend", "rows"), [("cpu", 8), ("gpu", 24), ("tpu", 24)])
-def test_a_micro_batch_is_what_suits_the_device_unless_it_is_given(monkeypatch, backend, rows):
-    monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    assert Settings(batch_size=24).rows_at_once == rows
-    assert Settings(batch_size=24, micro_batch=3).rows_at_once == 3
 
 
 def test_settings_that_do_not_fit_the_model():
@@ -167,7 +129,7 @@ def test_a_micro_batch_left_to_the_device_does_not_bind_a_run_to_it(monkeypatch,
     model, data, settings = stand_in(), task_data(), dataclasses.replace(SETTINGS, micro_batch=0)
     with pytest.raises(Stopped):
         finetune.finetune(model, data, settings, workdir=tmp_path, checkpoint_seconds=0.0, progress=stop_at(4))
-    monkeypatch.setattr(finetune, "ON_PROCESSOR", 16)  # as on another device
+    monkeypatch.setattr(settings_module, "ROWS", 16)  # as on another device
     _, result = finetune.finetune(model, data, settings, workdir=tmp_path)
     assert result["resumed_at"] == 3 and result["micro_batch"] == 16
 

@@ -10,7 +10,7 @@ import pytest
 from geojax.data import glue
 from geojax.models import make_apply, save, with_head
 from geojax.training import finetune, step
-from geojax.training.finetune import Settings
+from geojax.training.settings import Settings, epoch_order
 
 pytestmark = [
     pytest.mark.slow,
@@ -54,7 +54,7 @@ def test_losses_are_those_of_pytorch(name, minilm, tmp_path):
     params = with_head(apply, minilm.params, finetune.head_key(0))
     save(tmp_path, apply, params, minilm.tokenizer)
     train = finetune.encode_task(minilm.tokenizer, data, settings.max_length).train
-    order = np.concatenate([finetune.epoch_order(len(train), 0, epoch) for epoch in range(2)])
+    order = np.concatenate([epoch_order(len(train), 0, epoch) for epoch in range(2)])
     rows = [order[place * ROWS : (place + 1) * ROWS] for place in range(STEPS)]
     state, sums, losses = step.init_state(params), step.no_sums(params), []
     rates = step.Rates(*np.float32([settings.learning_rate, 0.0, STEPS]))

@@ -9,7 +9,7 @@ import pytest
 from stand_ins import SETTINGS, Letters, one_layer, stand_in, task_data
 
 from geojax.training import finetune, optimizers
-from geojax.training.finetune import Settings
+from geojax.training.settings import Settings
 
 
 @pytest.mark.parametrize(

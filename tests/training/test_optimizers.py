@@ -22,6 +22,8 @@ def test_the_rate_rises_and_falls_as_the_schedules_of_optax(warmup):
         [optax.linear_schedule(0.0, 3e-4, warmup), optax.linear_schedule(3e-4, 0.0, 20 - warmup)], [warmup]
     )
     np.testing.assert_allclose(found, [expected(step) for step in range(21)], atol=1e-10)
+    inside = optimizers.schedule(optimizers.Rates(3e-4, 0.0, 20, warmup))
+    np.testing.assert_array_equal([inside(step) for step in range(21)], [expected(step) for step in range(21)])
     assert np.argmax(found) == warmup and found[20] == 0
 
 

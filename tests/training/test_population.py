@@ -14,9 +14,9 @@ from stand_ins import SETTINGS, Letters, Stopped, kill_and_return, same, stand_i
 
 from geojax.errors import InputError
 from geojax.parallel import mesh
-from geojax.training import finetune, memory, population
-from geojax.training.finetune import Settings
+from geojax.training import finetune, memory, population, scoring
 from geojax.training.population import Member, finetune_population
+from geojax.training.settings import Settings
 
 
 def check_against_singles(members):
@@ -29,7 +29,7 @@ def check_against_singles(members):
         own, expected = finetune.finetune(member.model, member.data, member.settings, progress=watch(alone))
         np.testing.assert_allclose([losses[k] for losses in together], alone, atol=1e-4, rtol=0)
         dev = finetune.encode_task(member.model.tokenizer, member.data, member.settings.max_length).dev["dev"]
-        logits = [finetune.predict(member.model.apply, tree, dev) for tree in (params, own)]
+        logits = [scoring.predict(member.model.apply, tree, dev) for tree in (params, own)]
         np.testing.assert_allclose(*logits, atol=1e-4, rtol=0)
         assert {name: result[name] for name in ("score", "metrics", "dev", "steps", "seed", "learning_rate")} == {
             name: expected[name] for name in ("score", "metrics", "dev", "steps", "seed", "learning_rate")

@@ -1,0 +1,59 @@
+"""Lower-cased WordPiece tokenizers that begin with five special tokens: trained on a text, checked, run over a text."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from geojax.errors import InputError
+from geojax.runtime import records
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
+ALPHABET = 150  # characters with pieces of their own; rarer ones become [UNK]
+
+
+def train_wordpiece(text: Iterable[str], vocabulary_size: int, max_length: int, folder: Path) -> Any:
+    """A WordPiece tokenizer of a text.
+
+    It is written to `folder`, and read from there afterwards: trained again it can differ, because pairs of pieces that
+    are equally frequent are merged in no fixed order.
+
+    Args:
+      text: paragraphs; not read where the folder holds a tokenizer.
+      vocabulary_size: entries at most, special tokens included.
+      max_length: tokens that the tokenizer cuts its inputs to where it is asked to cut.
+      folder: of the tokenizer, which is whole once `DONE` lies there.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizer
+
+    if not (folder / "DONE").exists():
+        tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL_TOKENS[UNK]))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size,
+            limit_alphabet=ALPHABET,
+            special_tokens=list(SPECIAL_TOKENS),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(text, trainer)
+        whole = BertTokenizer(vocab=tokenizer.get_vocab(), do_lower_case=True, model_max_length=max_length)
+        whole.save_pretrained(folder)
+        records.write_atomic(folder / "DONE", b"")
+    return BertTokenizer.from_pretrained(folder)
+
+
+def check_special_tokens(tokenizer: Any) -> None:
+    """Raises an InputError where a tokenizer's special tokens are not those of `SPECIAL_TOKENS`, in their order."""
+    special = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    if (*special, tokenizer.mask_token_id) != tuple(range(len(SPECIAL_TOKENS))):
+        raise InputError(
+            "the model's special tokens are not those of configs/pretrain.py: choose an encoder made by it"
+        )
+
+
+def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:
+    """Token ids of every paragraph, without special tokens and uncut."""
+    encoded = tokenizer.backend_tokenizer.encode_batch(list(text), add_special_tokens=False)
+    return (encoding.ids for encoding in encoded)

@@ -1,0 +1,59 @@
+"""Predictions and scores of a model, and the loss and accuracy that sums over batches give."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from geojax.data.glue.encode import Encoded
+from geojax.data.glue.metrics import score
+from geojax.data.glue.tasks import Task
+from geojax.parallel.layout import Layout, in_turn
+from geojax.training.step import LossSums, Params
+
+EVAL_BATCH = 64
+
+
+@partial(jax.jit, static_argnames=("apply", "layout"))
+def eval_step(
+    params: Params, batch: Mapping[str, Array], *, apply: Any, layout: Layout | None = None
+) -> Float[Array, "B labels"]:
+    """The logits of a batch, without dropout."""
+    params = params if layout is None else layout.whole(params)
+    logits = apply(params, batch, key=None)["logits"].astype(jnp.float32)
+    return logits if layout is None else layout.whole(logits)
+
+
+def predict(
+    apply: Any, params: Params, encoded: Encoded, layout: Layout | None = None
+) -> Float[np.ndarray, "n labels"]:
+    """The logits of every example, once each and in order; batches are formed by length."""
+    size = EVAL_BATCH if layout is None else EVAL_BATCH + -EVAL_BATCH % layout.mesh.size
+    batches = encoded.by_length(np.arange(len(encoded)), size)
+    put = (lambda batch: batch) if layout is None else layout.batch
+    found = [
+        (rows, in_turn(layout, eval_step(params, put(batch), apply=apply, layout=layout))) for rows, batch in batches
+    ]
+    order = np.concatenate([rows for rows, _ in found])
+    return np.concatenate([np.asarray(logits)[: len(rows)] for rows, logits in found])[np.argsort(order)]
+
+
+def scored(
+    apply: Any, params: Params, task: Task, dev: Mapping[str, Encoded], layout: Layout | None = None
+) -> dict[str, Any]:
+    """Score, metrics and collapse on the first development split, and the same for every split under `dev`."""
+    found = {}
+    for name, split in dev.items():
+        logits = predict(apply, params, split, layout)
+        found[name] = score(task, logits, split.labels)._asdict() | {"n_eval": len(split)}
+    return {"task": task.name, **next(iter(found.values())), "dev": found}
+
+
+def loss_and_accuracy(sums: Iterable[LossSums]) -> dict[str, float]:
+    """Mean loss, in nats, and accuracy over all that the sums of several batches count."""
+    loss, correct, count = np.sum(jax.device_get([(own.loss, own.correct, own.count) for own in sums]), axis=0)
+    return {"loss": float(loss / count), "accuracy": float(correct / count)}
