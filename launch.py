@@ -15,6 +15,9 @@ see DIR; whatever is stopped goes on when it is started again, and no unit is do
   --collect                                only the tables, from the results that are there
   --ledger=FILE                            beside these: FILE has a line a result, to go on from on other machines
 
+Compiled programs are kept from one run to the next, at most 1 GiB of them, in ~/.cache/geojax/compiled; another folder,
+or off, by --compilation_cache or $GEOJAX_COMPILATION_CACHE.
+
 Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 75 stopped by SIGTERM, behind a
 checkpoint where it trained: the same command goes on · 130 interrupted.
 """
@@ -54,6 +57,9 @@ WORKER = flags.DEFINE_string("worker", None, "k/n: of --executor=local, one of t
 UNIT = flags.DEFINE_multi_string("unit", [], "name of one unit")
 COLLECT = flags.DEFINE_bool("collect", False, "write the tables from the results of the units")
 LEDGER = flags.DEFINE_string("ledger", None, "file with a line a unit: results are taken from it, and added to it")
+CACHE = flags.DEFINE_string(
+    "compilation_cache", None, "folder where compiled programs are kept, or off; default: in the user's cache folder"
+)
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -261,6 +267,9 @@ def run(config: Any, path: Path) -> None:
 
 def main(argv: list[str]) -> None:
     """Runs the experiment that the config names, in its work folder."""
+    from geojax.runtime import compilation_cache
+
+    compilation_cache.switch_on(CACHE.value)
     from geojax.errors import InputError
     from geojax.runtime import preemption, processes
 
