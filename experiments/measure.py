@@ -14,7 +14,6 @@ import numpy as np
 from configs import schema
 from experiments.common import measuring
 from experiments.common.identity import identity
-from geojax import plots
 from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
@@ -58,6 +57,8 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
             profiles[result.measure].append((one["layer"], result.value, *ends))
     records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
     if len(layers) > 1:
+        from geojax import plots  # matplotlib, which a measurement of one space does without
+
         panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
         records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))
     record = facts | {
