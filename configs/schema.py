@@ -226,7 +226,7 @@ class Benchmark(sections.Texts, sections.Model):
     experiment: str = "benchmark"
     model: str = "geojax-bert-tiny"  # to sample and fine-tune: HuggingFace name, folder, or an encoder that ships
     cloud: str = ""  # .npy file, float array n x d; empty: a generated cloud of 116 667 x 384
-    parts: str = ""  # some of them, as "pq,lsq,cell_eee,vrm,sampling,finetune_padded"; empty: all
+    parts: str = ""  # some of "start,pq,lsq,cell_eee,vrm,all,sampling,finetune_padded" and others; empty: all
     _: KW_ONLY
     task: str = "mini_paraphrase"  # to fine-tune on
     data_dir: str = ""  # folder of that task's data, as in Finetune

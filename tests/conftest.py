@@ -20,6 +20,32 @@ ROOMS |= {f"geojax.quantizers.{name}" for name in ("codebooks", "local_search", 
 install_import_hook(sorted(ROOMS), "typechecks.check")
 
 
+MOST_SECONDS = 20  # of processor time, that of started processes too: a busy machine fails no test
+
+
+def processor_seconds() -> float:
+    """What this process and the processes that it waited for have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def too_long(slow: bool, seconds: float) -> str:
+    """Why a test cannot stay as it is, if it cannot."""
+    if slow or seconds <= MOST_SECONDS:
+        return ""
+    return f"the test took {seconds:.0f} s of processor time: mark it slow, or let it take at most {MOST_SECONDS} s"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fails a test that is not marked slow and takes too long."""
+    start = processor_seconds()
+    result = yield
+    if reason := too_long("slow" in item.keywords, processor_seconds() - start):
+        pytest.fail(reason)
+    return result
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _no_compilation_outlives_its_module():
     """One process that keeps thousands of compiled functions runs out of memory maps, and XLA crashes."""

@@ -6,7 +6,7 @@ Each part is a pair of functions that do the same work; both return a number tha
 import logging
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import numpy as np
 
 from configs.lists import names
 from configs.schema import Benchmark
-from experiments.benchmark import finetuning, peers, regressions
+from experiments.benchmark import finetuning, peers, regressions, start
 from experiments.common import measuring
 from geojax import representations
 from geojax.errors import InputError
@@ -29,6 +29,7 @@ from geojax.models import load, resolve
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 from geojax.runtime import records
+from geojax.runtime.progress import table
 from geojax.sweeps import costs
 
 COLUMNS = (
@@ -75,13 +76,27 @@ class Inputs:
 
 
 def run(config: Benchmark, workdir: Path) -> None:
-    """Writes `benchmark.csv`, a row a part, as the parts are done."""
-    wanted = names(config.parts) or tuple(PARTS)
-    if unknown := [name for name in wanted if name not in PARTS]:
-        raise InputError(f"part {unknown[0]!r} is unknown: choose some of {', '.join(PARTS)}")
+    """Writes `start.csv`, whole processes, and `benchmark.csv`, a row a part, as the parts are done."""
+    wanted = names(config.parts) or ("start", *PARTS)
+    if unknown := [name for name in wanted if name not in ("start", *PARTS)]:
+        raise InputError(f"part {unknown[0]!r} is unknown: choose some of start, {', '.join(PARTS)}")
     for name in ("repeats", "members"):
         if getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}: give 1 or more")
+    if "start" in wanted:
+        found = start.rows(config.repeats, config.seed)
+        records.write_table(workdir / "start.csv", found, start.COLUMNS)
+        print(table(found))
+    if wanted := [name for name in wanted if name != "start"]:
+        run_parts(config, wanted, workdir)
+
+
+def run_parts(config: Benchmark, wanted: Sequence[str], workdir: Path) -> None:
+    """Writes `benchmark.csv`.
+
+    Raises:
+      InputError: one of the references is not installed.
+    """
     try:
         import faiss  # noqa: F401
         import sklearn  # noqa: F401
@@ -121,9 +136,9 @@ def peak() -> float:
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds that a call takes, and what it returns."""
-    start = time.perf_counter()
+    begun = time.perf_counter()
     found = function()
-    return time.perf_counter() - start, found
+    return time.perf_counter() - begun, found
 
 
 def compare(part: Part, repeats: int, speed: float) -> dict[str, Any]:
@@ -208,10 +223,13 @@ def lsq_patchiness(evaluation: Any) -> float:
 
 
 def eight(inputs: Inputs) -> Part:
-    """The study of eight spaces of n / 8 points, in one compiled call; the reference is ours, one after the other."""
+    """Eight spaces of n / 8 points in one compiled call, by the measures of the study that need nothing of the host.
+
+    The reference is ours, one space after the other.
+    """
     n = len(inputs.points) // SPACES
     stack = inputs.cloud[: n * SPACES].reshape(SPACES, n, -1)
-    rows = select("study")
+    rows = tuple(row for row in select("study") if not row.on_host)
 
     def one(points: jax.Array) -> dict[str, jax.Array]:
         cells = {name: fit.cells(fit.fit(points, inputs.key), points) for name, fit in QUANTIZERS.items()}

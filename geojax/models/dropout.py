@@ -44,9 +44,10 @@ def dropout(x: Float[Array, "..."], rate: float, seed: Word | None) -> Float[Arr
 def _kept(seed: Word, shape: tuple[int, ...], below: int) -> Bool[Array, "..."]:
     """Which entries are kept.
 
-    On a CPU the last axis is hashed in a loop over the one before it, which XLA leaves by itself. Otherwise XLA puts the
-    hash into every computation that reads the mask, forward and backward: of MiniLM's gradient of 8 x 32 tokens that
-    compiled 5.1 s of processor time in place of 3.6. Accelerators compute the mask at once: there a loop is slow.
+    On a CPU the last axis is hashed in a loop over the axis before it, which XLA does not fuse with what reads the mask.
+    Without the loop XLA repeats the hash in every computation that reads the mask, forward and backward: MiniLM's
+    gradient of 8 x 32 tokens then takes 5.1 s of processor time to compile in place of 3.6 s. Accelerators compute the
+    mask at once, because loops are slow there.
     """
     places = [jnp.arange(length, dtype=jnp.uint32) for length in shape]
     drawn = seed

@@ -1,0 +1,7 @@
+"""A test that takes too long and is not marked slow fails, whatever else it finds."""
+
+from conftest import MOST_SECONDS, too_long
+
+
+def test_long_tests_are_to_be_marked_slow():
+    assert too_long(False, MOST_SECONDS + 1) and not too_long(False, MOST_SECONDS) and not too_long(True, 1e6)
