@@ -1,1 +1,1 @@
-"""The process and its surroundings: signals, folders and their locks, records, progress."""
+"""The process and its environment: signals, other processes, folders and locks, records, progress, compiled programs."""
