@@ -1,1 +1,1 @@
-"""The process and its environment: signals, other processes, folders and locks, records, progress, compiled programs."""
+"""The process and its environment: signals, processes, folders, locks, records, progress, compiled programs."""
