@@ -1,4 +1,4 @@
-"""Work folders, local or in an object store; the only module that handles the differences.
+"""Functions for work folders that are local or in an object store.
 
 A store writes an object atomically, lists its objects, and can refuse to replace an object. It has no locks, no renames
 and no appending; its folders are prefixes of names. Paths in a store are paths of `etils.epath`, with the methods of

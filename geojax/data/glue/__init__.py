@@ -29,8 +29,8 @@ def load(name: str, data_dir: str | Path = "", hub: str = "nyu-mll/glue", eval_f
     """The data of a task: generated (`mini_...`), from the folder `data_dir` if given, or from the data set `hub`.
 
     Raises:
-      InputError: the task is unknown, or the data are absent or malformed; the message says what was expected and what
-        was found.
+      InputError: the task is unknown, or the data are absent or malformed; the message names the expected and the found
+        data.
     """
     task = find(name)
     if name.startswith("mini_"):

@@ -185,7 +185,7 @@ def _labels(labels: Sequence[int | float], task: Task) -> np.ndarray:
 
 
 def _column(name: str, header: Sequence[str], place: str | Path) -> int:
-    """The index of a column; raises InputError if the column is missing, with all columns and the one that is meant."""
+    """The index of a column; raises InputError if it is missing, with the names of all columns."""
     if name not in header:
         near = [column for column in header if column.strip().lower() == name.lower()]
         hint = f"; is {near[0]!r} meant?" if near else ""
