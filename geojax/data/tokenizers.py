@@ -1,4 +1,4 @@
-"""Lower-cased WordPiece tokenizers that begin with five special tokens: trained on a text, checked, run over a text."""
+"""Lower-casing WordPiece tokenizers with five special tokens at ids 0 to 4: training, checking, tokenising a text."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,20 +9,20 @@ from geojax.runtime import records
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
-ALPHABET = 150  # characters with pieces of their own; rarer ones become [UNK]
+ALPHABET = 150  # characters in the vocabulary; rarer characters become [UNK]
 
 
 def train_wordpiece(text: Iterable[str], vocabulary_size: int, max_length: int, folder: Path) -> Any:
-    """A WordPiece tokenizer of a text.
+    """Trains a WordPiece tokenizer on a text and writes it to `folder`; later calls read it from there.
 
-    It is written to `folder`, and read from there afterwards: trained again it can differ, because pairs of pieces that
-    are equally frequent are merged in no fixed order.
+    Two trainings on the same text can give different tokenizers, because equally frequent pairs of pieces are merged in
+    no fixed order.
 
     Args:
-      text: paragraphs; not read where the folder holds a tokenizer.
-      vocabulary_size: entries at most, special tokens included.
-      max_length: tokens that the tokenizer cuts its inputs to where it is asked to cut.
-      folder: of the tokenizer, which is whole once `DONE` lies there.
+      text: paragraphs; not read if the folder holds a tokenizer.
+      vocabulary_size: largest number of entries, special tokens included.
+      max_length: tokens that the tokenizer truncates its inputs to, when truncation is requested.
+      folder: folder of the tokenizer; the tokenizer is complete if the folder holds a file `DONE`.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import BertTokenizer
@@ -45,7 +45,7 @@ def train_wordpiece(text: Iterable[str], vocabulary_size: int, max_length: int, 
 
 
 def check_special_tokens(tokenizer: Any) -> None:
-    """Raises an InputError where a tokenizer's special tokens are not those of `SPECIAL_TOKENS`, in their order."""
+    """Raises InputError if the ids of a tokenizer's special tokens differ from the order of `SPECIAL_TOKENS`."""
     special = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
     if (*special, tokenizer.mask_token_id) != tuple(range(len(SPECIAL_TOKENS))):
         raise InputError(
@@ -54,6 +54,6 @@ def check_special_tokens(tokenizer: Any) -> None:
 
 
 def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:
-    """Token ids of every paragraph, without special tokens and uncut."""
+    """The token ids of every paragraph, without special tokens and without truncation."""
     encoded = tokenizer.backend_tokenizer.encode_batch(list(text), add_special_tokens=False)
     return (encoding.ids for encoding in encoded)

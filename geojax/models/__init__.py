@@ -1,6 +1,6 @@
-"""Encoders: `load(name_or_path)` is the only door.
+"""Encoders, loaded by `load(name_or_path)`.
 
-A model is a pure function and a tree: `apply(params, batch, *, key=None) -> {"hidden_states", "logits", ...}`.
+A model is a pure function and a tree of parameters: `apply(params, batch, *, key=None) -> {"hidden_states", ...}`.
 """
 
 import difflib
@@ -55,22 +55,24 @@ class Model(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a model's files lie, and which files they are: a commit of the hub, or a digest of the weights."""
+    """The folder of a model's files, and their revision: a commit of the hub, or a digest of the weights."""
 
     folder: Path
     revision: str
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the encoders that come with geojax."""
+    """The names of the encoders that ship with geojax."""
     return tuple(sorted(path.parent.name for path in ASSETS.glob("*/config.json")))
 
 
 def resolve(name_or_path: str | Path, revision: str | None = None) -> Source:
-    """Finds a model: an encoder that ships with geojax, a local folder, or a name on the HuggingFace hub.
+    """Finds a model: an encoder that ships with geojax, a local folder, or a model on the HuggingFace hub.
+
+    A model on the hub is downloaded, at `revision` if given.
 
     Raises:
-      InputError: nothing has that name, or the hub cannot be reached.
+      InputError: no model has that name, the folder is not a model folder, or the hub cannot be reached.
     """
     name = str(name_or_path)
     if not name:
@@ -111,15 +113,15 @@ def load(
     Args:
       name_or_path: a HuggingFace name, a local folder, or one of `shipped()`.
       revision: branch, tag or commit on the hub.
-      head: None, "classification" (regression is one label), "token_classification", "masked_lm", or, of GPT-2,
+      head: None, "classification" (one label for a regression), "token_classification", "masked_lm", or, for GPT-2,
         "causal_lm".
-      num_labels: outputs of a head that classifies; read from the checkpoint where the head is.
-      key: initialises a new head (and a pooler, where the checkpoint has none); None reads the head from the
-        checkpoint.
+      num_labels: outputs of a classification head; None reads the number from the checkpoint's head.
+      key: initialises a new head, and a pooler if the head needs one that the checkpoint lacks. None reads the head
+        from the checkpoint.
 
     Raises:
-      InputError: no such model, an architecture that geojax does not have, a file that is damaged or does not fit its
-        `config.json` (every fault in one message), a tokenizer that does not fit the model.
+      InputError: an unknown model, an architecture that geojax does not have, a file that is damaged or does not fit
+        its `config.json` (every fault in one message), a tokenizer that does not fit the model.
     """
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
@@ -139,13 +141,13 @@ def load(
 
 
 def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:
-    """Writes a model folder that `load` and other tools read: safetensors, config and tokenizer."""
+    """Writes a model folder, local or in a store, in HuggingFace's layout: safetensors, config and tokenizer."""
     with written(folder) as local:
         save_model(local, apply, params, tokenizer, dtype)
 
 
 def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
-    """The folder's tokenizer, if it fits the model."""
+    """The tokenizer in a model folder; raises InputError if it does not fit the model."""
     from transformers import AutoTokenizer
 
     if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
@@ -155,7 +157,7 @@ def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
     except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
         raise InputError(f"the tokenizer in {folder} cannot be read: {error}") from error
     if config.architecture.causal and tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # what stands behind the end is masked, whatever it is
+        tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= config.vocab_size:
         raise InputError(

@@ -18,12 +18,12 @@ from geojax.typing import Key
 
 Dtype = Literal["float32", "bfloat16"]
 Head = Literal["classification", "token_classification", "masked_lm", "causal_lm"] | None
-LABELLED = ("classification", "token_classification")  # heads with a number of labels
+LABELLED = ("classification", "token_classification")  # heads with labels
 Params = dict[str, Any]
 
 
 class Model(nnx.Module):
-    """Embeddings, layers, and where asked for a pooler and a head."""
+    """Embeddings, layers and, if requested, a pooler and a head."""
 
     def __init__(self, config: EncoderConfig, head: Head, num_labels: int | None, pooler: bool, *, rngs: nnx.Rngs):
         self.embeddings = Embeddings(config, rngs=rngs)
@@ -42,29 +42,29 @@ class Model(nnx.Module):
 
 @dataclass(frozen=True)
 class Apply:
-    """`apply(params, batch, *, key=None) -> outputs`, hashable: equal architectures share one compilation.
+    """The pure function `apply(params, batch, *, key=None) -> outputs`; hashable, so equal architectures compile once.
 
     Attributes:
       config, head, num_labels, pooler: the architecture.
-      dtype: of the layers' activations. In bfloat16, embeddings, LayerNorm, softmax, pooler and head still are float32,
-        and so are parameters and gradients.
-      remat: whether the backward pass computes each layer again, in place of keeping what is inside it.
+      dtype: type of the layers' activations. With bfloat16, embeddings, LayerNorm, softmax, pooler and head are still
+        computed in float32, and parameters and gradients are float32.
+      remat: whether the backward pass computes each layer again, instead of keeping the layer's intermediate values.
 
     Args:
-      params: nested dict of float32 arrays, as `init` and `load` give it.
+      params: nested dict of float32 arrays, as `init` and `load` return it.
       batch: `input_ids` Int[B, T], `attention_mask` [B, T] (1 at real tokens), optional `token_type_ids` Int[B, T],
-        optional `word_vectors` Float[B, T, e], the word embeddings of `input_ids`, where they have been looked up.
-      key: key of dropout, whose masks depend on it and on the place of an entry alone, however far rows are padded;
-        None is evaluation mode.
+        optional `word_vectors` Float[B, T, e], the word embeddings of `input_ids`, if they are looked up already.
+      key: key of dropout; None is evaluation mode. The dropout masks depend only on the key and on the position of an
+        entry, not on the padding.
 
     Returns:
-      `hidden_states`, a tuple of the embeddings and every layer's output, each Float[B, T, d] (of a pre-norm model the
-      last is behind the final LayerNorm); `pooled` Float[B, d] where the model has a pooler; `logits` where it has a
-      head: Float[B, num_labels], Float[B, T, num_labels] or Float[B, T, V]. Under jit what the caller does not use is
-      not computed. Padding never changes the vector of a real token.
+      `hidden_states`, a tuple of the embeddings and the output of every layer, each Float[B, T, d] (in a pre-norm
+      model, the last output after the final LayerNorm); `pooled` Float[B, d] if the model has a pooler; `logits` if it
+      has a head: Float[B, num_labels], Float[B, T, num_labels] or Float[B, T, V]. Under jit, outputs that the caller
+      does not use are not computed. Padding never changes the vector of a real token.
 
     Raises:
-      InputError: at trace time, when T exceeds `config.max_length`.
+      InputError: T exceeds `config.max_length`; raised at trace time.
     """
 
     config: EncoderConfig
@@ -87,7 +87,7 @@ class Apply:
         seen = mask.astype(bool)[:, None, None, :]
         if style.causal:
             seen = seen & jnp.tri(mask.shape[1], dtype=bool)
-        # The most negative finite number, not -inf: a row of padding alone must not become NaN.
+        # The most negative finite number, not -inf, because a row of padding only must not become NaN.
         bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
         words = model.embeddings(input_ids, types, batch.get("word_vectors"), seed_embeddings)
         states = [words.astype(self.dtype)]
@@ -112,12 +112,12 @@ class Apply:
 
 
 def _cast(dtype: Dtype, path: tuple[Any, ...], leaf: Array) -> Array:
-    """A parameter of the layers in the type of their activations; those of LayerNorm stay as they are."""
+    """A parameter of the layers, cast to the type of the activations; parameters of LayerNorm are not cast."""
     return leaf if path[-2].key.endswith("layer_norm") else jnp.asarray(leaf, dtype)
 
 
 def _feature(name: str, last: Float[Array, "B T d"], mask: Shaped[Array, "B T"]) -> Float[Array, "B d"]:
-    """The vector of the first token, or of the last real one."""
+    """The vector of the first token if `name` is "first", else of the last real token."""
     if name == "first":
         return last[:, 0]
     place = jnp.max(jnp.where(mask.astype(bool), jnp.arange(mask.shape[1]), 0), axis=1)
@@ -127,7 +127,11 @@ def _feature(name: str, last: Float[Array, "B T d"], mask: Shaped[Array, "B T"])
 def make_apply(
     config: EncoderConfig, head: str | None = None, num_labels: int | None = None, *, pooler: bool = False
 ) -> Apply:
-    """The pure function of an architecture; the classification head of BERT and ALBERT brings their pooler."""
+    """The pure function of an architecture; a classification head of BERT or ALBERT includes a pooler.
+
+    Raises:
+      InputError: the architecture does not have the head, or `num_labels` does not fit the head.
+    """
     heads = config.architecture.heads
     if head is not None and head not in heads:
         raise InputError(f"head {head!r} is unknown: {config.model_type} has None, {', '.join(map(repr, heads))}")
@@ -148,19 +152,22 @@ def _split(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
 
 
 def _abstract(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
-    """The module's structure and a fresh copy of its parameters' shapes."""
+    """The structure of the module, and a new copy of the shapes of its parameters."""
     graph, state = _split(apply)
     return graph, jax.tree.map(lambda leaf: leaf, state)
 
 
 def shapes(apply: Apply) -> Params:
-    """The parameter tree with `jax.ShapeDtypeStruct` leaves, without making an array."""
+    """The parameter tree with `jax.ShapeDtypeStruct` leaves; no array is made."""
     return nnx.to_pure_dict(_abstract(apply)[1])
 
 
 @partial(jax.jit, static_argnums=0)
 def init(apply: Apply, key: Key) -> Params:
-    """Fresh parameters: kernels and embeddings N(0, initializer_range), biases 0, LayerNorm scales 1."""
+    """New parameters: kernels and embeddings N(0, initializer_range²), biases 0, LayerNorm scales 1.
+
+    In a pre-norm model, the output kernels of attention and perceptron have a smaller deviation (`encoder.linear`).
+    """
     model = Model(apply.config, apply.head, apply.num_labels, apply.pooler, rngs=nnx.Rngs(key))
     return nnx.to_pure_dict(nnx.state(model, nnx.Param))
 
@@ -171,7 +178,10 @@ def _fresh_top(apply: Apply, key: Key) -> Params:
 
 
 def with_head(apply: Apply, params: Params, key: Key) -> Params:
-    """An encoder's parameters with a fresh head for `apply`, and a fresh pooler where it needs one and has none."""
+    """An encoder's parameters with a new head for `apply`, and a new pooler if `apply` needs one and `params` has none.
+
+    The parameters of another head are left out.
+    """
     top = _fresh_top(apply, key)
     if "pooler" in params and "pooler" in top:
         top["pooler"] = params["pooler"]

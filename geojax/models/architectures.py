@@ -1,4 +1,4 @@
-"""The model types that geojax reads: one record each, of how it computes and of what HuggingFace calls its parts.
+"""The model types that geojax reads: one record each, with the type's computation and HuggingFace's names of its parts.
 
 BERT (Devlin et al. 2019, arXiv 1810.04805) · RoBERTa (Liu et al. 2019, arXiv 1907.11692), XLM-RoBERTa (Conneau et al.
 2020, arXiv 1911.02116), CamemBERT (Martin et al. 2020, arXiv 1911.03894) · DistilBERT (Sanh et al. 2019,
@@ -10,30 +10,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-Names = Mapping[str, str]  # path of a module in the parameter tree -> HuggingFace's name; {} is the number of a layer
+Names = Mapping[str, str]  # path of a module in the parameter tree -> HuggingFace's name; {} is the index of a layer
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a model type differs from BERT.
+    """A model type: HuggingFace's names, and the differences from BERT.
 
     Attributes:
       classes: HuggingFace's class names, without their endings.
-      prefix: of the names of the encoder's tensors in a checkpoint with a head.
-      names: the encoder's modules. heads: the heads that the type can have, and their modules.
-      decoder: the tensor that a checkpoint may hold beside the word embeddings that it is tied to.
-      fields: what `config.json` calls a field of `EncoderConfig`: names that must agree; () where the type has none.
-      defaults: what a `config.json` leaves out. required: the values in it that geojax computes, and no others.
-      offset_positions: positions count the real tokens, from the padding index on.
-      token_types: embeddings of the first and the second text.
-      projects: the embeddings are always mapped to the width of the layers, even where theirs is the same.
-      shared_layers: every layer has the parameters of the first.
-      pre_norm: LayerNorm before attention and perceptron and after the last layer, none behind the embeddings.
-      causal: a token attends to itself and those before it.
-      feature: what the classification head reads: the "pooled" first token, the "first", or the "last" real token.
-      head_activation: of the head's own dense layer; None where it has no such layer.
-      head_dropout: whether dropout comes before that layer too. head_bias: whether the output has a bias.
-      kernels_in_out: kernels of layers are stored [inputs, outputs]. fused: modules stored as one, side by side.
+      prefix: prefix of the names of the encoder's tensors in a checkpoint with a head.
+      names: names of the encoder's modules.
+      heads: the heads that the type can have, with the names of their modules.
+      decoder: name of a decoder tensor that a checkpoint may hold besides the word embeddings; both must be equal.
+      fields: names in `config.json` of a field of `EncoderConfig`; several names must have equal values, and () means
+        that the type has no such field. Other fields keep their names.
+      defaults: values of names that `config.json` leaves out.
+      required: the only values that geojax supports, for names in `config.json`.
+      offset_positions: positions number the real tokens from `pad_token_id` + 1; padding has position `pad_token_id`.
+      token_types: whether there are embeddings of the first and the second text.
+      projects: whether a dense layer maps the embeddings to the width of the layers even if both widths are equal.
+      shared_layers: whether all layers have the same parameters.
+      pre_norm: whether LayerNorm comes before attention, before the perceptron and after the last layer, instead of
+        after the embeddings, attention and perceptron.
+      causal: whether a token attends only to itself and to earlier tokens.
+      feature: input of the classification head: the "pooled" first token, the "first", or the "last" real token.
+      head_activation: activation of a dense layer in the classification head; None: the head has no such layer.
+      head_dropout: whether dropout comes before that dense layer too.
+      head_bias: whether the output of the classification head has a bias.
+      kernels_in_out: whether kernels of layers are stored as [inputs, outputs].
+      fused: modules whose parameters are stored side by side in one tensor.
     """
 
     classes: str

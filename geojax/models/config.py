@@ -24,9 +24,12 @@ SIZES = (
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The shape of an encoder: fields and defaults of HuggingFace's `BertConfig`, whatever the model type.
+    """The shape of an encoder, with the fields and defaults of HuggingFace's `BertConfig` for every model type.
 
-    `embedding_size` is the width of the embeddings where it is not that of the layers.
+    `embedding_size` is the width of the embeddings; None: the width of the layers, `hidden_size`.
+
+    Raises:
+      InputError: a size below 1, an unsupported model type or activation, or sizes that do not fit each other.
     """
 
     model_type: str = "bert"
@@ -62,7 +65,7 @@ class EncoderConfig:
 
     @property
     def architecture(self) -> Architecture:
-        """What sets the model type apart."""
+        """The record of the model type."""
         return ARCHITECTURES[self.model_type]
 
     @property
@@ -77,18 +80,18 @@ class EncoderConfig:
 
     @property
     def distinct_layers(self) -> int:
-        """How many layers have parameters of their own."""
+        """The number of layers with parameters of their own."""
         return 1 if self.architecture.shared_layers else self.num_hidden_layers
 
     @property
     def max_length(self) -> int:
-        """The longest sequence, in tokens: RoBERTa's positions start behind the padding index."""
+        """The longest sequence in tokens; less than the position table if positions start after the padding index."""
         offset = self.pad_token_id + 1 if self.architecture.offset_positions else 0
         return self.max_position_embeddings - offset
 
 
 def _check_kind(field: dataclasses.Field, value: Any) -> None:
-    """Raises an InputError where a value is not of its field's type, as where a number stands between quotes."""
+    """Raises InputError if a value does not have the type of its field, such as a number in quotes."""
     kind, said = next(KINDS[kind] for kind in (field.type, *get_args(field.type)) if kind in KINDS)
     if isinstance(value, bool) or not isinstance(value, kind):
         raise InputError(f"{field.name} is {value!r}: it must be {said}")
@@ -103,7 +106,8 @@ def read_config(folder: Path) -> EncoderConfig:
     """Reads `config.json` of a HuggingFace model folder.
 
     Raises:
-      InputError: the file is absent, is not JSON, or describes an architecture that geojax does not have.
+      InputError: the file is not JSON, or describes an architecture that geojax does not have.
+      FileNotFoundError: the file is absent.
     """
     path = folder / "config.json"
     try:
@@ -115,10 +119,11 @@ def read_config(folder: Path) -> EncoderConfig:
 
 
 def from_record(record: Any) -> EncoderConfig:
-    """The config that HuggingFace's `record` describes; null and what is left out are the model type's defaults.
+    """The config that HuggingFace's `record` describes; null and absent values become the model type's defaults.
 
     Raises:
-      InputError: an architecture that geojax does not have, or a value of another type.
+      InputError: `record` is no dict, describes an architecture that geojax does not have, or has a value of a wrong
+        type.
     """
     if not isinstance(record, dict):
         raise InputError("a config is a record, {...}")
@@ -145,12 +150,12 @@ def from_record(record: Any) -> EncoderConfig:
 
 
 def to_record(config: EncoderConfig) -> dict[str, Any]:
-    """The config under HuggingFace's names: what `from_record` reads."""
+    """The config as a record with HuggingFace's names, which `from_record` reads."""
     architecture = config.architecture
     record = dict(architecture.required)
     for name, value in (dataclasses.asdict(config) | {"embedding_size": config.embedding_width}).items():
         names = architecture.fields.get(name, (name,))
-        if value is None and architecture.defaults.keys() & set(names):  # null would be read as that default
+        if value is None and architecture.defaults.keys() & set(names):  # `from_record` reads null as the default
             value = config.hidden_dropout_prob
         record |= dict.fromkeys(names, value)
     return record

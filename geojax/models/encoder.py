@@ -1,4 +1,4 @@
-"""Transformer encoders, and GPT-2's decoder, in Flax NNX: one module, and `architectures` says how model types differ.
+"""Transformer encoders and GPT-2's decoder in Flax NNX; `architectures` describes the differences of the model types.
 
 Modules hold parameters only; the batch and the seed of dropout are arguments. B: batch, T: length, d: width.
 """
@@ -27,10 +27,10 @@ Hidden = Float[Array, "B T d"]
 def linear(
     config: EncoderConfig, inputs: int, outputs: int, rngs: nnx.Rngs, *, bias: bool = True, residual: bool = False
 ) -> nnx.Linear:
-    """A dense layer with N(0, initializer_range) kernel and zero bias.
+    """A dense layer with a kernel N(0, initializer_range²) and a zero bias.
 
-    Those that a pre-norm model adds to its residual start smaller, by the root of how many there are (Radford et al.
-    2019, section 2.3).
+    If the output is added to the residual stream of a pre-norm model (`residual`), the standard deviation is divided by
+    sqrt(2 · num_hidden_layers) (Radford et al. 2019, section 2.3).
     """
     deviation = config.initializer_range
     if residual and config.architecture.pre_norm:
@@ -39,14 +39,14 @@ def linear(
 
 
 class LayerNorm(nnx.LayerNorm):
-    """Layer normalisation in the type of its scale and bias; what it gives has that of its input."""
+    """Layer normalisation, computed in the type of its scale and bias; the output has the type of the input."""
 
     def __call__(self, x: Array) -> Array:
         return super().__call__(x).astype(x.dtype)
 
 
 def layer_norm(config: EncoderConfig, rngs: nnx.Rngs, width: int | None = None) -> LayerNorm:
-    """Layer normalisation with a two-pass variance: the one-pass form cancels when the mean is large."""
+    """Layer normalisation with a two-pass variance, because the one-pass form loses precision if the mean is large."""
     return LayerNorm(width or config.hidden_size, epsilon=config.layer_norm_eps, use_fast_variance=False, rngs=rngs)
 
 
@@ -77,7 +77,7 @@ class Embeddings(nnx.Module):
         words: Float[Array, "B T e"] | None,
         seed: Word | None,
     ) -> Hidden:
-        if self.config.architecture.offset_positions:  # they count the real tokens, from the padding index on
+        if self.config.architecture.offset_positions:  # number the real tokens from the padding index + 1
             real = (input_ids != self.config.pad_token_id).astype(jnp.int32)
             positions = jnp.cumsum(real, axis=1) * real + self.config.pad_token_id
         else:
@@ -93,7 +93,7 @@ class Embeddings(nnx.Module):
 
 
 class Attention(nnx.Module):
-    """Multi-head self-attention, its output projection, and the residual; LayerNorm comes after it, or before."""
+    """Multi-head self-attention, output projection and residual; LayerNorm comes last, or first in a pre-norm model."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -1,4 +1,4 @@
-"""What sits on an encoder: classification of texts (regression has one output) or of tokens, language modelling."""
+"""Heads of an encoder: classification of texts (one output in a regression) or of tokens, masked language modelling."""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -14,7 +14,7 @@ def _rate(config: EncoderConfig) -> float:
 
 
 class ClassificationHead(nnx.Module):
-    """Logits of a text from one vector: a dense layer of its own where the architecture has one, and the output."""
+    """Logits of a text from one vector: a dense layer, if the architecture has one here, and the output layer."""
 
     def __init__(self, config: EncoderConfig, num_labels: int, *, rngs: nnx.Rngs):
         self.config = config
@@ -43,7 +43,7 @@ class TokenHead(nnx.Module):
 
 
 class MaskedLMHead(nnx.Module):
-    """Logits over the vocabulary at every position; the decoder is the word embedding table, of width e."""
+    """Logits over the vocabulary at every position; the decoder's kernel is the word embedding table, of width e."""
 
     def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -10,32 +10,32 @@ from geojax.typing import Key
 
 
 def check_level(alpha: float) -> None:
-    """Raises an InputError where a noise level is not a percentage from 0 to 100."""
+    """Raises InputError if a noise level is not a percentage from 0 to 100."""
     if not 0 <= alpha <= 100:
         raise InputError(f"noise level {alpha:g} is not a percentage: give 0 to 100")
 
 
 def is_noised(path: tuple[str, ...]) -> bool:
-    """Whether noise reaches a parameter: dense kernels and LayerNorm scales of the layers, and nothing else.
+    """Whether noise is added to a parameter: only to dense kernels and LayerNorm scales of the layers.
 
-    These are the encoder's parameters whose HuggingFace name ends in `weight`; embeddings, the projection that some
-    architectures put behind them, pooler, heads and every bias stay as they are. The layers of ALBERT are one layer, so
-    its noise is the same in all. GPT-2's query, key and value kernels draw apart, though its files keep them in one
-    tensor, and the LayerNorm behind its last layer is noised as the last of BERT is.
+    In HuggingFace's names these are the layers' parameters that end in `weight`. Embeddings, embedding projections,
+    poolers, heads and all biases stay unchanged. All layers of ALBERT have the same noise, because they share their
+    parameters. GPT-2's query, key and value kernels get independent noise, although its files store them in one tensor.
+    GPT-2's LayerNorm after the last layer gets noise, as the last LayerNorm of BERT does.
     """
     return path[0] == "encoder" and path[-1] in ("kernel", "scale")
 
 
 def add_noise(params: Params, alpha: float | Float[Array, ""], key: Key) -> Params:
-    """Mixes unit normal noise into the weights: W ← (1 - α/100)·W + (α/100)·N(0, 1).
+    """Adds standard normal noise to the weights: W ← (1 - α/100)·W + (α/100)·N(0, 1).
 
     Args:
-      params: an encoder's tree, with a head or without.
-      alpha: percentage, 0 to 100; the noise is not scaled to W. May be traced: vmap over levels and keys.
-      key: every parameter draws from its own key, `fold_in` of its rank among the noised ones.
+      params: an encoder's parameters, with or without a head.
+      alpha: percentage, 0 to 100; the noise is not scaled to W. May be traced, so vmap over levels and keys works.
+      key: each noised parameter draws from a key of its own, `fold_in(key, i)` for the i-th noised parameter.
 
     Returns:
-      The tree with the parameters that `is_noised` names changed; α = 0 returns their exact values.
+      The tree, in which the parameters that `is_noised` selects are changed; α = 0 returns their exact values.
     """
     fraction = alpha / 100
     leaves, structure = jax.tree_util.tree_flatten_with_path(params)
@@ -50,7 +50,11 @@ def add_noise(params: Params, alpha: float | Float[Array, ""], key: Key) -> Para
 
 
 def perturbed(model: Model, alpha: float, noise_seed: int) -> Model:
-    """A model with `alpha` percent of noise on its encoder's weights; α = 0 is the model itself."""
+    """A model with `alpha` percent of noise in its encoder's weights; α = 0 returns the model itself.
+
+    Raises:
+      InputError: `alpha` is not from 0 to 100.
+    """
     check_level(alpha)
     if not alpha:
         return model

@@ -1,6 +1,7 @@
-"""Models that differ from a trained one in one part: foreign or shuffled embeddings, or everything else made anew.
+"""Changes to trained models: transplanted or shuffled word embeddings, and reinitialised parameters.
 
-They are the non-standard models of arXiv 2406.12159: pure functions, whose result is saved and used as any model is.
+The results are the non-standard models of arXiv 2406.12159; they are saved and used like any model. All functions are
+pure.
 """
 
 import dataclasses
@@ -16,18 +17,19 @@ CONVENTIONS = ("standard", "paper")
 
 
 def transplant_embeddings(apply: Apply, params: Params, donor: Apply, donor_params: Params) -> tuple[Apply, Params]:
-    """A model with the word embeddings of another, and its vocabulary; everything else stays, positions included.
+    """A model with the word embeddings and the vocabulary of a donor; all other parameters stay, positions included.
 
     Args:
-      apply, params: the model that receives, without a language-model head: that is tied to its own vocabulary.
-      donor, donor_params: the model whose word embeddings are taken; it is left as it is.
+      apply, params: the receiving model; without a language-model head, which is tied to the model's own vocabulary.
+      donor, donor_params: the model that the word embeddings are taken from; it stays unchanged.
 
     Returns:
-      The function of the new architecture, with the donor's `vocab_size` and `pad_token_id`, and its parameters. The
-      model speaks the donor's language: use the donor's tokenizer.
+      The function of the new model, with the donor's `vocab_size` and `pad_token_id`, and its parameters. The new model
+      needs the donor's tokenizer.
 
     Raises:
-      InputError: embeddings of other widths, a language-model head, positions that another padding index would move.
+      InputError: embeddings of different widths, a language-model head, or positions that the donor's padding index
+        would shift.
     """
     ours, theirs = apply.config, donor.config
     if ours.embedding_width != theirs.embedding_width:
@@ -48,14 +50,14 @@ def transplant_embeddings(apply: Apply, params: Params, donor: Apply, donor_para
 
 
 def shuffle_embeddings(params: Params, key: Key, convention: str = "standard") -> Params:
-    """A model whose words have each other's embeddings.
+    """Parameters with shuffled word embeddings.
 
     Args:
-      params: any model's parameters.
-      key: of the order of the rows.
-      convention: "standard" permutes the rows. "paper" is the law of the published models, which a swap of views made:
-        from the last row to the second, row i becomes a copy of row j, j uniform on 0..i, and row j stays; about half
-        of the rows are left, many of them several times.
+      params: the parameters of any model.
+      key: key of the shuffle.
+      convention: "standard" permutes the rows of the table. "paper" has the distribution of the published models, which
+        were made by a swap of views: from the last row to the second, row i becomes a copy of row j, j uniform on 0..i,
+        and row j stays. On average about half of the rows remain, many of them several times.
 
     Raises:
       InputError: unknown convention.
@@ -64,7 +66,7 @@ def shuffle_embeddings(params: Params, key: Key, convention: str = "standard") -
         raise InputError(f"convention {convention!r} is unknown: choose one of {', '.join(CONVENTIONS)}")
     table = params["embeddings"]["word_embeddings"]["embedding"]
     rows = jnp.arange(len(table))
-    # A row that is copied has a smaller index than all the rows that were overwritten before: it is still the original.
+    # Rows are overwritten from the last to the second, so row j ≤ i is still the original when it is copied to row i.
     order = (
         jax.random.permutation(key, rows)
         if convention == "standard"
@@ -74,13 +76,13 @@ def shuffle_embeddings(params: Params, key: Key, convention: str = "standard") -
 
 
 def reinitialise(apply: Apply, params: Params, key: Key, *, keep_embeddings: bool = False) -> Params:
-    """An untrained model of the same architecture: the distribution of `init`.
+    """Untrained parameters of the same architecture, drawn by `init`.
 
     Args:
       apply, params: the trained model.
-      key: of the fresh parameters.
-      keep_embeddings: the embeddings of words, positions and token types, their LayerNorm and, where there is one,
-        their projection stay trained.
+      key: key of the new parameters.
+      keep_embeddings: whether the embeddings of words, positions and token types, their LayerNorm and their projection,
+        if there is one, stay trained.
     """
     fresh = init(apply, key)
     return fresh | {"embeddings": params["embeddings"]} if keep_embeddings else fresh

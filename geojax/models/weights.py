@@ -1,4 +1,7 @@
-"""HuggingFace safetensors to parameter trees and back: one table of names, strict both ways, without torch."""
+"""Reads HuggingFace safetensors into parameter trees and writes them, with one table of names and without torch.
+
+Reading is strict: missing and unexpected tensors are errors.
+"""
 
 import hashlib
 import json
@@ -16,7 +19,7 @@ from geojax.models.apply import Apply, Params, shapes
 from geojax.models.config import EncoderConfig, to_record
 from geojax.runtime.records import write_atomic, write_json
 
-# Entries that a checkpoint may hold and an encoder does not need: constant buffers, and the heads of other tasks.
+# Tensors that a checkpoint may hold although the model does not need them: constant buffers, and heads of other tasks.
 IGNORED = re.compile(
     r"embeddings\.(position_ids|token_type_ids)$|\.attn\.(bias|masked_bias)$|"
     r"^(cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_(transform|layer_norm|projector)|generator_lm_head|"
@@ -34,9 +37,10 @@ ENDINGS = {
 
 
 class Entry(NamedTuple):
-    """One array: where it lies in the tree, what HuggingFace calls it, and how it is stored.
+    """One array: its path in the parameter tree, HuggingFace's name of its tensor, and how the tensor stores it.
 
-    `part` is the place of an array that is stored with its fellows side by side, None for one that is alone.
+    `part` is the index of the array in a tensor that stores several arrays side by side; None: the tensor stores only
+    this array.
     """
 
     path: tuple[str, ...]
@@ -45,13 +49,13 @@ class Entry(NamedTuple):
     part: int | None
 
     def stored_shape(self, shape: tuple[int, ...], parts: int) -> tuple[int, ...]:
-        """The shape of the tensor that holds an array of this shape."""
+        """The shape of the tensor for an array of shape `shape`; `parts` is the number of arrays in a fused tensor."""
         shape = shape[::-1] if self.transposed else shape
         return shape if self.part is None else (*shape[:-1], parts * shape[-1])
 
 
 def table(apply: Apply, *, head: bool = False) -> list[Entry]:
-    """Every array of an encoder and its pooler, or with `head` those of its head; names carry no prefix."""
+    """The entries of all arrays of an encoder and its pooler, or of its head if `head`; names have no prefix."""
     style = apply.config.architecture
     names = style.heads[apply.head] if head else style.names
     paths = [tuple(part.key for part in path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes(apply))]
@@ -69,7 +73,11 @@ def table(apply: Apply, *, head: bool = False) -> list[Entry]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, sharded or not."""
+    """The safetensors files of a model folder, sharded or not.
+
+    Raises:
+      InputError: the folder holds no safetensors.
+    """
     index = folder / "model.safetensors.index.json"
     if index.exists():
         return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
@@ -80,7 +88,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def fingerprint(folder: Path) -> str:
-    """`sha256:` and the digest of the weight files: the identity of a local checkpoint."""
+    """The identity of a local checkpoint: `sha256:` and the SHA-256 of its weight files."""
     digest = hashlib.sha256()
     for path in weight_files(folder):
         with open(path, "rb") as file:
@@ -90,7 +98,11 @@ def fingerprint(folder: Path) -> str:
 
 
 def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
-    """Every tensor of a folder by canonical name: without `prefix`, and `weight` and `bias` for `gamma` and `beta`."""
+    """All tensors of a folder by canonical name: without `prefix`; `weight` and `bias` replace `gamma` and `beta`.
+
+    Raises:
+      InputError: the folder holds no safetensors, or a file is damaged or incomplete.
+    """
     tensors = {}
     for path in weight_files(folder):
         try:
@@ -104,10 +116,11 @@ def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool) -> Params:
-    """Fills the parameter tree of `apply` from `tensors`, with its head or without.
+    """Fills the parameter tree of `apply` from `tensors`, with the head if `head`.
 
     Raises:
-      InputError: one message that lists every fault: missing, unexpected, wrong shape, NaN or Inf, untied decoder.
+      InputError: one message lists the faults, at most 20 by name: missing or unexpected tensors, wrong shapes, NaN or
+        Inf, an untied decoder.
     """
     style = apply.config.architecture
     entries = table(apply) + (table(apply, head=True) if head else [])
@@ -139,7 +152,7 @@ def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, h
 
 
 def infer_apply(config: EncoderConfig, head: str | None, tensors: dict[str, np.ndarray]) -> tuple[bool, int | None]:
-    """Whether a checkpoint has a pooler, and how many labels its head has (None without one)."""
+    """Whether a checkpoint has a pooler, and the number of labels of its head (None if it has no such head)."""
     style = config.architecture
     output = style.heads.get(head, {}).get("head/output")
     labels = tensors[f"{output}.weight"].shape[0] if f"{output}.weight" in tensors else None
@@ -149,7 +162,7 @@ def infer_apply(config: EncoderConfig, head: str | None, tensors: dict[str, np.n
 def save_model(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, dtype: str = "float32") -> None:
     """Writes `model.safetensors`, `config.json` and the tokenizer in HuggingFace's layout.
 
-    Other tools read the folder: names of the encoder carry their prefix where the model has a head.
+    If the model has a head, the names of the encoder's tensors have their prefix, so that other tools read the folder.
     """
     folder, style = Path(folder), apply.config.architecture
     prefix = style.prefix if apply.head else ""

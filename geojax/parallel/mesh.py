@@ -1,4 +1,4 @@
-"""Rows of clouds, and members of populations, that lie on several devices: the one module that knows meshes."""
+"""Meshes of devices; shardings of the rows of clouds and of the members of populations over several devices."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,27 +13,27 @@ from geojax.typing import Mask, Points
 
 
 def data_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh with the one axis "data" over all devices, or over these.
+    """A mesh with one axis, "data", over `devices`, or over all devices.
 
-    XLA distributes what runs on it (`AxisType.Auto`): measures and quantizers take arrays of such meshes alone.
+    XLA distributes computations on it (`AxisType.Auto`); measures and quantizers accept arrays on such meshes only.
     """
     devices = jax.devices() if devices is None else devices
     return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
 
 
 def shard_rows(points: Any, mask: Any = None, mesh: Mesh | None = None) -> tuple[Points, Mask]:
-    """Puts an equal share of a cloud's rows on every device: `evaluate(points, ..., mask=mask)` then runs on all.
+    """Shards the rows of a cloud equally over devices; `evaluate(points, ..., mask=mask)` then runs on all of them.
 
-    Spectral measures exchange d x d matrices alone. Those that sort along rows or cut cells gather what they sort or
-    cut: they give the same values, but save no memory.
+    Spectral measures exchange only d x d matrices. Measures that sort along rows or assign cells gather the arrays that
+    they sort or assign: they give the same values, but save no memory.
 
     Args:
       points: Float[n, d] of NumPy or JAX, on any mesh.
-      mask: Bool[n], rows that count.
-      mesh: of `data_mesh`; None takes all devices.
+      mask: Bool[n], True at rows that count; None: all rows count.
+      mesh: a mesh of `data_mesh`; None: a mesh of all devices.
 
     Returns:
-      The points, filled up with masked rows to a multiple of the number of devices, and their mask.
+      The points, padded with masked rows to a multiple of the number of devices, and their mask.
     """
     sharding = NamedSharding(mesh or data_mesh(), PartitionSpec("data"))
     mask = as_mask(None if mask is None else jnp.asarray(mask), len(points))
@@ -44,16 +44,16 @@ def shard_rows(points: Any, mask: Any = None, mesh: Mesh | None = None) -> tuple
 
 
 def devices_of(count: int, devices: int) -> int:
-    """Over how many of these devices so many members lie: the most that divide them."""
+    """The number of devices that `count` members are distributed over: the largest that divides `count`."""
     return max(n for n in range(1, devices + 1) if count % n == 0)
 
 
 def member_shardings(count: int, devices: Sequence[Any] | None = None) -> tuple[NamedSharding, NamedSharding]:
-    """Where the arrays [count, ...] of a population lie, and where what its members share lies.
+    """The sharding of a population's arrays [count, ...], and the replicated sharding of arrays that members share.
 
     Args:
-      count: members; they are shared out evenly, over `devices_of` them.
-      devices: None takes all of this process.
+      count: number of members; they are distributed equally over `devices_of(count, ...)` devices.
+      devices: devices to choose from; None: all devices of this process.
     """
     devices = jax.local_devices() if devices is None else devices
     mesh = data_mesh(devices[: devices_of(count, len(devices))])

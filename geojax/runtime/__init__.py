@@ -1,1 +1,1 @@
-"""The process and its surroundings: signals, folders and their locks, records, progress."""
+"""The process and its environment: signals, processes, folders, locks, records, progress, compiled programs."""

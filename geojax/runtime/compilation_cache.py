@@ -1,4 +1,4 @@
-"""Compiled programs that outlive their process, in a folder that several processes share."""
+"""JAX's persistent cache of compiled programs, in a folder that several processes share."""
 
 import hashlib
 import logging
@@ -15,19 +15,22 @@ log = logging.getLogger(__name__)
 
 
 def switch_on(named: str | None = None) -> None:
-    """Lets this process, and those that it starts, keep compiled programs; to be called before JAX is imported.
+    """Makes this process and its child processes keep compiled programs; must be called before JAX is imported.
 
-    What the environment says already of JAX's own settings stays. A file that another process is writing, or was killed
-    over, is compiled anew, without a word.
+    Without `named`, JAX_COMPILATION_CACHE_DIR in the environment takes precedence, and nothing is changed. JAX's limits
+    on compilation time and size of kept programs stay as the environment sets them; by default all programs are kept.
+    They are kept in a subfolder for each kind of processor, which is first pruned to `MOST_BYTES`. If the folder cannot
+    be made, a warning is logged, and nothing is kept. A program with an unfinished file is compiled again, without a
+    warning.
 
     Args:
-      named: a folder, or "off"; by default $GEOJAX_COMPILATION_CACHE or, failing that, `geojax/compiled` in the user's
+      named: a folder, or "off"; None: $GEOJAX_COMPILATION_CACHE or, if that is not set, `geojax/compiled` in the user's
         cache folder ($XDG_CACHE_HOME or ~/.cache).
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ and not named:
         return
     own = folder(named or os.environ.get(VARIABLE, ""))
-    os.environ[VARIABLE] = str(own or OFF)  # of the processes that this one starts
+    os.environ[VARIABLE] = str(own or OFF)  # for child processes
     if own is None:
         os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
         return
@@ -46,7 +49,7 @@ def switch_on(named: str | None = None) -> None:
 
 
 def folder(named: str) -> Path | None:
-    """The folder of compiled programs by its name, the user's where there is none; None for "off"."""
+    """The folder `named`, or the folder in the user's cache folder if `named` is empty; None for "off"."""
     if named == OFF:
         return None
     if named:
@@ -55,7 +58,7 @@ def folder(named: str) -> Path | None:
 
 
 def machine() -> str:
-    """A short name of this kind of processor: a program that was compiled for another one may not run here."""
+    """A short name of the kind of processor, because a program compiled for another kind may not run here."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         facts = sorted({line for line in lines if line.split(":")[0].strip() in ("model name", "flags", "Features")})
@@ -65,7 +68,7 @@ def machine() -> str:
 
 
 def prune(own: Path, most: int) -> None:
-    """Removes the oldest files of a folder until it holds at most so many bytes."""
+    """Removes the oldest files of a folder until it holds at most `most` bytes."""
     found = []
     for entry in os.scandir(own):
         try:

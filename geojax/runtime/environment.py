@@ -1,4 +1,4 @@
-"""The software and the machine of a run, on which the last bits of its numbers depend."""
+"""The software and the machine of a run, which determine the last bits of its numbers."""
 
 import logging
 from pathlib import PurePath
@@ -11,7 +11,7 @@ from geojax.runtime import records
 
 
 def environment(shard_parameters: bool = False) -> dict[str, Any]:
-    """The software and the machine: results are the same bit for bit only where these are."""
+    """The facts about software and machine that must be equal for results to be equal bit for bit."""
     versions = records.versions()
     return {
         "device": versions.pop("device"),
@@ -23,7 +23,10 @@ def environment(shard_parameters: bool = False) -> dict[str, Any]:
 
 
 def warn_of_other_machine(workdir: PurePath, shard_parameters: bool = False) -> None:
-    """Says so when a run goes on elsewhere than it began, and in what that differs."""
+    """Logs a warning that names the differences if a run continues with other software or on another machine.
+
+    The first call writes the environment to `environment.json` in `workdir`; later calls compare with that file.
+    """
     path, now = workdir / "environment.json", environment(shard_parameters)
     if not path.exists():
         records.write_json(path, now)

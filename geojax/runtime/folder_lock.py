@@ -1,4 +1,4 @@
-"""One process, or one group of processes, and one set of settings for each work folder."""
+"""Locks of work folders: at a time one process, or one group of processes, and always one set of settings."""
 
 import fcntl
 import json
@@ -16,11 +16,11 @@ from geojax.errors import InputError
 from geojax.runtime import folders, records
 from geojax.runtime.processes import leads, together
 
-BEAT_SECONDS = 20.0  # how often the owner of a folder in a store says that it lives
-POLL_SECONDS = 1.0  # how often one that waits looks again
-DEAD_SECONDS = 120.0  # after so long a silence another process takes the folder over
+BEAT_SECONDS = 20.0  # time between the heartbeats of the owner of a folder in a store
+POLL_SECONDS = 1.0  # time between the attempts of a waiting process
+DEAD_SECONDS = 120.0  # time without a heartbeat after which another process takes the folder over
 SETTINGS = "settings.json"
-BEFORE_WORK = {SETTINGS, "environment.json", ".lock", ".owners"}  # what a folder holds in which nothing was done yet
+BEFORE_WORK = {SETTINGS, "environment.json", ".lock", ".owners"}  # files that exist before any work is done
 
 
 class InUse(InputError):
@@ -29,19 +29,20 @@ class InUse(InputError):
 
 @contextmanager
 def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, wait: bool = False) -> Iterator[None]:
-    """Holds a work folder while the block runs, and ties it to `settings`, kept in its `settings.json`.
+    """Locks a work folder while the block runs, and binds it to `settings`, which its `settings.json` records.
 
-    An InputError before anything was done leaves the folder free for other settings. Of several processes that run one
-    computation the first holds it for all; each of them calls this.
+    If the block raises InputError before any work is done, the folder stays free for other settings. If several
+    processes run one computation, each calls this function, and the first holds the lock for all.
 
     Args:
-      folder: made if absent.
-      settings: what the results depend on; plain values. None ties it to none.
-      wait: until another process lets go of it, instead of refusing.
+      folder: the work folder; made if absent.
+      settings: the settings that the results depend on, as plain values; None binds the folder to no settings.
+      wait: whether to wait until another process releases the folder, instead of raising InUse.
 
     Raises:
-      InUse: another process works in the folder.
-      InputError: it was begun with other settings, which the message names, or its file system has no locks.
+      InUse: another process holds the folder.
+      InputError: the folder was started with other settings, which the message names; its file system has no locks; or
+        a process of the run does not see the folder.
     """
     folder, begun = folders.path(folder), False
     path = folder / SETTINGS
@@ -79,9 +80,9 @@ def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 @contextmanager
 def _locked(folder: PurePath, wait: bool) -> Iterator[None]:
-    """Holds a local folder."""
+    """Locks a local folder while the block runs."""
     with open(folder / ".lock", "w") as file:
-        try:  # the kernel lets go when the process ends, however it ends
+        try:  # the kernel releases the lock when the process ends, in whatever way
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InUse(f"another process works in {folder}: wait for it, or choose another folder") from error
@@ -94,10 +95,10 @@ def _locked(folder: PurePath, wait: bool) -> Iterator[None]:
 
 @contextmanager
 def _owned(folder: PurePath, wait: bool) -> Iterator[None]:
-    """Holds a folder of a store: who creates the object with the next number below `.owners/` is its owner.
+    """Locks a folder in a store while the block runs; the owner is who creates the next numbered object in `.owners/`.
 
-    A number is created once, so that two that find a dead owner do not both follow it. The owner writes its object
-    again and again; one that was held up so long that another followed ends its process.
+    An object can be created only once, so two processes that find a dead owner cannot both take the folder over. The
+    owner rewrites its object every `BEAT_SECONDS`. An owner that stalled until another process took over exits.
     """
     owners = folder / ".owners"
     record = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
@@ -122,9 +123,9 @@ def _owned(folder: PurePath, wait: bool) -> Iterator[None]:
             try:
                 if not holds():
                     logging.error("%s was taken over by another process: this one ends", folder)
-                    os._exit(1)  # nothing gentler ends a main thread for certain, and nothing is lost by it
+                    os._exit(1)  # only this ends the main thread for certain; nothing is lost by it
                 records.write_json(own, record | {"alive": time.time()})
-            except Exception as error:  # the network; if it stays away, the folder is taken over
+            except Exception as error:  # the network fails; if that lasts, another process takes the folder over
                 logging.warning("%s cannot be reached: %s", folder, error)
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -139,7 +140,11 @@ def _owned(folder: PurePath, wait: bool) -> Iterator[None]:
 
 
 def _follow(folder: PurePath, owners: PurePath, record: Mapping[str, Any]) -> int:
-    """Becomes the owner behind the last one, if that has gone or is dead; returns the number."""
+    """Becomes the next owner of a folder if the last owner is gone or dead; returns the number of the new owner.
+
+    Raises:
+      InUse: the last owner is alive, or another process became the next owner.
+    """
     found = sorted(int(name) for name in folders.names(owners))
     last = _read(owners / str(found[-1])) if found else None
     if last:
@@ -159,7 +164,7 @@ def _follow(folder: PurePath, owners: PurePath, record: Mapping[str, Any]) -> in
 
 
 def _read(owner: PurePath) -> dict[str, Any] | None:
-    """What an owner wrote; None where it is gone."""
+    """The record of an owner; None if its object is gone."""
     try:
         return records.read_json(owner)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Work folders, local or in an object store: the one module that knows how the two differ.
+"""Functions for work folders that are local or in an object store.
 
-A store takes an object whole or not at all, lists what it holds, and can refuse to replace an object. It has no locks,
-no renames and no appending, and its folders are the beginnings of names. Paths of a store are those of `etils.epath`,
-which have the methods of `pathlib`; what is behind them is fsspec's.
+A store writes an object atomically, lists its objects, and can refuse to replace an object. It has no locks, no renames
+and no appending; its folders are prefixes of names. Paths in a store are paths of `etils.epath`, with the methods of
+`pathlib`; fsspec implements the access.
 """
 
 import os
@@ -19,10 +19,10 @@ STORES = {"gs://": "pip install '.[gcs]'", "s3://": "pip install s3fs", "az://":
 
 
 def path(name: str | PurePath) -> Any:
-    """A local path, or one in a store.
+    """The path of a name: a local path, or a path in a store for a URL of `STORES`.
 
     Raises:
-      InputError: a URL of another kind, or a store whose package is not installed.
+      InputError: a URL with another scheme, or of a store that needs a package that is not installed.
     """
     text = os.fspath(name)
     if "://" not in text:
@@ -40,10 +40,10 @@ def path(name: str | PurePath) -> Any:
 
 
 def local(name: str | PurePath) -> Path:
-    """A local path.
+    """The local path of a name.
 
     Raises:
-      InputError: a URL.
+      InputError: the name is a URL.
     """
     found = path(name)
     if is_remote(found):
@@ -57,19 +57,19 @@ def is_remote(folder: PurePath) -> bool:
 
 
 def resolved(folder: PurePath) -> Any:
-    """A path that does not depend on the current folder."""
+    """The absolute path, with symbolic links resolved; a path in a store unchanged."""
     return folder if is_remote(folder) else folder.resolve()
 
 
 def remove(folder: PurePath) -> None:
-    """Deletes a folder and what is in it, if it is there."""
+    """Deletes a folder and its contents, if the folder exists."""
     if folder.is_dir():
         folder.rmtree() if is_remote(folder) else shutil.rmtree(folder)
 
 
 @contextmanager
 def written(folder: str | PurePath) -> Iterator[Path]:
-    """A local folder to write files to; those for a store are copied there when the block ends."""
+    """Gives a local folder to write files to; files for a store are copied to the store when the block ends."""
     folder = path(folder)
     if not is_remote(folder):
         yield folder
@@ -83,7 +83,7 @@ def written(folder: str | PurePath) -> Iterator[Path]:
 
 @contextmanager
 def fetched(file: str | PurePath) -> Iterator[Path]:
-    """A local file to read from: the file itself or, of an object in a store, a copy while the block runs."""
+    """Gives a local file to read: the file itself or, for an object in a store, a copy that exists during the block."""
     file = path(file)
     if not is_remote(file):
         yield file
@@ -95,7 +95,7 @@ def fetched(file: str | PurePath) -> Iterator[Path]:
 
 
 def create(file: PurePath, data: bytes) -> bool:
-    """Writes an object that is not there yet; False where it is. Of several writers one alone gets True."""
+    """Writes an object and returns True, or returns False if it exists; of several writers only one gets True."""
     store, name = _store(file)
     try:
         store.pipe_file(name, data, mode="create")
@@ -105,7 +105,7 @@ def create(file: PurePath, data: bytes) -> bool:
 
 
 def names(folder: PurePath) -> list[str]:
-    """The names of what lies directly in a folder, as they are now; none where a store has no such folder."""
+    """The current names of the entries of a folder; none if the folder is in a store and does not exist."""
     if not is_remote(folder):
         return os.listdir(folder)
     store, name = _store(folder)
@@ -117,7 +117,7 @@ def names(folder: PurePath) -> list[str]:
 
 
 def _store(name: str | PurePath) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the name there."""
+    """The fsspec file system of a URL, and the name in that file system."""
     import fsspec
 
     return fsspec.core.url_to_fs(os.fspath(name))

@@ -1,4 +1,4 @@
-"""SIGTERM, with which preemptible machines and Slurm announce the end, as a request to save and go."""
+"""Handling of SIGTERM, by which preemptible machines and Slurm announce the end: save, then exit."""
 
 import os
 import signal
@@ -10,19 +10,20 @@ from geojax.runtime import processes
 
 
 class Preempted(BaseException):
-    """The process was asked to end. What it had done is saved."""
+    """The process was asked to end by SIGTERM; its finished work is saved."""
 
 
-AGAIN_SECONDS = 5.0  # until a signal, whose exception nobody saw, is sent again
-_raised: list[BaseException] = []  # by signals, and seen by nobody yet
+AGAIN_SECONDS = 5.0  # time after which a signal is sent again if no code received its exception
+_raised: list[BaseException] = []  # exceptions raised by signals that no code has received yet
 
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """While the block runs SIGTERM raises `Preempted`, and SIGINT `KeyboardInterrupt`, in the main thread.
+    """While the block runs, SIGTERM raises `Preempted` and SIGINT raises `KeyboardInterrupt` in the main thread.
 
-    Wherever that is: an exception that Python must ignore, as in a callback of its garbage collector, is raised again a
-    few seconds later. Of several processes JAX's own handler of SIGTERM is left in place, which tells all of them.
+    An exception that Python ignores, for example one raised in a callback of the garbage collector, is raised again
+    after `AGAIN_SECONDS`. If the run has several processes, JAX's handler of SIGTERM stays in place, because it informs
+    all processes.
     """
     errors: dict[signal.Signals, BaseException] = {signal.SIGINT: KeyboardInterrupt()}
     if not processes.several():
@@ -38,7 +39,7 @@ def raising() -> Iterator[None]:
 
 
 def _raise(number: signal.Signals, error: BaseException) -> Callable[..., None]:
-    """A handler of a signal."""
+    """A signal handler that raises `error`, and sends the signal again if no code received the exception."""
 
     def remind() -> None:
         if _raised:
@@ -56,7 +57,10 @@ def _raise(number: signal.Signals, error: BaseException) -> Callable[..., None]:
 
 @contextmanager
 def surfaced() -> Iterator[None]:
-    """Raises what a signal raised in Python that XLA waited for, of which XLA makes an error of its own."""
+    """Raises the exception of a signal in place of the error that XLA makes of it.
+
+    XLA makes such an error if the signal's exception is raised in Python code that XLA called.
+    """
     try:
         yield
     except Exception:
@@ -72,11 +76,11 @@ def surfaced() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[int], bool]]:
-    """While the block runs SIGTERM raises nothing: `came(step)`, asked once in each step, tells when to save and go.
+    """While the block runs, SIGTERM raises nothing; the block calls `came(step)` in each step to learn whether it came.
 
-    One that comes behind the last question is sent again when the block ends. Several processes that run the same steps
-    are told in the same step, whichever of them got the signal. In a thread other than the main one, which gets no
-    signals, it never came.
+    A SIGTERM after the last call of `came` is sent again when the block ends. Several processes that run the same steps
+    all get True in the same step, whichever of them got the signal. In a thread other than the main thread, which alone
+    gets signals, `came` always returns False.
     """
     if processes.several():
         from jax.experimental import multihost_utils

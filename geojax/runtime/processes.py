@@ -1,4 +1,4 @@
-"""Several processes that run one computation, each on its own devices: who writes, and what all of them know."""
+"""Several processes that run one computation, each on its own devices: joining, leaving, writing, agreeing."""
 
 import contextlib
 import logging
@@ -9,27 +9,27 @@ import jax
 import numpy as np
 
 TEXT_BYTES = 2000
-SHUTDOWN_SECONDS = 30  # how long a process that ends waits for the others to end; JAX's own default is 5 minutes
+SHUTDOWN_SECONDS = 30  # time that an ending process waits for the others to end; JAX's default is 5 minutes
 
 
 def join(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
-    """Joins the processes of a run, before anything asks for a device.
+    """Joins the processes of a run; must be called before any code uses a device.
 
     Args:
-      coordinator: HOST:PORT, where process 0 listens. Without it all three are found: on TPU pods, under Slurm and
-        under Open MPI, or in the variables that `jax.distributed.initialize` reads.
-      count: processes in all.
-      index: of this one, from 0 on.
+      coordinator: HOST:PORT, where process 0 listens. None: `jax.distributed.initialize` finds all three arguments on
+        TPU pods, under Slurm and under Open MPI, or in its environment variables.
+      count: number of processes.
+      index: index of this process, from 0.
     """
     jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=SHUTDOWN_SECONDS)
 
 
 def leave(status: int) -> None:
-    """Ends this process at once, behind the others of its run, whatever XLA is doing.
+    """Waits until the other processes of the run end too, then ends this process without Python's finalisation.
 
-    It may be compiling on threads of its own, from which Python's own end would take the devices away: that crashes.
+    Python's finalisation would destroy the devices while XLA may still compile on threads of its own, which crashes.
     """
-    jax.distributed.shutdown()  # as Python's own end does: it waits for the others
+    jax.distributed.shutdown()  # as Python's finalisation does; waits for the other processes
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -38,7 +38,7 @@ def leave(status: int) -> None:
 
 def several() -> bool:
     """Whether this process is one of several."""
-    return jax.distributed.is_initialized() and jax.process_count() > 1  # the order: to count starts the devices
+    return jax.distributed.is_initialized() and jax.process_count() > 1  # in this order: counting starts the devices
 
 
 def leads() -> bool:
@@ -47,7 +47,10 @@ def leads() -> bool:
 
 
 def agree(text: str = "") -> str:
-    """The first text that is not empty of those that the processes bring; each has to call this, and waits for all."""
+    """The first non-empty text among the texts of all processes, cut to `TEXT_BYTES`; "" if all are empty.
+
+    Every process must call this function; it waits for all of them.
+    """
     if not several():
         return text
     from jax.experimental import multihost_utils
@@ -59,7 +62,7 @@ def agree(text: str = "") -> str:
 
 @contextlib.contextmanager
 def together(error: type[Exception]):
-    """What raises `error` in the block on one process raises it on all of them, behind the block."""
+    """Raises `error` on all processes, at the end of the block, if the block raises it on one of them."""
     problem = ""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What people see of a run: durations, the time left, progress bars, tables."""
+"""Progress and results of a run as text: durations, the time left, progress bars, tables."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ LOG_SECONDS = 30.0  # between the lines of a log
 
 
 def duration(seconds: float) -> str:
-    """A time in the units that one would say it in: "40 s", "12 min", "3 h 05 min"."""
+    """A duration as text in suitable units: "40 s", "12 min", "3 h 05 min"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -19,16 +19,19 @@ def duration(seconds: float) -> str:
 
 
 class Clock:
-    """How long the rest takes if it goes on as since the start, of `total` things of which some were still missing."""
+    """Estimates the time left of `total` items, `missing` of which are not done at the start.
+
+    It assumes that the speed stays the same as since the start.
+    """
 
     def __init__(self, total: int, missing: int):
         self.total, self.missing, self.start = total, missing, time.monotonic()
 
     def __call__(self, missing: int, ahead: float | None = None) -> str:
-        """How far it is, now that so many are missing: "7/12, about 5 min left".
+        """The progress as text when `missing` items are not done: "7/12, about 5 min left".
 
-        `ahead` is the work of the missing, in units of the work that was done since the start; without it, each of them
-        is as much work as any that was done.
+        `ahead` is the work of the missing items divided by the work done since the start; None: every item is the same
+        amount of work.
         """
         done = f"{self.total - missing}/{self.total}"
         if missing == 0 or missing == self.missing:
@@ -38,7 +41,10 @@ class Clock:
 
 
 class ProgressBar:
-    """A progress bar on a terminal, now and then a line in a log; its block calls it with (done, total)."""
+    """A progress bar on a terminal, or a log line at most every `LOG_SECONDS`.
+
+    As a context manager it gives the function to call with (done, total).
+    """
 
     def __init__(self, description: str, unit: str):
         self.bar = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
@@ -51,7 +57,7 @@ class ProgressBar:
         self.bar.close()
 
     def update(self, done: int, total: int) -> None:
-        """Moves the bar."""
+        """Shows that `done` of `total` items are done."""
         self.bar.total = total
         self.bar.update(done - self.bar.n)
         self.clock = self.clock or Clock(total, total - done)
@@ -61,7 +67,7 @@ class ProgressBar:
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as text in columns: floats to four significant digits, numbers to the right, nothing for None."""
+    """Rows as a text table: floats with four significant digits, numbers aligned right, empty cells for None."""
     rows = list(rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]

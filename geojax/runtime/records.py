@@ -1,4 +1,4 @@
-"""Results on disk: JSON, JSON lines and CSV tables that are either whole or absent."""
+"""Results on disk: JSON and CSV files, written atomically, and JSON lines, appended record by record."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from geojax.runtime import folders
 
 
 def write_atomic(path: str | PurePath, data: bytes) -> None:
-    """Writes `data` to a file beside `path`, syncs it, and renames it into place; a store takes an object whole anyway.
+    """Writes `data` to `path` atomically: a kill or a full disk leaves the old file (or none), never half of the new.
 
-    A kill or a full disk leaves the old file (or none), never half of the new one.
+    A local file is written under another name beside `path`, synced and renamed; a store writes objects atomically.
     """
     path = folders.path(path)
     if folders.is_remote(path):
@@ -43,15 +43,15 @@ def _plain(value: Any) -> Any:
 
 
 def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
-    """Writes one record as indented JSON, atomically."""
+    """Writes one record as indented JSON, atomically; arrays become lists, paths become strings."""
     write_atomic(path, (json.dumps(record, indent=2, default=_plain) + "\n").encode())
 
 
 def read_json(path: str | PurePath) -> dict[str, Any]:
-    """Reads one record.
+    """Reads one record, a JSON object.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: the file is not JSON, or not an object.
     """
     try:
         record = json.loads(folders.path(path).read_text())
@@ -65,11 +65,11 @@ def read_json(path: str | PurePath) -> dict[str, Any]:
 def append(path: str | PurePath, record: Mapping[str, Any]) -> None:
     """Appends one record to a JSON-lines file in a single write.
 
-    A last line that a kill left unfinished is closed first, so that it cannot swallow the new record.
+    If a kill left the last line unfinished, a line feed ends that line first, so that the new record stays intact.
     """
     path = folders.path(path)
     line = (json.dumps(record, default=_plain) + "\n").encode()
-    if folders.is_remote(path):  # where nothing is appended to
+    if folders.is_remote(path):  # a store cannot append
         path.write_bytes((path.read_bytes() if path.exists() else b"") + line)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def append(path: str | PurePath, record: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: str | PurePath) -> list[dict[str, Any]]:
-    """Reads a JSON-lines file; lines that a kill left unfinished are passed over."""
+    """Reads a JSON-lines file, without lines that are not JSON, as a kill leaves them; [] if there is no file."""
     path = folders.path(path)
     records = []
     for line in path.read_text().splitlines() if path.exists() else ():
@@ -96,9 +96,9 @@ def read_lines(path: str | PurePath) -> list[dict[str, Any]]:
 
 
 def write_table(path: str | PurePath, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
-    """Writes rows as CSV, atomically; columns in the order given, else in order of first appearance.
+    """Writes rows as CSV, atomically, with `columns` in their order; None: all columns in order of first appearance.
 
-    None becomes an empty cell, NaN the text `nan`; floats keep every digit that they need.
+    None becomes an empty cell and NaN the text `nan`; floats are written so that reading gives the same value.
     """
     import csv
     import io
@@ -113,7 +113,7 @@ def write_table(path: str | PurePath, rows: Iterable[Mapping[str, Any]], columns
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a number depends on: Python, the libraries, the device."""
+    """The versions of Python and the libraries, and the device, which results depend on."""
     import platform
     from importlib.metadata import version
 

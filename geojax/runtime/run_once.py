@@ -1,4 +1,4 @@
-"""A work folder belongs to the settings that it was begun with, and what is finished there is left as it is."""
+"""Work that is done once per work folder: a folder is bound to its settings, and finished work is not repeated."""
 
 import dataclasses
 import logging
@@ -17,23 +17,26 @@ log = logging.getLogger(__name__)
 
 
 def settings_without(config: Any, others: Collection[str] = ()) -> dict[str, Any]:
-    """The settings of a config but for some others, such as those on which no result depends."""
+    """The settings of a config, a dataclass, without the fields named in `others`."""
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
 
 
 def need_no_model(folder: PurePath, workdir: PurePath) -> None:
-    """Refuses to begin in a work folder where the model that is to be written would replace another one."""
+    """Raises InputError if `folder` already holds a model that a run in a new `workdir` would overwrite."""
     if (folder / "config.json").exists() and not (workdir / SETTINGS).exists():
         raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
 def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) -> bool:
-    """Does the work of a folder, which is claimed meanwhile and tied to its settings; nothing where it is done.
+    """Runs `work` unless it is done in `workdir`; locks the folder meanwhile, and binds it to the settings `own`.
 
-    Below `parts/` the work keeps what an interrupted run shall not do again; once it is done, that folder is removed.
+    An interrupted `work` finds its partial results in `parts/`; that folder is removed when the work is done.
 
     Returns:
-      Whether there was anything to do.
+      Whether `work` was run.
+
+    Raises:
+      InUse, InputError: as in `claim`.
     """
     with claim(workdir, own):
         if started := not (workdir / DONE).exists():
@@ -46,7 +49,7 @@ def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) ->
 
 
 def kept(path: PurePath, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    """The record at a path, which is made and written first where there is none."""
+    """The record at `path`; if there is no file, `make` makes the record, and the file is written first."""
     if not path.exists():
         records.write_json(path, make())
     return records.read_json(path)

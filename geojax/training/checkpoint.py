@@ -1,4 +1,4 @@
-"""Checkpoints of a loop's state: the one module that knows orbax."""
+"""Checkpoints of a training's state; the only module that uses orbax."""
 
 import logging
 import zlib
@@ -16,21 +16,24 @@ State = TypeVar("State")
 
 
 def save(folder: str | PurePath, step: int, state: Any, keep: int = 2) -> None:
-    """Writes `state`, a pytree of arrays, as the checkpoint of `step`; atomic, returns when it is on disk."""
+    """Writes `state`, a pytree of arrays, as the checkpoint of `step`, atomically; returns once it is on disk.
+
+    Only the newest `keep` checkpoints stay in the folder.
+    """
     with _manager(folder, keep) as manager:
         items = {"state": _args().StandardSave(state), "checksum": _args().JsonSave({"crc32": checksum(state)})}
         manager.save(step, args=_args().Composite(**items))
 
 
 def restore(folder: str | PurePath, like: State) -> tuple[int, State] | None:
-    """The newest whole checkpoint, as (step, state); None where there is none.
+    """Returns the newest intact checkpoint as (step, state), or None if there is no checkpoint.
 
-    A damaged checkpoint is logged, and deleted once the one before it proves whole.
+    Damaged checkpoints are logged, and deleted once an older checkpoint is found intact.
 
     Args:
-      folder: where `save` wrote.
-      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore; where a leaf lies on devices,
-        what is restored lies on the same, wherever it was saved.
+      folder: the folder that `save` wrote to.
+      like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure to restore. An array is restored with the
+        sharding of its leaf, if that has one, whatever its sharding was when it was saved.
 
     Raises:
       InputError: every checkpoint in the folder is damaged.
@@ -45,12 +48,12 @@ def restore(folder: str | PurePath, like: State) -> tuple[int, State] | None:
                 found = manager.restore(step, args=_args().Composite(**items))
                 if checksum(found.state) != found.checksum["crc32"]:
                     raise ValueError("the checksum of the arrays differs")
-            except Exception as error:  # orbax reports damage by many types: JSON, zarr and file system errors
+            except Exception as error:  # orbax reports damage by errors of many types: JSON, zarr, file system
                 reason = str(error).partition("\n")[0]
                 logging.warning("checkpoint %s/%d is damaged (%s): trying the one before", folder, step, reason)
                 damaged.append(step)
                 continue
-            for old in damaged:  # orbax would refuse to save a step that is older than one it lists
+            for old in damaged:  # orbax refuses to save a step that is older than a listed step
                 manager.delete(old)
             return step, found.state
     if damaged:
@@ -63,7 +66,7 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
 
 
 def checksum(state: Any) -> int:
-    """The CRC-32 over the bytes of all leaves: bit rot passes through orbax unseen."""
+    """The CRC-32 of the bytes of all leaves, because orbax does not detect flipped bits."""
     value = 0
     for leaf in jax.tree.leaves(state):
         value = zlib.crc32(np.ascontiguousarray(fetch(leaf)), value)

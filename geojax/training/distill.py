@@ -1,7 +1,7 @@
-"""Sentence vectors of a trained encoder as the aim of a small one, which learns from them far faster than from masks.
+"""Distillation: a small encoder learns the sentence vectors of a trained one, far faster than from masked tokens.
 
-In a batch of sentences the student's vector z of each, the output of a classification head of the teacher's width,
-is to pick that sentence's teacher vector t among those of the batch: cross-entropy of the softmax over j of
+The student's vector z_i of sentence i is the output of a classification head of the teacher's width. The loss is the
+cross-entropy of choosing the teacher's vector t_i among the vectors t_j of the batch, with the softmax over j of
 cos(z_i, t_j) / τ (van den Oord, Li & Vinyals 2018, arXiv 1807.03748, equation 4; vectors of a teacher as targets:
 Reimers & Gurevych 2020, arXiv 2004.09813).
 """
@@ -33,15 +33,16 @@ Vectors = Float[Array, "B d"]
 def loss_sums(
     params: Params, batch: Batch, targets: Vectors, *, apply: Apply, micro_batch: int | None = None
 ) -> LossSums:
-    """What `contrast` gives for a batch.
+    """The sums of `contrast` over a batch.
 
     Args:
-      params: with a classification head of as many outputs as the targets have coordinates.
-      batch: `input_ids`, `attention_mask` and, where the architecture has them, `token_type_ids`, Int[B, T].
-      targets: the teacher's vectors, of any length but zero.
-      apply: runs without dropout.
-      micro_batch: sentences that go through the model at once, a divisor of B; a backward pass computes each part
-        again, for the loss needs the vectors of all (Gao et al. 2021, arXiv 2101.06983). None: all of them, once.
+      params: the student's parameters; its classification head has one output for each coordinate of the targets.
+      batch: `input_ids`, `attention_mask` and, if the architecture has token types, `token_type_ids`, Int[B, T].
+      targets: the teacher's vectors, of any norm except 0.
+      apply: the student's function; it runs without dropout.
+      micro_batch: sentences that go through the model at once, a divisor of B. The backward pass computes every
+        micro-batch a second time, because the loss needs the vectors of the whole batch (Gao et al. 2021, arXiv
+        2101.06983). None: the whole batch at once, computed once.
     """
     if micro_batch is None or micro_batch == len(targets):
         return contrast(apply(params, batch)["logits"], targets)
@@ -51,7 +52,7 @@ def loss_sums(
 
 
 def contrast(vectors: Vectors, targets: Vectors) -> LossSums:
-    """Sums over a batch: of the cross-entropy in nats, of vectors, of those whose own target is the nearest."""
+    """Sums over a batch: the cross-entropies in nats, the number of vectors, and the number nearest to their target."""
     cosines = matmul(unit(vectors), unit(targets).T) / TEMPERATURE
     own = jnp.arange(len(targets))
     losses = optax.softmax_cross_entropy_with_integer_labels(cosines, own)
@@ -60,7 +61,7 @@ def contrast(vectors: Vectors, targets: Vectors) -> LossSums:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Vectors of length 1; NaN for one of length 0."""
+    """The vectors scaled to norm 1; NaN for a vector of norm 0."""
     return ratio(vectors, jnp.linalg.norm(vectors, axis=1, keepdims=True))
 
 
@@ -71,7 +72,7 @@ def train_step(
     """One step of AdamW on the mean cross-entropy of a batch; gradients are clipped to norm 1.
 
     Returns:
-      The next state, and the sums over this batch before the step. `state` is donated.
+      The next state, and the sums over this batch with the parameters before the step. `state` is donated.
     """
 
     def objective(params: Params) -> tuple[Scalar, LossSums]:
@@ -88,11 +89,11 @@ eval_step = jax.jit(loss_sums, static_argnames=("apply", "micro_batch"))
 def evaluate(
     params: Params, batch: Mapping[str, np.ndarray], targets: np.ndarray, *, apply: Apply, batch_size: int
 ) -> dict[str, float]:
-    """Loss and accuracy on sentences, of which `batch_size` at once are to be told; a last, smaller part is left out.
+    """Loss and accuracy on sentences in batches of `batch_size`; a last, smaller batch is left out.
 
     Args:
       params, batch, targets, apply: as in `loss_sums`.
-      batch_size: as many as in training, for the loss depends on it.
+      batch_size: the batch size of the training, because the loss depends on it.
     """
     sums = []
     for first in range(0, len(targets) - batch_size + 1, batch_size):

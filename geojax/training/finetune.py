@@ -1,4 +1,4 @@
-"""Fine-tuning an encoder on a task, as a function of (parameters, data, settings); the last parameters are scored."""
+"""Fine-tuning an encoder on a task, as a function of (parameters, data, settings); scores the final parameters."""
 
 import math
 import time
@@ -27,12 +27,12 @@ from geojax.typing import Key
 
 
 def head_key(seed: int) -> Key:
-    """The key of a new head; the other half of the seed belongs to dropout."""
+    """The key of a new head, independent of `dropout_key` of the same seed."""
     return jax.random.split(jax.random.key(seed))[0]
 
 
 def dropout_key(seed: int) -> Key:
-    """The key of dropout."""
+    """The key of dropout in a fine-tuning with this seed."""
     return jax.random.split(jax.random.key(seed))[1]
 
 
@@ -47,20 +47,20 @@ def finetune(
     checkpoint_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> tuple[Params, dict[str, Any]]:
-    """Fine-tunes `model` on a task and scores the last parameters on its development splits.
+    """Fine-tunes `model` on a task and scores the final parameters on the task's development splits.
 
-    Interrupted at any moment and called again with the same `workdir`, it goes on from its last checkpoint and ends
-    with the same bits, given the same software and the same number of processors. SIGTERM while it trains in a
-    `workdir` has the next step saved.
+    An interrupted call that is repeated with the same `workdir` continues from the last checkpoint and ends with the
+    same bits, given the same software and the same number of processors. On SIGTERM, a training with a `workdir`
+    saves a checkpoint after the next step.
 
     Args:
       model: (apply, params, tokenizer, config), with a head of `data.task.num_labels` outputs; not consumed.
       data: the examples.
       settings: rates, sizes and the seed.
-      encoded: what `encode_task` gave for this tokenizer, data and `settings.max_length`, to save the time.
-      layout: over several devices, of `layout.over_all`; every process calls this with the same arguments, and gets
-        the parameters as arrays of its host.
-      workdir: folder for checkpoints, claimed while training; None keeps none. It may lie in a store, gs://...
+      encoded: the output of `encode_task` for this tokenizer, data and `settings.max_length`; None tokenises here.
+      layout: the layout over several devices, from `layout.over_all`. Every process calls this function with the same
+        arguments and gets the parameters as arrays of its host.
+      workdir: folder for checkpoints, locked during the training; may lie in a store, gs://... None: no checkpoints.
       checkpoint_seconds: time between checkpoints.
       progress: called after every step.
 
@@ -69,8 +69,8 @@ def finetune(
       split under `dev`, the settings, and the speed, compilation included.
 
     Raises:
-      InputError: settings that do not fit the model or the devices, a folder that is in use or was begun otherwise,
-        divergence, too little memory.
+      InputError: settings that do not fit the model or the devices, a folder that is in use or was started with other
+        settings, divergence, too little memory.
       Preempted: SIGTERM came, and a checkpoint was written.
     """
     encoded = prepared(model, data, settings, encoded)
@@ -95,7 +95,11 @@ def finetune(
 
 
 def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTask | None) -> EncodedTask:
-    """The tokenised splits, once the model is known to fit the task and the settings."""
+    """Checks that the model fits the task and the settings; returns the tokenised splits.
+
+    Raises:
+      InputError: `max_length` exceeds the model's positions, or the head has another number of outputs than the task.
+    """
     if settings.max_length > model.config.max_length:
         raise InputError(
             f"max_length {settings.max_length} exceeds the {model.config.max_length} positions of the model"
@@ -109,7 +113,7 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
 
 
 def pace(examples: int, settings: Settings, total: int, first: int, seconds: float) -> dict[str, Any]:
-    """How much was trained, and how fast."""
+    """The number of examples and steps trained, the time in seconds, and the speed."""
     return {
         "train_examples": examples,
         "steps": total,
@@ -128,7 +132,7 @@ def _train(
     progress: Progress | None,
     folder: PurePath | None,
 ) -> tuple[State, int]:
-    """Runs the loop from the last checkpoint or from the start; returns the last state and the first step."""
+    """Trains from the last checkpoint or from the start; returns the final state and the step that it started at."""
     total = settings.steps(len(train))
     rates, apply, key = settings.rates(total), settings.training(model.apply), dropout_key(settings.seed)
 
@@ -159,7 +163,7 @@ def _train(
 
 
 def rows_of_steps(examples: int, settings: Settings, first: int) -> Iterator[Int[np.ndarray, "rows"]]:
-    """The examples of every step from `first` on."""
+    """The indices of the examples of every step, from step `first` on (0 is the first step)."""
     begun, passed = divmod(first, math.ceil(examples / settings.batch_size))
     for epoch in range(begun, settings.epochs):
         order = epoch_order(examples, settings.seed, epoch)

@@ -1,4 +1,4 @@
-"""The loop of every training, whatever its step: from the last checkpoint on, to the end or to a signal."""
+"""The training loop of every kind of training: from the last checkpoint to the last step, or to a SIGTERM."""
 
 import time
 from collections.abc import Callable, Container, Iterator
@@ -14,7 +14,7 @@ from geojax.runtime import processes
 from geojax.runtime.preemption import Preempted, deferred
 from geojax.training import checkpoint
 
-AGREE_STEPS = 16  # several processes ask each other so often whether a checkpoint is due: their clocks differ
+AGREE_STEPS = 16  # steps after which several processes agree whether a checkpoint is due, because their clocks differ
 Progress = Callable[[int, int, Any], None]  # (steps done, steps in all, loss: a device scalar, perhaps not ready yet)
 
 
@@ -34,24 +34,27 @@ def loop(
     snapshots: Container[int] = (),
     keep: Callable[[int, Any], None] = lambda step, state: None,
 ) -> tuple[Any, int]:
-    """Takes every step from the last checkpoint or from the start; returns the last state and the first step.
+    """Runs all steps from the last checkpoint or from the start; returns the final state and the step it started at.
 
     Args:
-      take: a step, `take(state, sums, batch) -> (state, sums, loss)`; the loss may be any sums that `progress` reads.
-      batches: the batches from a step on.
-      begin: makes the state before the first step, unless one was saved: both at once need not fit in memory.
+      take: runs one step, `take(state, sums, batch) -> (state, sums, loss)`; the loss may be any value that `progress`
+        reads.
+      batches: `batches(first)` gives the batches from step `first` on; 0 is the first step.
+      begin: makes the state before the first step. It is not called if a checkpoint is restored, so two states never
+        have to fit in memory.
       total: the number of steps.
-      like: the `jax.ShapeDtypeStruct`s of a state, with what they lie on; asked where there may be a checkpoint. None:
-        what `begin` makes, which JAX must be able to trace, on the default device.
-      empty: the sums before a step from a state on, which every step takes from the one before.
-      folder: of the checkpoints; None keeps none, and leaves SIGTERM to the caller.
-      checkpoint_seconds: time between checkpoints.
-      progress: called behind every step.
-      pauses: the steps behind which `report` is called and a checkpoint may be written; None: all. SIGTERM makes one
-        more.
-      report: `report(step, state)`, before the checkpoint of that step: what it raises leaves the one before.
-      snapshots: the steps behind which `keep` is called, 0 before the first.
-      keep: `keep(step, state)`.
+      like: gives the `jax.ShapeDtypeStruct`s of a state with their shardings; called only if `folder` is given. None:
+        the shapes of `begin()`, which JAX must be able to trace, on the default device.
+      empty: `empty(state)` gives the sums for the first call of `take`; later calls get the sums of the previous call.
+      folder: folder of the checkpoints. None: no checkpoints are written, and SIGTERM is left to the caller.
+      checkpoint_seconds: least time between checkpoints.
+      progress: called after every step as `progress(step, total, loss)`.
+      pauses: the steps after which `report` is called and a checkpoint may be written; None: all steps. A step that
+        ends in a SIGTERM is a pause too.
+      report: `report(step, state)`, called before the checkpoint of that step is written, so that an exception of
+        `report` leaves the previous checkpoint as the newest.
+      snapshots: the steps after which `keep` is called; 0 stands for the state before the first step.
+      keep: `keep(step, state)`, called after the steps in `snapshots`.
 
     Raises:
       Preempted: SIGTERM came, and a checkpoint was written.
@@ -87,7 +90,7 @@ def _on_default_device(begin: Callable[[], Any]) -> Any:
 
 
 def _due(step: int, late: bool) -> bool:
-    """Whether to save behind a step: all processes at once, where there are several."""
+    """Whether to write a checkpoint after this step; all processes of a run give the same answer."""
     if not processes.several():
         return late
     return step % AGREE_STEPS == 0 and processes.agree("late" if late else "") != ""
@@ -95,11 +98,11 @@ def _due(step: int, late: bool) -> bool:
 
 @contextmanager
 def enough_memory(micro_batch: int, max_length: int) -> Iterator[None]:
-    """Says in a sentence that memory did not suffice, and what takes less."""
+    """Turns an out-of-memory error of the block into an InputError that names the settings that need less memory."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
-        # A step that waits for another one reports that one's error, as INTERNAL with the message of the first.
+        # A step that waits for an earlier step fails with the earlier step's message, as an INTERNAL error.
         told = str(error).lower()
         if isinstance(error, MemoryError) or "resource_exhausted" in told or "out of memory" in told:
             raise InputError(

@@ -1,7 +1,7 @@
-"""Windows of a text, the batches that they make, and what is hidden of them from masked language modelling.
+"""Inputs of masked language modelling: windows of a text, their order in batches, and the masking of tokens.
 
-A text is one stream of tokens, cut into windows that are all full: [CLS] and `length` - 1 tokens of the stream, with
-[SEP] after every paragraph. There is no next-sentence task; token types are 0 up to a window's first [SEP] and 1 after.
+A text is one stream of tokens with [SEP] after every paragraph, cut into full windows: [CLS] and `length` - 1 tokens of
+the stream. There is no next-sentence task; token types are 0 up to a window's first [SEP] and 1 after it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,14 +22,14 @@ MASKED_FRACTION = 0.15
 Windows = Int[Array, "B T"]
 Chosen = Int[Array, "B P"]
 
-_order = lru_cache(maxsize=2)(epoch_order)  # every step of an epoch asks for it
+_order = lru_cache(maxsize=2)(epoch_order)  # every step of an epoch needs the order of that epoch
 
 
 def pack(paragraphs: Iterable[Sequence[int]], length: int) -> np.ndarray:
     """Windows of a text: Int[n, length], without padding; the last, incomplete window is left out.
 
     Args:
-      paragraphs: token ids of each paragraph, without special tokens; empty ones are passed over.
+      paragraphs: token ids of each paragraph, without special tokens; empty paragraphs are skipped.
       length: tokens of a window, [CLS] included.
 
     Raises:
@@ -44,9 +44,12 @@ def pack(paragraphs: Iterable[Sequence[int]], length: int) -> np.ndarray:
 
 
 def batch_rows(step: int, *, windows: int, batch_size: int, seed: int) -> np.ndarray:
-    """Rows of the windows that make the batch of a step: every epoch a new order, its last, smaller batch left out.
+    """Indices of the windows in the batch of a step; every epoch has a new order, and leaves out a last, smaller batch.
 
-    A function of its arguments alone, so that a resumed run sees the batches that an unbroken one sees.
+    The result depends on the arguments only, so a resumed run sees the same batches as an uninterrupted run.
+
+    Raises:
+      InputError: `batch_size` exceeds `windows`.
     """
     if batch_size > windows:
         raise InputError(f"batch_size {batch_size} exceeds the {windows} windows of the text")
@@ -55,21 +58,21 @@ def batch_rows(step: int, *, windows: int, batch_size: int, seed: int) -> np.nda
 
 
 def masked_count(length: int) -> int:
-    """Positions chosen in a window: 15 %, rounded, at least one."""
+    """The number of positions chosen in a window: 15 % of `length`, rounded, at least 1."""
     return max(1, round(MASKED_FRACTION * length))
 
 
 def mask_tokens(
     key: Key, input_ids: Windows, vocab_size: int, *, always: bool = False
 ) -> tuple[Windows, Chosen, Int[Array, "B P"], Bool[Array, "B P"]]:
-    """Hides tokens: of each window the same number of positions, drawn without replacement from its real tokens.
+    """Masks tokens: in each window the same number of positions, drawn without replacement from its ordinary tokens.
 
-    A chosen token becomes [MASK] with probability 0.8, a random token with 0.1, and stays with 0.1; with `always`, it
-    becomes [MASK].
+    Ordinary tokens are all but `SPECIAL_TOKENS`, which include [UNK]. A chosen token becomes [MASK] with probability
+    0.8, a random ordinary token with 0.1, and stays with 0.1; with `always`, it becomes [MASK].
 
     Returns:
-      The changed windows; the chosen positions; the tokens that were there; whether a position counts (False
-      where a window has fewer real tokens than positions to choose).
+      The changed windows; the chosen positions; the original tokens at those positions; whether a position counts
+      (False if a window has fewer ordinary tokens than positions to choose).
     """
     key_positions, key_kind, key_token = jax.random.split(key, 3)
     special = input_ids < len(SPECIAL_TOKENS)

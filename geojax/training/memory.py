@@ -1,4 +1,4 @@
-"""How many members of a population fit in memory, from what the compiler says that a step of one takes."""
+"""The number of population members that fit in memory, from the compiler's memory analysis of one member's step."""
 
 import math
 import os
@@ -13,17 +13,17 @@ from geojax.data.glue.encode import Encoded
 from geojax.parallel.mesh import devices_of
 from geojax.training import step
 
-SHARE = 0.8  # of what is free: allocators leave gaps, and others use the machine
+SHARE = 0.8  # of the free memory: allocators leave gaps, and other programs use the machine
 CGROUPS = Path("/sys/fs/cgroup")
-CONTAINER = (  # limit, use and what the use is of, in the two versions of control groups
+CONTAINER = (  # files with the limit, the use and the statistics of memory, in control groups version 2 and 1
     tuple(CGROUPS / name for name in ("memory.max", "memory.current", "memory.stat")),
     tuple(CGROUPS / "memory" / f"memory.{name}" for name in ("limit_in_bytes", "usage_in_bytes", "stat")),
 )
-CACHED = "inactive_file"  # of files that were read, counted as used and given up when memory is asked for
+CACHED = "inactive_file"  # bytes of the file cache that count as used, and that the kernel frees on demand
 
 
 class Estimate(NamedTuple):
-    """Bytes that a population needs for each member and that are free, and how many members that is at once."""
+    """Bytes needed for each member, bytes free, and the number of members that train at once."""
 
     each: int
     free: int
@@ -35,16 +35,16 @@ class Estimate(NamedTuple):
 
 
 def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Sequence[Any] | None = None) -> Estimate:
-    """How many of `count` members can train at once, at least one.
+    """Estimates how many of `count` members can train at once, at least one.
 
-    A member holds its own parameters, those that train, the optimizer's moments and the sums of the gradients; and for
-    a while whatever is largest of a step: gradients and activations of a micro-batch of the longest length, or the
-    update. That is compiled for one member and asked of the compiler.
+    A member holds its initial parameters, the parameters in training, the optimizer's moments and the sums of the
+    gradients. During a step it also holds the larger of two temporaries: gradients and activations of a micro-batch of
+    the longest length, or the update. Both are compiled for one member, and the compiler gives their size.
 
     Args:
       model, settings, train: of one of the members.
-      count: members in all.
-      devices: that share them; None takes all of this process.
+      count: number of members.
+      devices: the devices that the members are distributed over; None: all devices of this process.
     """
     devices = jax.local_devices() if devices is None else devices
     apply = settings.training(model.apply)
@@ -62,16 +62,16 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
 
 
 def share(count: int, fitting: int, devices: int) -> int:
-    """How many of `count` train at once, and the rest of them behind these.
+    """The number of members that train at once, in one run; the remaining members train in later runs.
 
     Args:
-      count: members in all.
-      fitting: how many the memory of all devices holds, the same on each; one is tried in any case.
-      devices: a run lies over those of them that divide its members.
+      count: number of members.
+      fitting: members that fit in the memory of all devices together, equally many on each; 0 counts as 1.
+      devices: number of devices; a run uses the largest number of them that divides its number of members.
 
     Returns:
-      Of the numbers whose runs all fit the one with which a device trains the fewest members one after the other, in
-      the fewest runs, of the most like size.
+      Among the numbers for which all runs fit: the number that minimises the members that one device trains over all
+      runs, then the number of runs, then the difference in size between the runs.
     """
 
     def on_each(members: int) -> int:
@@ -88,13 +88,13 @@ def share(count: int, fitting: int, devices: int) -> int:
 
 
 def free_bytes(devices: Sequence[Any]) -> int:
-    """Bytes that are free on all devices together; on the host, where they are its processors."""
+    """Bytes free on all devices together; bytes free on the host if the devices report no memory, as CPUs do."""
     stats = [device.memory_stats() for device in devices]
     return sum(own["bytes_limit"] - own["bytes_in_use"] for own in stats) if all(stats) else host_bytes()
 
 
 def host_bytes() -> int:
-    """Bytes that a process can still take on this host, or in its container."""
+    """Bytes that a process can still allocate on this host or in its container."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
@@ -107,6 +107,6 @@ def host_bytes() -> int:
 
 
 def size(tree: Any) -> int:
-    """Bytes of a tree of arrays or shapes; keys of random numbers are none."""
+    """Bytes of a tree of arrays or shapes; keys of random numbers count 0 bytes."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.extended)]
     return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in leaves)

@@ -1,4 +1,4 @@
-"""The optimizer of every training: one of optax's by its name, behind a clip of the norm, and its learning rate."""
+"""Optimizers: gradient clipping by norm, then an optimizer of optax by name, with a linear learning-rate schedule."""
 
 import difflib
 import inspect
@@ -19,7 +19,10 @@ OPTIMIZERS = (
 
 
 class Rates(NamedTuple):
-    """The numbers of the optimizer: fine-tuning traces them, so that others compile nothing; else they are static."""
+    """The numbers of the optimizer.
+
+    Fine-tuning traces them, so that new values need no new compilation; pre-training and distillation compile them in.
+    """
 
     learning_rate: Any
     weight_decay: Any
@@ -28,7 +31,7 @@ class Rates(NamedTuple):
 
 
 def learning_rate(rates: Rates, step: Any) -> Any:
-    """The learning rate of a step: linearly from 0 to its peak during the warm-up, then linearly to 0 at the end."""
+    """The learning rate of a step: it rises linearly from 0 during the warm-up, then falls linearly to 0 at the end."""
     ahead = step - rates.warmup_steps
     rising, falling = (
         1 + ahead / jnp.maximum(rates.warmup_steps, 1),
@@ -38,9 +41,9 @@ def learning_rate(rates: Rates, step: Any) -> Any:
 
 
 def schedule(rates: Rates) -> optax.Schedule:
-    """The learning rate as optax computes it, in an optimizer that counts its steps itself.
+    """The learning rate as an optax schedule, for an optimizer that counts its own steps; the numbers are compiled in.
 
-    It is `learning_rate` but for the last bits of a warm-up; the numbers are compiled in.
+    It equals `learning_rate`, except in the last bits during a warm-up.
     """
     rising = optax.linear_schedule(0.0, rates.learning_rate, rates.warmup_steps)
     falling = optax.linear_schedule(rates.learning_rate, 0.0, rates.total_steps - rates.warmup_steps)
@@ -48,17 +51,17 @@ def schedule(rates: Rates) -> optax.Schedule:
 
 
 def decays(path: tuple[Any, ...]) -> bool:
-    """Whether weight decay reaches a parameter: kernels and embeddings, never biases or LayerNorm scales."""
+    """Whether weight decay applies to a parameter: to kernels and embeddings, not to biases and LayerNorm scales."""
     return path[-1].key in ("kernel", "embedding")
 
 
 def decayed(params: dict[str, Any]) -> dict[str, Any]:
-    """Of every parameter whether weight decay reaches it."""
+    """The mask of weight decay: for every parameter, whether weight decay applies to it."""
     return jax.tree_util.tree_map_with_path(lambda path, _: decays(path), params)
 
 
 def check(name: str, weight_decay: float) -> None:
-    """Raises an InputError where there is no such optimizer, or where it takes no weight decay and is given one."""
+    """Raises InputError if the optimizer is unknown, or if it has no weight decay and `weight_decay` is not 0."""
     if name not in OPTIMIZERS:
         near = difflib.get_close_matches(name, OPTIMIZERS, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(OPTIMIZERS)}"
@@ -69,10 +72,10 @@ def check(name: str, weight_decay: float) -> None:
 
 
 def clipped(gradients: dict[str, Any], params: dict[str, Any] | None) -> dict[str, Any]:
-    """Gradients scaled down to the norm `CLIP_NORM` where theirs is larger.
+    """Gradients scaled down to a global norm of `CLIP_NORM` if their norm is larger.
 
-    As `optax.clip_by_global_norm`, whose selection of every entry is slow under `vmap` on a CPU; within a compiled step
-    the last bits can differ.
+    `optax.clip_by_global_norm` does the same with a selection per entry, which is slow under `vmap` on a CPU; within a
+    compiled step the last bits can differ.
     """
     excess = jnp.maximum(optax.tree.norm(gradients) / CLIP_NORM, 1.0)
     return jax.tree.map(lambda leaf: leaf / excess, gradients)
@@ -88,15 +91,15 @@ def optimizer(
     clip: optax.GradientTransformation = CLIP,
     **settings: float,
 ) -> optax.GradientTransformation:
-    """One of `OPTIMIZERS` behind a clip of the gradients.
+    """Gradient clipping followed by an optimizer of optax.
 
     Args:
-      name: of the optimizer.
-      learning_rate: of the next update, or what `schedule` gives.
-      weight_decay: of the parameters that `decayed` tells; passed over by an optimizer that has none.
-      clip: what bounds the gradients.
-      settings: others of optax. Without them AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) has β = (0.9, 0.999)
-        and ε = 1e-8.
+      name: one of `OPTIMIZERS`.
+      learning_rate: the learning rate of the next update, or a schedule as `schedule` gives it.
+      weight_decay: applies to the parameters that `decayed` marks; ignored if the optimizer has no weight decay.
+      clip: the transformation that bounds the gradients.
+      settings: further arguments of the optimizer in optax. Without them AdamW (Loshchilov & Hutter 2019, arXiv
+        1711.05101) has β = (0.9, 0.999) and ε = 1e-8.
     """
     options = settings | ({"weight_decay": weight_decay, "mask": decayed} if _takes_decay(name) else {})
     return optax.chain(clip, getattr(optax, name)(learning_rate, **options))
@@ -104,5 +107,5 @@ def optimizer(
 
 @cache
 def _takes_decay(name: str) -> bool:
-    """Whether an optimizer decays the weights that it is told to, in proportion to the learning rate."""
+    """Whether an optimizer has weight decay with a mask, in proportion to the learning rate."""
     return {"weight_decay", "mask"} <= inspect.signature(getattr(optax, name)).parameters.keys()

@@ -1,7 +1,8 @@
 """Fine-tuning many models of one architecture at once: parameters [K, ...], one compiled, vmapped, donated step.
 
-Each member has the losses and the logits of its single run, to rounding. The members lie over as many devices as divide
-them. One whose loss is no longer finite stays as it was before that step; the others do not notice.
+Each member has the same losses and logits as a training of its own, up to rounding. The members are distributed over
+the largest number of devices that divides their number. A member whose loss is not finite keeps its parameters from
+before that step; the other members are not affected.
 """
 
 import time
@@ -41,9 +42,10 @@ OWN = ("learning_rate", "weight_decay", "warmup", "seed")  # settings in which t
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One model of a population: what `finetune` takes, and a name.
+    """One member of a population: the arguments of `finetune`, and a name.
 
-    Models of one architecture; they may be one model under other noise, seeds or rates, or different checkpoints.
+    All members have one architecture; they may be one model with different noise, seeds or learning rates, or different
+    checkpoints.
     """
 
     name: str
@@ -60,20 +62,22 @@ def finetune_population(
     checkpoint_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> list[tuple[Params, dict[str, Any]]]:
-    """Fine-tunes all members together; otherwise as `finetune`.
+    """Fine-tunes all members together, each as `finetune` does.
 
     Args:
-      members: of one architecture and task, with equally many training examples, and with settings that differ in
-        `OWN` alone.
+      members: members of one architecture and task, with equally many training examples; their settings differ in
+        `OWN` only.
       workdir, checkpoint_seconds: as in `finetune`.
-      progress: called after every step, with the losses of all members; NaN where one has stopped.
+      progress: called after every step with the losses of all members; NaN for a member that has stopped.
 
     Returns:
-      For each member its parameters and its result, with its share of the time. A member whose training diverged has
-      `diverged_at`, the step whose loss was not finite, in place of a score, and its parameters before that step.
+      For each member its parameters and its result, with an equal share of the training time. The result of a member
+      that diverged has no score but `diverged_at`, the step at which the loss was not finite; its parameters are those
+      before that step.
 
     Raises:
-      InputError: as `finetune`, and members that do not fit each other.
+      InputError: as in `finetune`, and members that cannot train together.
+      Preempted: SIGTERM came, and a checkpoint was written.
     """
     _check(members)
     encoded = _encoded(members)
@@ -97,7 +101,7 @@ def finetune_population(
         if steps[place] == total:
             try:
                 result = scored(member.model.apply, jax.device_put(own), member.data.task, task.dev)
-            except InputError:  # its last step made the outputs infinite
+            except InputError:  # the outputs are not finite after the last step
                 result["diverged_at"] = total
         result |= member.settings.record() | {"population": len(members)}
         result |= pace(len(task.train), member.settings, total, begun, seconds)
@@ -106,19 +110,19 @@ def finetune_population(
 
 
 def _encoded(members: Sequence[Member]) -> list[EncodedTask]:
-    """The tokenised splits of every member; of one tokenizer and the same data they are made once."""
+    """The tokenised splits of every member; members with one tokenizer and the same data share them."""
     first, made = members[0], {}
     for member in members:
         key = (id(member.model.tokenizer), id(member.data))
         if member.encoded is not None or key not in made:
             made[key] = member.encoded or encode_task(member.model.tokenizer, member.data, first.settings.max_length)
     found = [made[id(member.model.tokenizer), id(member.data)] for member in members]
-    prepared(first.model, first.data, first.settings, found[0])  # as one fits, all do
+    prepared(first.model, first.data, first.settings, found[0])  # if the first member fits, all members fit
     return found
 
 
 def _check(members: Sequence[Member]) -> None:
-    """Refuses members that cannot share a step."""
+    """Raises InputError if the members cannot train in one step."""
     if not members:
         raise InputError("a population needs a member")
     first = members[0]
@@ -139,7 +143,7 @@ def _check(members: Sequence[Member]) -> None:
 
 
 def _identity(members: Sequence[Member]) -> dict[str, Any]:
-    """What the results depend on: the settings that all share, and each member's own."""
+    """The facts that determine the results: shared settings, and each member's own settings, data and parameters."""
     shared = {name: value for name, value in asdict(members[0].settings).items() if name not in OWN}
     found = {"task": members[0].data.task.name, "members": [member.name for member in members]} | shared
     digests = {id(member.data): digest(member.data.train) for member in members}
@@ -157,7 +161,7 @@ def _train(
     progress: Progress | None,
     folder: PurePath | None,
 ) -> tuple[State, int]:
-    """Runs the loop of fine-tuning; returns the last state and the first step."""
+    """Trains from the last checkpoint or from the start; returns the final state and the step that it started at."""
     settings = [member.settings for member in members]
     total = settings[0].steps(len(trains[0]))
     apply, method = settings[0].training(members[0].model.apply), settings[0].optimizer
@@ -199,9 +203,9 @@ def _train(
 def micro_batches(
     trains: Sequence[Encoded], rows: Sequence[Int[np.ndarray, "rows"]], size: int, same: bool
 ) -> list[Batch]:
-    """A step's micro-batches: of all members, or of each its own, stacked at the longest length among them.
+    """The micro-batches of a step: shared by all members if `same`; else one per member, stacked, padded to one length.
 
-    Every member's rows are sorted by length, so that micro-batches of like number are of like length.
+    The rows of every member are sorted by length, so that micro-batches of the same number have similar lengths.
     """
     if same:
         return trains[0].micro_batches(rows[0], size)
@@ -222,7 +226,7 @@ def start(params: Params, method: str, along: NamedSharding) -> State:
 
 @partial(jax.jit, static_argnames="along")
 def no_sums(params: Params, along: NamedSharding) -> Sums:
-    """The sums of all members over no row."""
+    """The gradient and loss sums of all members, all 0."""
     return jax.lax.with_sharding_constraint(jax.vmap(step.no_sums)(params), along)
 
 
@@ -237,7 +241,7 @@ def add_gradients(
     place: Any,
     same: bool,
 ) -> Sums:
-    """`step.add_gradients` of every member, over a batch of its own or the same for all."""
+    """`step.add_gradients` for every member, on one batch for all members if `same`, else on one batch per member."""
 
     def one(params: Params, sums: Sums, batch: Placed, key: Key, number: Any) -> Sums:
         return step.add_gradients(apply, params, sums, batch, key, number, place)
@@ -249,9 +253,10 @@ def add_gradients(
 def update(
     state: State, sums: Sums, rates: Rates, number: Any, method: str, along: NamedSharding
 ) -> tuple[State, Sums, Float[Array, "K"]]:
-    """`step.update` of every member that has come so far, whose loss is finite; the others stay, and their loss is NaN.
+    """`step.update` for every member that has not stopped and has a finite loss; other members stay, with loss NaN.
 
-    The step at which a member stopped is that of its state, so that it stays stopped, and a checkpoint knows it.
+    The state of a stopped member keeps the step at which it stopped, so the member stays stopped, also after a restart
+    from a checkpoint.
     """
 
     def one(state: State, sums: Sums, rates: Rates) -> tuple[State, Sums, Any]:

@@ -1,6 +1,6 @@
 """Masked language modelling (Devlin et al. 2019, arXiv 1810.04805, section 3.1).
 
-What is predicted of a masked token can also be a class of it (`pretraining_objectives`).
+The prediction target can also be a class of the masked token (`pretraining_objectives`).
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -32,10 +32,10 @@ WEIGHT_DECAY = 0.01
 B2 = 0.98  # of AdamW
 LOG_STEPS = 100
 
-Masked = tuple[Windows, Windows, Chosen, Chosen, Bool[Array, "B P"]]  # token types, and what `mask_tokens` gives
-# `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function and its arrays, which change without recompiling.
+Masked = tuple[Windows, Windows, Chosen, Chosen, Bool[Array, "B P"]]  # token types, and the output of `mask_tokens`
+# `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function with arrays, which change without recompiling.
 Penalty = jax.tree_util.Partial
-Classes = Int[Array, "V"] | None  # of every entry of the vocabulary; None where tokens are predicted themselves
+Classes = Int[Array, "V"] | None  # the class of every entry of the vocabulary; None: the tokens are predicted
 
 
 @cache
@@ -46,7 +46,7 @@ def _abstract_head(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
 
 
 def _logits(apply: Apply, params: Params, hidden: Hidden) -> Float[Array, "B P classes"]:
-    """The head on some positions only: the vocabulary is what costs."""
+    """The logits of the head at the chosen positions only, because logits over the vocabulary are expensive."""
     graph, state = jax.tree.map(lambda leaf: leaf, _abstract_head(apply))
     nnx.replace_by_pure_dict(state, params["head"])
     head = nnx.merge(graph, state)
@@ -56,21 +56,22 @@ def _logits(apply: Apply, params: Params, hidden: Hidden) -> Float[Array, "B P c
 
 
 def loss_sums(params: Params, input_ids: Windows, key: Key, classes: Classes = None, *, apply: Apply) -> LossSums:
-    """Masks a batch with `key` and sums over the masked positions what the model makes of them.
+    """Masks a batch with `key`; returns the sums of loss and correct predictions over the masked positions.
 
-    It predicts the tokens with a masked-LM head; with a head over tokens, their `classes`, and all are shown as [MASK].
+    A masked-LM head predicts the tokens. A token-classification head predicts the `classes` of the tokens, and all
+    chosen tokens are replaced by [MASK].
     """
     return _sums_of(params, _masked(input_ids, key, apply), classes, apply)[0]
 
 
 def _masked(input_ids: Windows, key: Key, apply: Apply) -> Masked:
-    """A batch as a head is asked about it."""
+    """The token types of a batch and its masked form, as the head of `apply` needs it."""
     always = apply.head != "masked_lm"
     return token_types(input_ids), *mask_tokens(key, input_ids, apply.config.vocab_size, always=always)
 
 
 def _sums_of(params: Params, masked: Masked, classes: Classes, apply: Apply) -> tuple[LossSums, Hidden]:
-    """The sums, and the last hidden states that they come from."""
+    """The sums over a masked batch, and the last hidden states of that batch."""
     types, input_ids, positions, tokens, counts = masked
     labels = tokens if apply.head == "masked_lm" else classes[tokens]
     batch = {"input_ids": input_ids, "attention_mask": jnp.ones_like(input_ids), "token_type_ids": types}
@@ -83,21 +84,24 @@ def _sums_of(params: Params, masked: Masked, classes: Classes, apply: Apply) -> 
 
 
 def sinusoids(length: int, width: int) -> Float[np.ndarray, "length width"]:
-    """Positions as sines and cosines of falling frequency (Vaswani et al. 2017, arXiv 1706.03762, section 3.5)."""
+    """Sinusoidal position embeddings of falling frequency (Vaswani et al. 2017, arXiv 1706.03762, section 3.5).
+
+    The sines come first, then the cosines. `width` is even.
+    """
     angles = np.arange(length)[:, None] / 10000.0 ** (2 * np.arange(width // 2) / width)
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
 def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
-    """The numbers of the optimizer.
+    """The optimizer's numbers in a pre-training.
 
     Args:
-      steps: in all; the learning rate falls linearly to 0 at the last.
+      steps: number of steps; after them the learning rate has fallen linearly to 0.
       warmup: steps over which the learning rate rises linearly from 0.
-      learning_rate: its peak.
+      learning_rate: the peak learning rate.
 
     Raises:
-      InputError: the warm-up does not end before the steps do.
+      InputError: `warmup` is negative or not below `steps`.
     """
     if not 0 <= warmup < steps:
         raise InputError(f"warmup {warmup} must be below steps {steps}, and both positive")
@@ -105,16 +109,16 @@ def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
 
 
 def adamw(rates: Rates) -> optax.GradientTransformation:
-    """The optimizer of pre-training and distillation: it counts its steps itself, and its numbers are compiled in."""
-    clip = optax.clip_by_global_norm(CLIP_NORM)  # optax's own: with the other one the last bits differ
+    """The optimizer of pre-training and distillation; it counts its own steps, and its numbers are compiled in."""
+    clip = optax.clip_by_global_norm(CLIP_NORM)  # not `optimizers.CLIP`, with which the last bits differ
     return optimizer("adamw", schedule(rates), rates.weight_decay, clip, b2=B2)
 
 
 def start(apply: Apply, rates: Rates, key: Key) -> State:
     """The state before the first step, with fresh parameters.
 
-    Position embeddings start as sinusoids and are learned from there: a short training has no time to find out by
-    itself which positions are neighbours.
+    Position embeddings start as sinusoids and are then learned, because a short training is not enough to learn from
+    random ones which positions are neighbours.
     """
     params = init(apply, key)
     positions = sinusoids(apply.config.max_position_embeddings, apply.config.hidden_size)
@@ -137,18 +141,18 @@ def train_step(
     """One step of AdamW on the mean cross-entropy of the masked positions; gradients are clipped to norm 1.
 
     Args:
-      state: donated: the caller's copy is gone after the call.
+      state: donated: the caller cannot use it after the call.
       input_ids: one batch of windows.
       key: key of the whole run: the masks of this step come from `fold_in(key, state.step)`.
-      classes: what is predicted of each token, as `loss_sums` says.
-      apply: with a masked-LM head or one over tokens; runs without dropout.
-      rates: of `rates_of`; compiled in.
-      micro_batch: windows that go through the model at once, a divisor of B; the gradients of all are summed.
-      penalty: what it gives for the last hidden states of the masked windows is added to the loss. It sees the whole
-        batch, which then goes through at once.
+      classes: prediction targets, as in `loss_sums`.
+      apply: the model's function, with a masked-LM or a token-classification head; it runs without dropout.
+      rates: the output of `rates_of`; compiled in.
+      micro_batch: windows that go through the model at once, a divisor of B; the gradients are summed. None: all.
+      penalty: function of the last hidden states of the masked windows; its value is added to the loss. It needs the
+        whole batch, which then goes through the model at once, whatever `micro_batch` is.
 
     Returns:
-      The next state, and the sums over this batch before the step.
+      The next state, and the sums over this batch with the parameters before the step.
     """
     masked = _masked(input_ids, jax.random.fold_in(key, state.step), apply)
     *_, counts = masked
@@ -182,19 +186,20 @@ def train(
     snapshots: Collection[int] = (),
     checkpoint_seconds: float = 60.0,
 ) -> Params:
-    """Takes all steps from the newest checkpoint on; returns the parameters.
+    """Runs all steps from the newest checkpoint or from the start; returns the final parameters.
 
-    Checkpoints fall on the steps that are recorded, every `LOG_STEPS`: what a resumed run sums up begins behind one.
+    Checkpoints are written only at recorded steps, every `LOG_STEPS`, so that the sums of a resumed run start right
+    after a record. A SIGTERM makes a record and a checkpoint at any step.
 
     Args:
       begin: makes the state before the first step.
-      take: a step on some rows, `take(state, rows)`, which consumes the state.
-      rows: of a step, the first is 0.
-      steps: in all.
-      folder: of the checkpoints, of `metrics.jsonl` and of the snapshots.
+      take: runs one step on some rows, `take(state, rows)`; it consumes the state.
+      rows: `rows(step)` gives the rows of a step; the first step is 0.
+      steps: number of steps.
+      folder: folder of the checkpoints, `metrics.jsonl` and the snapshots.
       save: writes the parameters of a snapshot to the folder `model_STEP`.
-      snapshots: steps behind which the parameters are kept; 0 before the first.
-      checkpoint_seconds: time between checkpoints.
+      snapshots: steps after which the parameters are saved; 0 stands for the parameters before the first step.
+      checkpoint_seconds: least time between checkpoints.
 
     Raises:
       InputError: divergence.
@@ -234,11 +239,11 @@ def evaluate(
     batch_size: int,
     seed: int,
 ) -> dict[str, float]:
-    """Loss and accuracy on all windows, `batch_size` at once, with masks that depend on the seed alone."""
+    """Loss and accuracy on all windows in batches of `batch_size`; the masks depend on `seed` and `batch_size`."""
     key, sums = jax.random.fold_in(jax.random.key(seed), 1), []
     for index, first in enumerate(range(0, len(windows), batch_size)):
         batch = windows[first : first + batch_size]
-        # Windows of padding fill the last batch: one shape, one compilation, and they hold nothing to mask.
+        # Windows of padding fill the last batch, so that one shape is compiled; no token of theirs is masked.
         batch = np.pad(batch, ((0, batch_size - len(batch)), (0, 0)), constant_values=PAD)
         sums.append(eval_step(params, batch, jax.random.fold_in(key, index), classes, apply=apply))
     return loss_and_accuracy(sums)
@@ -247,10 +252,10 @@ def evaluate(
 def unigram(
     train: np.ndarray, held_out: np.ndarray, vocab_size: int, classes: Int[np.ndarray, "V"] | None = None
 ) -> tuple[float, float]:
-    """Loss in nats and accuracy of always predicting frequencies: the baseline that knows no context.
+    """Loss in nats and accuracy of predicting the frequencies of tokens or classes: the baseline without context.
 
-    Frequencies of tokens, or of their classes, come from `train` with one added to each token's count; special tokens
-    are left out of both.
+    The frequencies are counted in `train`, with 1 added to the count of each token. Special tokens are left out of
+    `train` and `held_out`.
     """
     counts = np.bincount(train[train >= len(SPECIAL_TOKENS)], minlength=vocab_size) + 1.0
     counts[: len(SPECIAL_TOKENS)] = 0.0

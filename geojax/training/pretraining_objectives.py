@@ -1,13 +1,13 @@
-"""What a pre-training asks of a masked token, and in what order it reads the words of a text.
+"""Objectives of pre-training (the prediction target of a masked token), and orders of the words of a text.
 
-| objective | asked of a masked token (Alajrami & Aletras 2022, arXiv 2203.10415, section 3) | classes |
+| objective | prediction target of a masked token (Alajrami & Aletras 2022, arXiv 2203.10415, section 3) | classes |
 |---|---|---|
 | masked_lm | the token | the vocabulary |
-| first_character | its first letter, or that this is punctuation, a digit or another character | 29 |
+| first_character | its first character: a letter a to z, punctuation, a digit, or any other character | 29 |
 | ascii_sum | the sum of its characters' code points, modulo 5 | 5 |
-| random_label | a label that was drawn once for each entry of the vocabulary | 5 |
+| random_label | a random label, drawn once for each entry of the vocabulary | 5 |
 
-| word order | what is read (Sinha et al. 2021, arXiv 2104.06644) |
+| word order | the text in training (Sinha et al. 2021, arXiv 2104.06644) |
 |---|---|
 | text | the text as it is |
 | sentence | the words of each sentence, shuffled |
@@ -25,12 +25,12 @@ from geojax.errors import InputError
 
 CLASSES = {"masked_lm": None, "first_character": 29, "ascii_sum": 5, "random_label": 5}
 WORD_ORDERS = ("text", "sentence", "corpus")
-PUNCTUATION, DIGIT, OTHER = 26, 27, 28  # behind the letters a to z
+PUNCTUATION, DIGIT, OTHER = 26, 27, 28  # after the letters a to z, 0 to 25
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def check(objective: str, word_order: str) -> None:
-    """Raises an InputError where there is no such objective or word order."""
+    """Raises InputError if the objective or the word order is unknown."""
     if objective not in CLASSES:
         raise InputError(f"objective {objective!r} is unknown: choose one of {', '.join(CLASSES)}")
     if word_order not in WORD_ORDERS:
@@ -38,12 +38,12 @@ def check(objective: str, word_order: str) -> None:
 
 
 def token_classes(objective: str, vocabulary: Sequence[str], seed: int) -> Int[np.ndarray, "V"] | None:
-    """The class of every entry of a vocabulary; None for masked language modelling, where each is its own.
+    """The class of every entry of a vocabulary; None for masked language modelling, which predicts the tokens.
 
     Args:
       objective: a key of `CLASSES`.
-      vocabulary: the entries by id; the mark of a piece that continues a word, ##, is not counted.
-      seed: of the random labels.
+      vocabulary: the entries in the order of their ids; a leading ## of a word piece is ignored.
+      seed: seed of the random labels.
     """
     if objective == "masked_lm":
         return None
@@ -63,12 +63,12 @@ def _first_character(piece: str) -> int:
 
 
 def reorder(paragraphs: Sequence[str], word_order: str, seed: int) -> list[str]:
-    """A text with its words in another order; words are what blanks separate, with the punctuation that clings to them.
+    """A text with its words in another order; words are separated by whitespace and include adjacent punctuation.
 
     Args:
       paragraphs: the text.
-      word_order: one of `WORD_ORDERS`; sentences end behind a full stop, question or exclamation mark and a blank.
-      seed: of the order.
+      word_order: one of `WORD_ORDERS`; a sentence ends at a full stop, question or exclamation mark before whitespace.
+      seed: seed of the order.
     """
     random = np.random.default_rng(seed)
     if word_order == "text":

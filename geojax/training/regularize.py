@@ -1,4 +1,4 @@
-"""Pre-training with a measure in the loss: the term, the step's measure beside it, and the run of one."""
+"""Pre-training with a measure in the loss: the penalty, the evaluation of the measure, and the training."""
 
 import logging
 import math
@@ -28,16 +28,16 @@ from geojax.training.scoring import loss_and_accuracy
 from geojax.training.step import LossSums, State, fresh
 from geojax.typing import Scalar
 
-DIRECT = {"eee": spread.eee, "isoscore": spread.isoscore, "vrm": spread.vrm}  # they go into a loss as they are
+DIRECT = {"eee": spread.eee, "isoscore": spread.isoscore, "vrm": spread.vrm}  # differentiable as they are
 MEASURES = ("soft_patchiness", *DIRECT)
-MASKINGS = 8  # draws of the masks that the held-out loss is averaged over
+MASKINGS = 8  # number of random maskings that the held-out loss is averaged over
 
 log = logging.getLogger(__name__)
 
 
 @partial(jax.jit, static_argnames="apply")
 def encode(params: Params, windows: Windows, *, apply: Apply) -> Hidden:
-    """The last hidden states of windows without masks."""
+    """The last hidden states of unmasked windows."""
     batch = {"input_ids": windows, "attention_mask": jnp.ones_like(windows)}
     return apply(params, batch | {"token_type_ids": token_types(windows)})["hidden_states"][-1]
 
@@ -45,14 +45,14 @@ def encode(params: Params, windows: Windows, *, apply: Apply) -> Hidden:
 def differentiable(
     measure: str, temperature: float, quantizer: Quantizer, hidden: Hidden, mask: Bool[Array, "B T"]
 ) -> Scalar:
-    """The measure of a batch as a loss can use it.
+    """The differentiable measure of a batch.
 
     Args:
       measure: one of `MEASURES`.
-      temperature: of soft_patchiness, in mean squared quantization errors.
-      quantizer: of the cells across which soft_patchiness moves the points.
-      hidden: the states of the batch's tokens.
-      mask: the tokens that count.
+      temperature: temperature of soft_patchiness, in units of the mean squared quantization error.
+      quantizer: quantizer whose cells soft_patchiness uses.
+      hidden: hidden states of the batch.
+      mask: True at the tokens that count.
     """
     points, mask = hidden.reshape(-1, hidden.shape[-1]), mask.reshape(-1)
     if measure in DIRECT:
@@ -63,13 +63,16 @@ def differentiable(
 def penalty_of(
     value: Callable, strength: Scalar, target: Scalar, quantizer: Quantizer, hidden: Hidden, mask: Bool[Array, "B T"]
 ) -> Scalar:
-    """The term of the loss: it holds the measure near a target and, unlike a bare weight, lets no run collapse."""
+    """The penalty strength · log(measure / target)², added to the loss.
+
+    It keeps the measure near the target. The measure as a penalty, without a target, would let a run collapse.
+    """
     return strength * jnp.log(value(quantizer, hidden, mask) / target) ** 2
 
 
 @partial(jax.jit, static_argnames="measure")
 def hard(hidden: Hidden, quantizer: Quantizer, *, measure: str) -> Scalar:
-    """The measure that the term stands for."""
+    """The measure without relaxation: patchiness for soft_patchiness, the same measure for the others."""
     points = hidden.reshape(-1, hidden.shape[-1])
     if measure in DIRECT:
         return DIRECT[measure](points)
@@ -79,7 +82,7 @@ def hard(hidden: Hidden, quantizer: Quantizer, *, measure: str) -> Scalar:
 def evaluate(
     params: Params, windows: np.ndarray, quantizer: Quantizer, *, apply: Apply, measure: str, seed: int
 ) -> dict[str, float]:
-    """Masked-LM loss and accuracy on held-out windows, Int[n, T], and the measure of their hidden states."""
+    """Masked-LM loss and accuracy on held-out windows, Int[n, T], and the measure of their unmasked hidden states."""
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2), MASKINGS)
     sums = [pretrain.eval_step(params, windows, key, apply=apply) for key in keys]
     value = hard(encode(params, windows, apply=apply), quantizer, measure=measure)
@@ -99,18 +102,20 @@ def train(
     evaluations: Collection[int],
     assess: Callable[[Params], dict[str, float]],
 ) -> tuple[Params, list[dict[str, Any]]]:
-    """Pre-trains a model further, from its newest checkpoint on; returns the parameters and the evaluations.
+    """Continues the pre-training of a model; returns the final parameters and the evaluations.
+
+    It starts from the newest checkpoint in `folder`, if there is one.
 
     Args:
       apply, params: the model, with a masked-LM head; not consumed.
-      windows: to train on, Int[n, T].
-      penalty: the term of the loss; None adds none.
-      rates: of `pretrain.rates_of`.
-      folder: of the checkpoints and of `metrics.jsonl`; its name is that of the run.
-      batch_size: windows of a step.
-      seed: of the order of the windows and of the masks.
-      evaluations: the steps behind which the model is evaluated and saved.
-      assess: gives `loss` and `measure` of parameters.
+      windows: training windows, Int[n, T].
+      penalty: the penalty added to the loss; None adds none.
+      rates: the output of `pretrain.rates_of`.
+      folder: folder of the checkpoints and `metrics.jsonl`; messages call the run by the folder's name.
+      batch_size: windows per step.
+      seed: seed of the order of the windows and of the masks.
+      evaluations: the steps after which the model is evaluated and a checkpoint is written.
+      assess: gives the `loss` and the `measure` of parameters.
 
     Raises:
       InputError: divergence.
@@ -119,7 +124,7 @@ def train(
     path, key = folder / "metrics.jsonl", jax.random.fold_in(jax.random.key(seed), 1)
 
     def begin() -> State:
-        return fresh(jax.tree.map(jnp.copy, params), pretrain.adamw(rates))  # a step takes its state's arrays over
+        return fresh(jax.tree.map(jnp.copy, params), pretrain.adamw(rates))  # a step consumes the arrays of its state
 
     def batches(first: int) -> Iterator[np.ndarray]:
         for step in range(first, rates.total_steps):
@@ -148,5 +153,5 @@ def train(
         pauses=evaluations,
         report=report,
     )
-    # Of steps that a resumed run did again, the last record counts.
+    # The last record counts for a step that a resumed run repeated.
     return state.params, list({record["step"]: record for record in records.read_lines(path)}.values())

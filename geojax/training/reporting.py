@@ -1,4 +1,4 @@
-"""Progress of a training: a bar or lines of a log, `metrics.jsonl`, TensorBoard."""
+"""Progress of a training: a progress bar or log lines, `metrics.jsonl`, TensorBoard."""
 
 import logging
 import math
@@ -19,9 +19,9 @@ from geojax.training.step import LossSums
 
 
 class Reporter:
-    """Shows a bar on a terminal and plain lines in a log, and appends about two hundred lines to `metrics.jsonl`.
+    """Shows a progress bar on a terminal, or writes log lines, and appends at most 400 lines to `metrics.jsonl`.
 
-    The loss it reads is that of the step before, which is ready: the device never waits.
+    It reads the loss of the previous step, which is computed already, so that the device never waits.
     """
 
     def __init__(self, path: PurePath, settings: Settings, members: int = 1, tensorboard: bool = False):
@@ -31,9 +31,13 @@ class Reporter:
         self.bar = self.previous = self.board = None
 
     def __call__(self, step: int, total: int, loss: Any) -> None:
-        """Takes note of a step that was just started."""
+        """Reports step `step` of `total`, which was just started, with the `loss` that it will have.
+
+        Raises:
+          InputError: the loss of the previous step is not finite.
+        """
         if self.bar is None:
-            hidden = None if self.leads else True  # by default on a terminal alone
+            hidden = None if self.leads else True  # None: tqdm shows the bar on a terminal only
             self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=hidden)
             self.first, self.start, self.logged = step, time.monotonic(), -math.inf
             self.clock = Clock(total, total - step)
@@ -54,14 +58,14 @@ class Reporter:
         self.previous = loss
 
     def close(self) -> None:
-        """Leaves the bar as it is, on a line of its own."""
+        """Closes the progress bar, which stays visible, and the TensorBoard writer."""
         if self.bar is not None:
             self.bar.close()
             if self.board:
                 self.board.close()
 
     def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
-        """What a person and `metrics.jsonl` are told of the step before the one just started."""
+        """The loss as text and the record of `step`, the step before the one that was just started."""
         value = float(self.previous)
         if not math.isfinite(value):
             raise InputError(diverged(value, step))
@@ -69,7 +73,7 @@ class Reporter:
         return f"{value:.4f}", {"step": step, "loss": value, "learning_rate": rate}
 
     def scalars(self, line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-        """What TensorBoard is shown of a line, by name."""
+        """The scalars of a record for TensorBoard, with their names."""
         for name, value in line.items():
             if isinstance(value, Mapping):
                 yield from ((f"{name}/{own}", each) for own, each in value.items() if each is not None)
@@ -78,18 +82,18 @@ class Reporter:
 
 
 class LossRecord:
-    """Collects the sums of steps, and appends a line to `metrics.jsonl` of all since the line before."""
+    """Collects the sums of steps, and appends a record of all steps since the previous record to `metrics.jsonl`."""
 
     def __init__(self, path: PurePath):
         self.path, self.sums, self.start = path, [], time.monotonic()
 
     def add(self, step: int, total: int, sums: LossSums) -> None:
-        """Takes note of a step that was just started."""
+        """Adds the sums of a step that was just started."""
         self.total = total
         self.sums.append(sums)
 
     def write(self, step: int, state: Any) -> None:
-        """Appends step, mean loss in nats, accuracy, seconds.
+        """Appends the step, the mean loss in nats, the accuracy and the seconds since the previous record.
 
         Raises:
           InputError: the loss is not finite.
@@ -103,20 +107,20 @@ class LossRecord:
 
 
 def diverged(loss: float, step: int) -> str:
-    """The sentence on a loss that is not finite."""
+    """The message of the InputError for a loss that is not finite."""
     return f"the loss is {loss} at step {step}: training diverged; lower the learning rate"
 
 
 def training_seconds(path: PurePath) -> float:
-    """The time of a training, from its `metrics.jsonl`; of steps that a resumed run did again, the last counts."""
+    """The seconds of a training, from its `metrics.jsonl`; the last record counts for a step that was repeated."""
     return sum({record["step"]: record["seconds"] for record in records.read_lines(path)}.values())
 
 
 def summary_writer() -> Any:
-    """What writes for TensorBoard.
+    """The class `SummaryWriter` of tensorboardX.
 
     Raises:
-      InputError: it is not installed.
+      InputError: tensorboardX is not installed.
     """
     try:
         from tensorboardX import SummaryWriter

@@ -1,4 +1,4 @@
-"""Predictions and scores of a model, and the loss and accuracy that sums over batches give."""
+"""Predictions and scores of a model; loss and accuracy from sums over batches."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -31,7 +31,7 @@ def eval_step(
 def predict(
     apply: Any, params: Params, encoded: Encoded, layout: Layout | None = None
 ) -> Float[np.ndarray, "n labels"]:
-    """The logits of every example, once each and in order; batches are formed by length."""
+    """The logits of every example, in the order of the examples; batches hold examples of similar length."""
     size = EVAL_BATCH if layout is None else EVAL_BATCH + -EVAL_BATCH % layout.mesh.size
     batches = encoded.by_length(np.arange(len(encoded)), size)
     put = (lambda batch: batch) if layout is None else layout.batch
@@ -54,6 +54,6 @@ def scored(
 
 
 def loss_and_accuracy(sums: Iterable[LossSums]) -> dict[str, float]:
-    """Mean loss, in nats, and accuracy over all that the sums of several batches count."""
+    """Mean loss and accuracy over several batches, from the sums over each batch; the loss has the unit of the sums."""
     loss, correct, count = np.sum(jax.device_get([(own.loss, own.correct, own.count) for own in sums]), axis=0)
     return {"loss": float(loss / count), "accuracy": float(correct / count)}

@@ -1,6 +1,6 @@
-"""Settings of fine-tuning, and what every training derives from its settings: the rows at once, their order.
+"""Settings of fine-tuning; micro-batch size and order of the examples, for every kind of training.
 
-Defaults are those of arXiv 2406.12159: AdamW, linear decay, no warm-up, gradients clipped at norm 1.
+The defaults come from arXiv 2406.12159: AdamW, linear decay, no warm-up, gradients clipped at norm 1.
 """
 
 import math
@@ -16,25 +16,26 @@ from geojax.training import optimizers
 from geojax.training.optimizers import Rates
 
 DTYPES = ("float32", "bfloat16")
-ROWS = 8  # of a part on a processor, where rows differ in length
-TOKENS = 512  # of a part on a processor, about, where they do not
+ROWS = 8  # rows of a micro-batch on a CPU, if rows differ in length
+TOKENS = 512  # tokens of a micro-batch on a CPU if all rows have one length: at most, unless one row has more
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fine-tuning depends on beside the model and the data.
+    """All settings that a fine-tuning depends on, apart from the model and the data.
 
     Attributes:
-      learning_rate: its peak. warmup: the share of the steps over which it rises to that; it falls linearly after it.
-      epochs, batch_size: passes over the training set, and examples a step.
+      learning_rate: the peak learning rate.
+      warmup: share of the steps over which the learning rate rises linearly to its peak; then it falls linearly.
+      epochs, batch_size: passes over the training set; examples per step.
       max_length: tokens; longer inputs are truncated.
-      micro_batch: rows that go through the model at once; a step sums their gradients. 0 leaves it to the device that
-        trains, as the function `rows_at_once` says.
-      weight_decay: on kernels and embeddings.
-      seed: of a new head, the order of the examples and dropout.
+      micro_batch: rows that go through the model at once; a step sums their gradients. 0: the function `rows_at_once`
+        chooses by the device.
+      weight_decay: weight decay of kernels and embeddings.
+      seed: seed of a new head, the order of the examples and dropout.
       optimizer: one of `optimizers.OPTIMIZERS`.
-      dtype: of the layers' activations in training; predictions are made in float32.
-      remat: computes each layer again in the backward pass: less memory, more time.
+      dtype: type of the layers' activations in training; predictions are made in float32.
+      remat: whether the backward pass computes each layer again, which takes less memory and more time.
 
     Raises:
       InputError: a value outside its range.
@@ -70,42 +71,43 @@ class Settings:
 
     @property
     def rows_at_once(self) -> int:
-        """The rows of a micro-batch on the device that trains."""
+        """The rows of a micro-batch on the default device."""
         return rows_at_once(self.batch_size, asked=self.micro_batch)
 
     def record(self) -> dict[str, Any]:
-        """What a result says of the settings it was made with."""
+        """The settings as a result records them, with the number of rows that `micro_batch` stands for."""
         return asdict(self) | {"micro_batch": self.rows_at_once}
 
     def steps(self, examples: int) -> int:
-        """Optimizer steps on so many examples; the last, smaller batch of an epoch counts."""
+        """The number of optimizer steps on `examples` examples; a last, smaller batch of an epoch is a step."""
         return self.epochs * math.ceil(examples / self.batch_size)
 
     def rates(self, total: int) -> Rates:
-        """The optimizer's numbers in a run of so many steps."""
+        """The optimizer's numbers in a training of `total` steps."""
         warmup = min(math.ceil(self.warmup * total), total - 1)
         return Rates(*(np.float32(x) for x in (self.learning_rate, self.weight_decay, total, warmup)))
 
     def training(self, apply: Any) -> Any:
-        """The model's function as it is trained."""
+        """The model's function with the `dtype` and `remat` of these settings."""
         default = self.dtype == "float32" and not self.remat
         return apply if default else replace(apply, dtype=self.dtype, remat=self.remat)
 
 
 def rows_at_once(batch_size: int, length: int | None = None, asked: int = 0) -> int:
-    """How many rows of a batch go through a model at once: `asked`, or what suits the device.
+    """The rows of a batch that go through a model at once: `asked`, or a number chosen by the device.
 
-    An accelerator takes all of them: few would leave it idle. On a processor short parts save work, and their
-    intermediate values stay in its cache: `ROWS` rows, or about `TOKENS` tokens where every row has one length.
+    On an accelerator it is the whole batch, because a few rows leave the device idle. On a CPU it is `ROWS` rows, or
+    about `TOKENS` tokens if all rows have one length: small micro-batches need less padding, and their intermediate
+    values stay in the cache.
 
     Args:
-      batch_size: rows of a step.
-      length: tokens of a row; the result divides `batch_size`. None: rows differ in length, and the last part may be
-        smaller than the others.
-      asked: 0 leaves it to the device.
+      batch_size: rows per step.
+      length: tokens of every row; the result then divides `batch_size`. None: rows differ in length, and the last
+        micro-batch may be smaller than the others.
+      asked: the number of rows; 0 chooses by the device.
 
     Raises:
-      InputError: there is no row, or `asked` does not divide `batch_size` where it must.
+      InputError: `batch_size` is below 1, or `length` is given and `asked` is negative or does not divide `batch_size`.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: it must be at least 1")
@@ -120,5 +122,5 @@ def rows_at_once(batch_size: int, length: int | None = None, asked: int = 0) -> 
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> Int[np.ndarray, "n"]:
-    """The order of the examples in one epoch."""
+    """The order of the examples in one epoch: a permutation of 0 to n - 1, a function of `seed` and `epoch`."""
     return np.random.default_rng((seed, epoch)).permutation(n)

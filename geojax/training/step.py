@@ -1,4 +1,4 @@
-"""The state of every training and its update, and one step of fine-tuning: gradients summed over micro-batches."""
+"""The state of a training and its update; one step of fine-tuning, with gradients summed over micro-batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Params = dict[str, Any]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """All that changes during training; seeds, orders and rates derive from `step` and the settings."""
+    """The part of a training that changes; keys, orders and learning rates follow from `step` and the settings."""
 
     step: Any  # int32 scalar
     params: Params
@@ -30,12 +30,12 @@ class State:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LossSums:
-    """Sums over what a loss counts: rows of a task, masked positions of windows, vectors of sentences.
+    """Sums over the items of a batch: rows of a task, masked positions of windows, or vectors of sentences.
 
     Attributes:
-      loss: of the losses; in nats, where these are cross-entropies.
-      count: of what was counted, each by its weight.
-      correct: of right predictions; None where these are not counted.
+      loss: sum of the losses; in nats if the losses are cross-entropies.
+      count: sum of the weights of the items.
+      correct: number of correct predictions; None if they are not counted.
     """
 
     loss: Any
@@ -47,7 +47,7 @@ Sums = tuple[Params, LossSums]  # gradients and losses, summed over the rows of 
 
 
 def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[Array, "B"]:
-    """Of every row the cross-entropy or, with a single logit, the squared error."""
+    """The loss of every row: the cross-entropy in nats or, with a single logit, the squared error."""
     logits = logits.astype(jnp.float32)
     if logits.shape[1] == 1:
         return jnp.square(logits[:, 0] - labels)
@@ -56,24 +56,24 @@ def losses(logits: Float[Array, "B labels"], labels: Num[Array, "B"]) -> Float[A
 
 @partial(jax.jit, static_argnames=("method", "layout"))
 def init_state(params: Params, method: str = "adamw", layout: Layout | None = None) -> State:
-    """The state before the first step, in arrays of its own: `train_step` consumes them."""
+    """The state before the first step, with copies of the parameters, because `train_step` consumes its state."""
     return _pinned(layout, fresh(params, optimizer(method, 0.0, 0.0)))
 
 
 def fresh(params: Params, transform: optax.GradientTransformation) -> State:
-    """The state of a training that begins at these parameters, which it takes over."""
+    """The state before the first step; it holds the arrays of `params`, not copies."""
     return State(jnp.int32(0), params, transform.init(params))
 
 
 def descend(state: State, gradients: Params, transform: optax.GradientTransformation) -> State:
-    """The state behind one update of the parameters."""
+    """The state after one update of the parameters."""
     updates, opt_state = transform.update(gradients, state.opt_state, state.params)
     return State(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
 
 
 @partial(jax.jit, static_argnames="layout")
 def no_sums(params: Params, layout: Layout | None = None) -> Sums:
-    """The sums over no row."""
+    """The gradient and loss sums of a step before its first row: all 0."""
     return _pinned(layout, (jax.tree.map(jnp.zeros_like, params), LossSums(jnp.float32(0), jnp.float32(0))))
 
 
@@ -87,20 +87,20 @@ def train_step(
     method: str = "adamw",
     layout: Layout | None = None,
 ) -> tuple[State, Sums, Scalar]:
-    """One optimizer step on the mean loss of the rows of all micro-batches, whose gradients are summed.
+    """One optimizer step on the mean loss of the rows of all micro-batches; their gradients are summed.
 
     Args:
-      apply: hashable; `apply(params, batch, key=...)["logits"]`.
+      apply: the model's function, hashable; `apply(params, batch, key=...)["logits"]`.
       state: consumed.
-      sums: of no row, as `no_sums` or the step before gives it; consumed.
-      micro_batches: as `Encoded.micro_batches` makes them.
-      rates: the learning rate rises linearly over `warmup_steps`, and falls linearly to 0 after `total_steps`.
-      key: of dropout; each micro-batch of each step takes its own by `fold_in`.
-      method: the optimizer, by name; the one of `init_state`.
-      layout: over several devices, the one of `init_state`; the micro-batches went through its `batch`.
+      sums: zero sums, as `no_sums` or the previous step gives them; consumed.
+      micro_batches: the output of `Encoded.micro_batches`.
+      rates: the learning rate rises linearly over `warmup_steps` and falls linearly to 0 after `total_steps` steps.
+      key: key of dropout; every micro-batch of every step gets a key of its own by `fold_in`.
+      method: name of the optimizer, the same as in `init_state`.
+      layout: layout over several devices, the same as in `init_state`; `layout.batch` placed the micro-batches.
 
     Returns:
-      The next state, sums of no row, and the loss before the step.
+      The next state, zero sums, and the mean loss before the step.
     """
     for number, batch in enumerate(micro_batches):
         sums = in_turn(layout, add_gradients(apply, state.params, sums, batch, key, state.step, number, layout))
@@ -118,7 +118,7 @@ def add_gradients(
     number: Any,
     layout: Layout | None = None,
 ) -> Sums:
-    """Adds the rows of weight 1; compiled once for each `apply` and length of the ladder."""
+    """Adds the weighted losses and gradients of a batch to the sums; compiled once per `apply` and padded length."""
     key = jax.random.fold_in(jax.random.fold_in(key, step), number)
     params = params if layout is None else layout.whole(params)
     ids, table = batch["input_ids"], params["embeddings"]["word_embeddings"]["embedding"]
@@ -130,8 +130,8 @@ def add_gradients(
     value, (gradients, of_words) = jax.value_and_grad(objective, argnums=(0, 1))(params, table[ids])
     summed, found = sums
     gradients = jax.tree.map(jnp.add, summed, gradients)
-    # Of the table only the rows that occur are touched: to sum it whole, most of it zeros, costs more than a short
-    # micro-batch of a small encoder.
+    # Only the rows of the embedding table that occur in the batch are added to: adding the whole gradient of the table,
+    # mostly zeros, costs more than a short micro-batch of a small encoder.
     words = gradients["embeddings"]["word_embeddings"]
     words["embedding"] = words["embedding"].at[ids].add(of_words)
     return _pinned(layout, (gradients, LossSums(found.loss + value, found.count + jnp.sum(batch["weight"]))))
@@ -141,7 +141,7 @@ def add_gradients(
 def update(
     state: State, sums: Sums, rates: Rates, method: str = "adamw", layout: Layout | None = None
 ) -> tuple[State, Sums, Scalar]:
-    """Moves the parameters along the mean of the gradients, and empties the sums."""
+    """One optimizer step on the mean gradient; returns the next state, zero sums and the mean loss."""
     summed, found = sums
     gradients = jax.tree.map(lambda leaf: leaf / found.count, summed)
     transform = optimizer(method, learning_rate(rates, state.step), rates.weight_decay)
@@ -150,5 +150,5 @@ def update(
 
 
 def _pinned(layout: Layout | None, tree: Any) -> Any:
-    """The arrays as they are; over several devices, each where its layout puts it."""
+    """The arrays, constrained to the shardings of `layout` if there is one."""
     return tree if layout is None else layout.pin(tree)

@@ -10,10 +10,10 @@ __all__ = ["Examples", "Split", "TASKS", "Task", "TaskData", "find", "load", "su
 
 
 def find(name: str) -> Task:
-    """The task of that name, among GLUE and, by the prefix `mini_`, the miniature tasks.
+    """The task with that name: a GLUE task or, with the prefix `mini_`, a miniature task.
 
     Raises:
-      InputError: no such task; the message names the near ones.
+      InputError: the task is unknown; the message names the tasks with similar names.
     """
     tasks = TASKS
     if name.startswith("mini_"):
@@ -26,10 +26,11 @@ def find(name: str) -> Task:
 
 
 def load(name: str, data_dir: str | Path = "", hub: str = "nyu-mll/glue", eval_file: str | Path = "") -> TaskData:
-    """The data of a task: generated (`mini_...`), from the folder `data_dir`, or else from the data set `hub`.
+    """The data of a task: generated (`mini_...`), from the folder `data_dir` if given, or from the data set `hub`.
 
     Raises:
-      InputError: unknown task, absent or malformed data; the message says what was looked for and what is there.
+      InputError: the task is unknown, or the data are absent or malformed; the message names the expected and the found
+        data.
     """
     task = find(name)
     if name.startswith("mini_"):

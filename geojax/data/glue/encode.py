@@ -1,4 +1,4 @@
-"""From texts to batches of a few fixed shapes."""
+"""Tokenises examples, and makes batches of a few fixed shapes."""
 
 import math
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from geojax.data.glue.examples import Examples, TaskData
 from geojax.errors import InputError
 
 Batch = dict[str, np.ndarray]
-RUNGS = (3 / 32, 5 / 32, 9 / 32, 17 / 32, 1)  # of max_length; a rung is a shape, and a shape is a compilation
+RUNGS = (3 / 32, 5 / 32, 9 / 32, 17 / 32, 1)  # padded lengths, as shares of max_length; each is compiled once
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Tokenised examples, padded on the right to the longest.
+    """Tokenised examples, padded on the right to the longest example.
 
     Attributes:
-      input_ids, token_type_ids: the tokenizer's; zeros where it gives no token types.
-      lengths: real tokens of each example.
+      input_ids, token_type_ids: the output of the tokenizer; zeros if it gives no token types.
+      lengths: number of real tokens of each example.
       labels: int32 classes, or float32 values.
       ladder: the lengths that batches are padded to, ascending; the last is `max_length`.
-      pad_id: the token behind the end of an example.
+      pad_id: id of the padding token.
     """
 
     input_ids: Int[np.ndarray, "n T"]
@@ -39,14 +39,14 @@ class Encoded:
         return len(self.lengths)
 
     def rung(self, index: Int[np.ndarray, "rows"]) -> int:
-        """The length of the ladder that the examples `index` fit in."""
+        """The smallest length of the ladder that the examples `index` fit in."""
         longest = self.lengths[index].max()
         return next(rung for rung in self.ladder if rung >= longest)
 
     def batch(self, index: Int[np.ndarray, "rows"], size: int, length: int | None = None) -> Batch:
-        """The examples `index` as `size` rows of that length, or of their rung.
+        """The examples `index` as a batch of `size` rows of `length` tokens; None: the `rung` of the examples.
 
-        Rows behind the examples have `weight` 0 and one token, so that no row is without a token to attend to.
+        Rows after the examples have `weight` 0, and one unmasked token, so that every row has a token to attend to.
         """
         rows, length = len(index), length or self.rung(index)
         width = min(length, self.input_ids.shape[1])
@@ -65,16 +65,16 @@ class Encoded:
         return batch
 
     def cuts(self, index: Int[np.ndarray, "rows"], size: int) -> list[Int[np.ndarray, "some"]]:
-        """The examples `index`, sorted by length and cut into at most `size` each."""
+        """The examples `index`, sorted by length and cut into parts of `size` examples; the last may be smaller."""
         index = index[np.argsort(self.lengths[index], kind="stable")]
         return [index[start : start + size] for start in range(0, len(index), size)]
 
     def by_length(self, index: Int[np.ndarray, "rows"], size: int) -> Iterator[tuple[Int[np.ndarray, "some"], Batch]]:
-        """The `cuts` of the examples `index`, and the batch of each."""
+        """The parts that `cuts` makes of the examples `index`, each with its batch."""
         return ((rows, self.batch(rows, size)) for rows in self.cuts(index, size))
 
     def micro_batches(self, index: Int[np.ndarray, "rows"], size: int) -> list[Batch]:
-        """The batches of `by_length`, each as short as it can be."""
+        """The batches of `by_length`, each of the smallest length of the ladder that its examples fit in."""
         return [batch for _, batch in self.by_length(index, size)]
 
 
@@ -94,7 +94,7 @@ def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
     """Tokenises examples with the model's own tokenizer; pairs are truncated longest text first.
 
     Raises:
-      InputError: `max_length` leaves no room for a token of each text beside the special tokens.
+      InputError: `max_length` is too small for the special tokens and one token of each text.
     """
     texts = 1 if examples.text_b is None else 2
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
@@ -114,13 +114,13 @@ def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
 
 
 def encode_task(tokenizer: Any, data: TaskData, max_length: int) -> EncodedTask:
-    """Tokenises every split of a task, once for any number of runs."""
+    """Tokenises every split of a task; any number of runs can share the result."""
     dev = {name: encode(tokenizer, examples, max_length) for name, examples in data.dev.items()}
     return EncodedTask(encode(tokenizer, data.train, max_length), dev)
 
 
 def _padded(rows: list[list[int]], lengths: Int[np.ndarray, "n"], fill: int, dtype: type) -> Int[np.ndarray, "n T"]:
-    """Ragged rows as one array, `fill` behind the end of each."""
+    """Rows of different lengths as one array, padded on the right with `fill`."""
     table = np.full((len(rows), lengths.max()), fill, dtype)
     table[np.arange(table.shape[1]) < lengths[:, None]] = np.fromiter(chain.from_iterable(rows), dtype, lengths.sum())
     return table

@@ -1,4 +1,4 @@
-"""What the data of a task is."""
+"""The data of a task: its examples by split, subsets and digests of examples."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from geojax.data.glue.tasks import Task
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled texts: `text_b` is None for single sentences; labels int32 [n], or float32 [n] for a regression."""
+    """Labelled texts: `text_b` is None for single sentences; `labels` are int32 [n], or float32 [n] in a regression."""
 
     text_a: tuple[str, ...]
     text_b: tuple[str, ...] | None
@@ -23,9 +23,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class TaskData:
-    """The training set of a task, its development splits by name (the first is scored), and where they came from.
+    """The training set of a task, its development splits by name (the first gives the score), and their source.
 
-    `source` holds plain values for the record: `origin`, `sha256` by split, `missing` splits, `dropped` rows.
+    `source` holds plain values for the record of a result. For data from files or the hub they are `origin`, `sha256`
+    by split, `missing` splits and `dropped` rows; for a miniature task, `generator` and `seed`.
     """
 
     task: Task
@@ -35,9 +36,10 @@ class TaskData:
 
 
 def subset(examples: Examples, count: int, seed: int) -> Examples:
-    """A random subset of `count` examples in random order, a pure function of (examples, count, seed); 0 keeps all.
+    """A random subset of `count` examples in random order, a pure function of (examples, count, seed).
 
-    Subsets of one seed are nested: the first 100 of 200 are the 100.
+    If `count` is 0 or at least the number of examples, all examples are returned in their own order. Smaller subsets
+    with one seed are nested: the subset of 100 is the first 100 examples of the subset of 200.
     """
     if count == 0 or count >= len(examples):
         return examples
@@ -49,7 +51,7 @@ def subset(examples: Examples, count: int, seed: int) -> Examples:
 
 
 def digest(examples: Examples) -> str:
-    """The sha256 of texts and labels, in hexadecimal."""
+    """The SHA-256 of texts and labels, in hexadecimal."""
     state = hashlib.sha256(np.ascontiguousarray(examples.labels).tobytes())
     for text in (*examples.text_a, *(examples.text_b or ())):
         encoded = text.encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
 """Reads tasks from the official TSV files, or from a data set in the layout of `nyu-mll/glue`.
 
-The TSV rules: UTF-8, rows end in a line feed, columns in tabs, quotes are literal characters.
+TSV files are UTF-8; rows end in a line feed, columns are separated by tabs, and quotes are literal characters.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ def from_files(task: Task, data_dir: str | Path, eval_file: str | Path = "") -> 
         task's own.
 
     Raises:
-      InputError: the layout is not found, there is nothing to evaluate on, or a file is malformed.
+      InputError: `train.tsv` or the development file is absent, or a file is malformed.
     """
     folder = Path(data_dir) / task.folder
     if not (folder / "train.tsv").is_file():
@@ -62,10 +62,11 @@ def from_files(task: Task, data_dir: str | Path, eval_file: str | Path = "") -> 
 def from_hub(task: Task, hub: str, eval_file: str | Path = "") -> TaskData:
     """Loads a task from the data set `hub`: a name on the HuggingFace hub, or a local folder in the same layout.
 
-    The sha256 of a split is that of its examples, as the hub's files are cached in another form.
+    `source` records the SHA-256 of the examples of a split, not of a file, because the hub's files are cached in
+    another format.
 
     Raises:
-      InputError: the data set cannot be had, or lacks a split or a column.
+      InputError: the data set cannot be loaded, lacks a split or a column, or has a malformed row.
     """
     import datasets
 
@@ -102,10 +103,11 @@ def from_hub(task: Task, hub: str, eval_file: str | Path = "") -> TaskData:
 def read_tsv(path: Path, task: Task) -> tuple[Examples, int]:
     """Reads one file of a task; returns its examples and the number of broken rows that were dropped.
 
-    Only a task with known `defects` drops rows, and at most one in a thousand; anywhere else a broken row raises.
+    Rows with a wrong number of columns are dropped only for a task with known `defects`, at most one row in a thousand;
+    otherwise they raise an error.
 
     Raises:
-      InputError: naming the file and the row (the first line is row 1).
+      InputError: the file is malformed; the message names the file and the row (the first line is row 1).
     """
     raw = path.read_bytes()
     try:
@@ -160,7 +162,7 @@ def _from_table(table: Any, task: Task, place: str) -> Examples:
 
 
 def _label(value: Any, task: Task, place: str) -> int | float:
-    """A label as a number: a class index from its text or its index, or the value of a regression."""
+    """A label as a number: the index of the class that `value` names or numbers, or the value of a regression."""
     if value in task.label_names:
         return task.label_names.index(value)
     try:
@@ -183,7 +185,7 @@ def _labels(labels: Sequence[int | float], task: Task) -> np.ndarray:
 
 
 def _column(name: str, header: Sequence[str], place: str | Path) -> int:
-    """The index of a column, or an error that names the near ones."""
+    """The index of a column; raises InputError if it is missing, with the names of all columns."""
     if name not in header:
         near = [column for column in header if column.strip().lower() == name.lower()]
         hint = f"; is {near[0]!r} meant?" if near else ""
@@ -192,7 +194,7 @@ def _column(name: str, header: Sequence[str], place: str | Path) -> int:
 
 
 def _local_splits(task: Task, folder: Path) -> Iterable[str]:
-    """The splits of a task that a local folder in the hub's layout holds."""
+    """The splits of a task in a local folder with the hub's layout."""
     splits = ["train", *(split.hub for split in task.dev)]
     found = [split for split in splits if list((folder / task.name).glob(f"{split}-*.parquet"))]
     if not found:
@@ -208,7 +210,7 @@ def _eval_path(eval_file: str | Path, data_dir: str | Path) -> Path:
 
 
 def _contents(folder: Path) -> str:
-    """What is in a folder, as a clause."""
+    """The content of a folder, as a clause of an error message."""
     if not folder.is_dir():
         return f"{folder} is not a folder"
     names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())

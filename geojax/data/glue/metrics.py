@@ -24,7 +24,7 @@ class Score(NamedTuple):
 
 
 def accuracy(predictions: Values, labels: Values) -> Scalar:
-    """Share of predictions equal to their label, in [0, 1]."""
+    """The share of predictions equal to their label, in [0, 1]."""
     return jnp.mean((predictions == labels).astype(_float()))
 
 
@@ -52,12 +52,12 @@ def matthews(predictions: Values, labels: Values) -> Scalar:
 
 
 def spearman(predictions: Values, labels: Values) -> Scalar:
-    """Spearman's correlation: Pearson's of the ranks, ties sharing their average rank. O(n log n)."""
+    """Spearman's correlation, in [-1, 1]: Pearson's correlation of the ranks; ties have their mean rank. O(n log n)."""
     return pearson(ranks(predictions), ranks(labels))
 
 
 def ranks(values: Values) -> Float[Array, "n"]:
-    """Ranks from 1 to n; tied values share the mean of theirs."""
+    """Ranks from 1 to n; tied values all have the mean of their ranks."""
     ordered = jnp.sort(values)
     below = jnp.searchsorted(ordered, values, side="left", method="sort")
     through = jnp.searchsorted(ordered, values, side="right", method="sort")
@@ -70,16 +70,17 @@ METRICS = {"accuracy": accuracy, "f1": f1, "matthews": matthews, "pearson": pear
 def score(task: Task, outputs: np.ndarray, labels: np.ndarray) -> Score:
     """Scores the outputs of a head on one split.
 
-    A split is collapsed when one class is predicted throughout or, in a regression, when the deviation of the
-    predictions is below 0.01.
+    The predictions are collapsed if all of them are one class or, in a regression, if their standard deviation is below
+    0.01.
 
     Args:
-      task: whose metrics are taken.
+      task: the task that names the metrics.
       outputs: float [n, num_labels]; the prediction is the arg max, or the value itself in a regression.
       labels: [n], as in `Examples`.
 
     Raises:
-      InputError: the outputs are not finite: the training diverged.
+      InputError: the outputs are not finite, because the training diverged.
+      ValueError: the shapes of outputs and labels do not fit.
     """
     if outputs.shape != (len(labels), task.num_labels):
         raise ValueError(f"outputs {outputs.shape} do not fit {len(labels)} labels of {task.num_labels} classes")

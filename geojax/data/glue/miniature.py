@@ -1,15 +1,15 @@
-"""Four miniature tasks in the shapes of GLUE, generated from a small grammar. They are not GLUE.
+"""Four miniature tasks in the format of GLUE, generated from a small grammar. They are not GLUE.
 
-Sentences are about who did what to what, and where: "the old king found the boat near the river". The label is a
-relation between words, or their order: a linear model of which words occur is at chance on the first three tasks, and
-reaches a correlation of about 0.3 on the last, where numbers in the middle are nearer to all the others.
+Sentences say who did what to what, and where: "the old king found the boat near the river". The label depends on the
+order of words or on relations between words. A linear bag-of-words model is therefore at chance on the first three
+tasks. On the last task it reaches a correlation of about 0.3, because numbers in the middle are nearer to all others.
 
 | task | input | label | score |
 |---|---|---|---|
-| mini_acceptability | sentence | whether it is grammatical | Matthews correlation |
-| mini_paraphrase | pair | whether the active and the passive sentence tell of the same action | accuracy and F1 |
+| mini_acceptability | sentence | whether the sentence is grammatical | Matthews correlation |
+| mini_paraphrase | pair | whether the active and the passive sentence name the same action | accuracy and F1 |
 | mini_entailment | pair | entailment, neutral or contradiction of two descriptions | accuracy |
-| mini_similarity | pair | 0 to 5: how near two numbers of things are | Pearson and Spearman correlation |
+| mini_similarity | pair | 0 to 5: 5 less the difference of two numbers of things | Pearson and Spearman correlation |
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from geojax.errors import InputError
 
 TRAIN, DEV = 1024, 256  # examples of a task
 
-Meaning = tuple[str, ...]  # the words for one thing
+Meaning = tuple[str, ...]  # words with one meaning
 Example = tuple[str, str | None, int | float]  # one text or two, and the label
 
 
@@ -46,7 +46,7 @@ ADJECTIVES = [word for pair in OPPOSITES for meaning in pair for word in meaning
 
 
 class Clause(NamedTuple):
-    """The words of who did what to what, and where."""
+    """The words of a clause: who did what to what, and where."""
 
     adjective: str
     agent: str
@@ -57,7 +57,7 @@ class Clause(NamedTuple):
 
     @classmethod
     def draw(cls, random: Random) -> "Clause":
-        """Any clause."""
+        """A random clause."""
         action = random.choice(random.choice(ACTIONS))
         return cls(*map(random.choice, (ADJECTIVES, PEOPLE, [action], THINGS, PREPOSITIONS, PLACES)))
 
@@ -81,7 +81,7 @@ FORMS = (active, fronted, passive)
 
 
 def acceptability(random: Random) -> Example:
-    """A sentence, or one with two neighbours swapped or the verb in the wrong number."""
+    """A sentence: grammatical (label 1), or with two adjacent words swapped or the verb in the wrong number (0)."""
     clause, label, form = Clause.draw(random), random.randrange(2), random.choice(FORMS)
     several, wrong_verb = random.random() < 0.5, not label and random.random() < 0.5
     words = form(clause).split()
@@ -95,7 +95,7 @@ def acceptability(random: Random) -> Example:
 
 
 def paraphrase(random: Random) -> Example:
-    """A sentence in the active and one in the passive voice, whose verbs mean the same or not."""
+    """An active and a passive sentence; the label is 1 if their verbs mean the same, else 0."""
     label, agent, patient = random.randrange(2), random.choice(PEOPLE), random.choice(THINGS)
     first, second = random.sample(ACTIONS, 2)
     one, other = random.choice(first), random.choice(first if label else second)
@@ -103,7 +103,7 @@ def paraphrase(random: Random) -> Example:
 
 
 def entailment(random: Random) -> Example:
-    """Two descriptions of a person, which agree, are of different kinds, or are opposite."""
+    """Two descriptions of a person: of one meaning (label 0), of unrelated qualities (1), or of opposite ones (2)."""
     label, agent, side = random.randrange(3), random.choice(PEOPLE), random.randrange(2)
     pair, other = random.sample(OPPOSITES, 2)
     described = (pair[side], other[random.randrange(2)], pair[1 - side])[label]
@@ -141,16 +141,16 @@ DRAW: dict[str, Callable[[Random], Example]] = {
 
 
 def load(name: str, *, train: int = TRAIN, dev: int = DEV, seed: int = 0) -> TaskData:
-    """The data of a miniature task: a function of its arguments.
+    """The data of a miniature task, a pure function of the arguments.
 
     Args:
       name: one of `TASKS`.
-      train: examples to train on.
-      dev: examples to score, none of them among the former.
-      seed: another one gives other examples.
+      train: number of training examples.
+      dev: number of development examples; none of them is a training example.
+      seed: seed of the examples.
 
     Raises:
-      InputError: a split without examples.
+      InputError: `train` or `dev` is below 1.
     """
     if train < 1 or dev < 1:
         raise InputError(f"{train} examples to train on and {dev} to score: there must be at least one of each")

@@ -1,4 +1,4 @@
-"""The nine GLUE tasks (Wang et al. 2019, arXiv 1804.07461) as one table: columns, labels, scores, splits."""
+"""The table of the nine GLUE tasks (Wang et al. 2019, arXiv 1804.07461): columns, labels, metrics, splits."""
 
 import difflib
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ ENTAILMENT = ("entailment", "not_entailment")
 
 @dataclass(frozen=True)
 class Task:
-    """A sentence or sentence-pair task with one label a row.
+    """A sentence or sentence-pair task with one label per row.
 
-    `columns` and `label_column` name columns of the TSV files; `hub_columns` the text columns of the hub's data set,
-    whose label column is always `label`. The score of a task is the mean of its `metrics`.
+    `columns` and `label_column` name columns of the TSV files. `hub_columns` name the text columns of the hub's data
+    set; its label column is always `label`. The score of a task is the mean of its `metrics`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Task:
     hub_columns: tuple[str, str | None] = ("sentence", None)
     header: tuple[str, ...] = ()  # the columns of files that have no header line
     label_range: tuple[float, float] = (-float("inf"), float("inf"))  # of a regression
-    dev: tuple[Split, ...] = DEV  # the first is scored; the others, where present, are reported beside it
+    dev: tuple[Split, ...] = DEV  # the first gives the score; the metrics of the others, if present, are reported too
     defects: bool = False  # the official file has broken rows (dropped and counted) and empty texts (kept)
 
     @property
@@ -74,7 +74,7 @@ TASKS = {task.name: task for task in GLUE}
 
 
 def unknown(name: str, known: tuple[str, ...]) -> InputError:
-    """The error for a task name that is not among `known`; it names the near ones."""
+    """The error for a task name that is not in `known`; its message names the similar names."""
     near = difflib.get_close_matches(name.lower().replace("-", ""), known, n=3)
     hint = f"did you mean {' or '.join(near)}? The tasks are" if near else "choose one of"
     return InputError(f"task {name!r} is unknown: {hint} {', '.join(known)}")
