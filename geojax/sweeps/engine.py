@@ -78,8 +78,8 @@ class Sweep:
       workdir: the work folder of the sweep.
       units: in the order of work; units that share something slow to load stand together.
       settings: settings that all results depend on; a folder begun with other settings is refused.
-      worker: called once in each process, before its first unit, with the units that it may do; raises here what is
-        wrong with all units. The returned worker may keep what one unit has loaded for the next.
+      worker: called once in each process, before its first unit, with the units that it may do; errors of all units
+        are raised here. The returned function may keep data of one unit for the next.
       collect: writes the tables from the results; its argument has a sentence for every unit that failed.
       headline: describes a result in a few words for the log.
       places: names of the settings that are locations of files.
