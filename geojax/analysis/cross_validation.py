@@ -1,4 +1,4 @@
-"""Leaving models, levels and families out: how well every predictor and every baseline does on what it has not seen."""
+"""Cross-validation of every predictor and baseline by leaving out models, levels of a dose and families."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,14 +16,14 @@ COLUMNS = tuple(
     "spearman spearman_lower spearman_upper weighted_tau tau_lower tau_upper interval candidates chosen reason".split()
 )
 HELD_OUT = ("scheme", "measure", "terms", "model", "actual", "predicted")
-FEWEST_PADDED = 16  # units that a compiled validation has room for
-MOST_FOLDS = 50  # of a nested choice, whose cost grows with their square
+FEWEST_PADDED = 16  # least number of units, empty ones included, in a compiled validation
+MOST_FOLDS = 50  # folds of a nested choice, which costs the square of their number
 INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
 UNSEEN = "a family that the fit has not seen"
 
 
 def schemes(table: score_table.ScoreTable) -> dict[str, Units]:
-    """What can be left out: each model, each level of a dose, each family; by the name of the scheme."""
+    """The units to leave out, by the name of the scheme: models, levels of a dose, families."""
     found = {"leave_one_out": units.rows(table.frame)}
     levels, families = units.levels(table.frame), units.by_family(table.frame)
     if levels.count > 1:
@@ -36,8 +36,10 @@ def schemes(table: score_table.ScoreTable) -> dict[str, Units]:
 def outcomes(
     table: score_table.ScoreTable, found: Sequence[Predictor], level: float, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Every scheme and predictor, baselines and nested choices among them: the columns `COLUMNS`, and each model's
-    prediction by the fit without its unit, NaN where there is none.
+    """A row for every scheme and predictor, baselines and nested choices included, with its held-out predictions.
+
+    A row has the columns `COLUMNS`; the predictions [n] are by the fit without each model's unit, NaN where there is
+    none.
     """
     for scheme, unit in schemes(table).items():
         for each in (plain(table, found, unit, level, samples, seed), nested(table, unit, level, samples, seed)):
@@ -46,7 +48,7 @@ def outcomes(
 
 
 def held_out(table: score_table.ScoreTable, row: Mapping[str, Any], predicted: np.ndarray) -> Iterator[dict[str, Any]]:
-    """A row for every model that was predicted by a fit without its unit, the columns `HELD_OUT`."""
+    """A row for every model with a held-out prediction, in the columns `HELD_OUT`."""
     head = {name: row[name] for name in ("scheme", "measure", "terms")}
     for model, actual, value in zip(table.frame["model"], table.scores, predicted, strict=True):
         if np.isfinite(value):
@@ -56,10 +58,10 @@ def held_out(table: score_table.ScoreTable, row: Mapping[str, Any], predicted: n
 def plain(
     table: score_table.ScoreTable, found: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Predictors that are what they are: every bootstrap sample of the units is fitted and validated anew."""
+    """Rows and held-out predictions of predictors without a choice; every bootstrap sample is fitted anew."""
     target = table.scores
     counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples)
-    # Designs with families have more columns: apart, so that the others need not carry them.
+    # Designs with families have more columns: a call of their own spares the other designs the padding.
     for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
         if not group:
             continue
@@ -67,7 +69,7 @@ def plain(
         reasons = [fits.why_undetermined(one, target) for one in group]
         masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
         unseen = group[0].of_family and unit.name == "families"
-        if unseen:  # no fit says anything of what is left out
+        if unseen:  # no fit predicts a family that it has not seen
             nothing = np.full((len(counts), len(group)), np.nan)
             scores = validation.Score(*[nothing] * len(validation.Score._fields))._replace(n=np.zeros_like(nothing))
             predicted = np.full(masks.shape, np.nan)
@@ -77,7 +79,7 @@ def plain(
                 scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
         for index, one in enumerate(group):
             values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
-            if not one.encoder.terms.items:  # the mean of the others falls as the score rises, by construction
+            if not one.encoder.terms.items:  # the mean of the other scores falls as a score rises, by construction
                 for name in ("pearson", "spearman", "weighted_tau"):
                     values[name] = np.full(len(counts), np.nan)
             reason = reasons[index]
@@ -90,18 +92,18 @@ def plain(
 
 
 class Choices(NamedTuple):
-    """What was chosen among several measures, with and without each fold."""
+    """Choices among several measures, in each fold and with all units."""
 
     measures: Sequence[str]
-    mask: np.ndarray  # rows that have all of them
+    mask: np.ndarray  # rows that have all measures
     fold: Units
-    found: Mapping[str, tuple[selection.Nested, np.ndarray | None]]  # with the subsets to choose among; ridge has none
+    found: Mapping[str, tuple[selection.Nested, np.ndarray | None]]  # with the candidate subsets, None for ridge
 
 
 def choices(table: score_table.ScoreTable, unit: Units, seed: int) -> Choices | None:
-    """The best measure, the best few, ridge: chosen inside every fold among the measures that vary.
+    """Best measure, best subset and ridge penalty, chosen inside every fold among the measures that vary.
 
-    None where there are fewer than two of these, or fewer than three folds.
+    None for fewer than two such measures or fewer than three folds.
     """
     measures = [name for name in table.measures if table.frame[name].nunique() > 1]
     points = table.frame[measures].to_numpy(float)
@@ -123,7 +125,10 @@ def choices(table: score_table.ScoreTable, unit: Units, seed: int) -> Choices | 
 def nested(
     table: score_table.ScoreTable, unit: Units, level: float, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Every one of `choices`, on the rows that have all measures."""
+    """Rows and held-out predictions of `choices`, on the models that have all measures.
+
+    The intervals resample the held-out predictions and do not choose again.
+    """
     made = choices(table, unit, seed)
     if made is None:
         return
@@ -150,7 +155,7 @@ def nested(
 def outcome(
     table: score_table.ScoreTable, values: dict[str, np.ndarray], present: int, level: float, kind: str
 ) -> dict[str, Any]:
-    """Scores of all rows, with intervals from the bootstrap samples behind the first; none below 5 units."""
+    """Scores of the first sample, with intervals from the later, bootstrap samples; no interval below 5 units."""
     n = int(values["n"][0])
     row = {"n": n, "n_dropped": table.dropped(n), "units": present, "interval": kind}
     row |= {name: float(leaf[0]) for name, leaf in values.items() if name != "n"}
@@ -164,9 +169,9 @@ def outcome(
 
 
 def padded(counts: np.ndarray, samples: int) -> np.ndarray:
-    """Counts [1 + samples, a power of two], so that schemes and tables of about one size share a compiled function.
+    """Counts padded to [1 + samples, a power of two], so that schemes and tables of similar size share a program.
 
-    Units that do not exist count 0 times; samples that were not drawn repeat the first row and are not read.
+    Padded units count 0 times; samples that were not drawn repeat the first row and are not read.
     """
     drawn, units = counts.shape
     room = max(FEWEST_PADDED, 1 << (units - 1).bit_length())
@@ -174,10 +179,10 @@ def padded(counts: np.ndarray, samples: int) -> np.ndarray:
 
 
 def permuted(table: score_table.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:
-    """p of every measure under permutation of units, raw and corrected for the search; the units and their number.
+    """p of every measure under permutation of units, raw and corrected for all measures; the units and their number.
 
-    Without a family term the units are those given; with one, measure and score are taken within the family and its
-    blocks of rungs, or its models, are permuted among themselves.
+    Without a family term the units are `unit`. With a family term the family means are subtracted from measure and
+    score, and each family's blocks of rungs, or its models where there are no doses, are permuted within the family.
     """
     measures = table.frame[list(table.measures)].to_numpy(float)
     target = table.scores

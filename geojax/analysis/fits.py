@@ -1,4 +1,4 @@
-"""Tables about the fits of a score to measures: coefficients, influential models, partial relations, ladders."""
+"""Tables on the fits of a score to measures: coefficients, influential models, partial correlations, ladders."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ RELATIONS = tuple(
     "held_out_monotone closest".split()
 )
 MOST_INFLUENTIAL = 5
-MOST_NAMED = 5  # of collinear columns
+MOST_NAMED = 5  # collinear columns named in a reason
 
 
 class Fits(NamedTuple):
@@ -48,11 +48,11 @@ class Fits(NamedTuple):
     found: Sequence[Predictor]
     least_squares: least_squares.LeastSquares
     influence: influence.Influence
-    reasons: Sequence[str]  # why a fit has no answer; empty where it has one
+    reasons: Sequence[str]  # why a fit is not determined; empty where it is
 
 
 def fit(table: score_table.ScoreTable, found: Sequence[Predictor]) -> Fits:
-    """All fits of a table in one compiled call, and the influence of each row on them."""
+    """All fits of a table, and the influence of each row on each fit."""
     designs, masks = predictors.stacked(found)
     with jax.enable_x64(True):
         moved = jax.tree.map(np.asarray, influence.influence_each(designs, table.scores, masks))
@@ -61,14 +61,14 @@ def fit(table: score_table.ScoreTable, found: Sequence[Predictor]) -> Fits:
 
 
 def least_squares_of(found: Sequence[Predictor], target: np.ndarray) -> least_squares.LeastSquares:
-    """All fits in one compiled call; NumPy arrays with a leading axis of predictors."""
+    """Least squares of all predictors in one compiled call; NumPy arrays with a leading axis of predictors."""
     designs, masks = predictors.stacked(found)
     with jax.enable_x64(True):
         return jax.tree.map(np.asarray, least_squares.fit_each(designs, target, masks))
 
 
 def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Units) -> robust.Robust:
-    """Robust errors of all fits, at one shape whatever the clusters; with none all are NaN with their reason."""
+    """Robust errors of all fits, at one shape for any clusters; without clusters all are NaN with a reason."""
     designs, masks = predictors.stacked(found)
     ids = clusters.ids if clusters.count else np.zeros(len(target), np.int32)
     with jax.enable_x64(True):
@@ -76,7 +76,7 @@ def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Un
 
 
 def why_undetermined(one: Predictor, target: np.ndarray) -> str:
-    """Why a least-squares fit has no answer; empty where it has one."""
+    """Why a least-squares fit is not determined; empty where it is."""
     columns, y, names = one.design[one.mask][:, : len(one.names)], target[one.mask], one.names
     own = names.index(MEASURE) if MEASURE in names else None
     said = ["the measure" if name == MEASURE else name for name in names]
@@ -103,10 +103,10 @@ def why_undetermined(one: Predictor, target: np.ndarray) -> str:
 def coefficient_rows(
     table: score_table.ScoreTable, of: Fits, clusters: units.Units, level: float, samples: int, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Every coefficient of every fit with four kinds of error, the columns `COEFFICIENTS`.
+    """A row for every coefficient of every fit and each of four kinds of error, in the columns `COEFFICIENTS`.
 
-    classical: independent errors of one variance. hc2: independent, of any variances. cr2: dependent within clusters.
-    bootstrap: clusters resampled, percentiles.
+    classical: independent errors of one variance. hc2: independent errors of any variances. cr2: errors dependent
+    within clusters. bootstrap: percentiles over resampled clusters.
     """
     target, found, fit = table.scores, of.found, of.least_squares
     alone = units.rows(table.frame)
@@ -140,7 +140,7 @@ def coefficient_rows(
 
 
 def errors(kind: str, estimate: float, error: float, freedom: int | float, level: float) -> dict[str, Any]:
-    """A standard error, its interval and its two-sided p by Student's t."""
+    """A standard error with the interval and the two-sided p by Student's t."""
     half = error * scipy.stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
     p_value = 2 * scipy.stats.t.sf(abs(estimate) / error, freedom) if error > 0 and freedom > 0 else np.nan
     return {
@@ -162,13 +162,13 @@ def bootstrapped(
 
 
 def copies(clusters: units.Units, samples: int, seed: int) -> np.ndarray:
-    """How often bootstrap samples of the clusters have each row, [samples, n]; no samples below 5 clusters."""
+    """Copies [samples, n] of each row in bootstrap samples of the clusters; no samples below 5 clusters."""
     drawn = validation.resamples(np.random.default_rng(seed), max(clusters.count, 1), samples)[1:]
     return drawn[:, clusters.ids] if clusters.count else np.empty((0, len(clusters.ids)))
 
 
 def influence_rows(table: score_table.ScoreTable, fits: Fits) -> Iterator[dict[str, Any]]:
-    """Up to five models of each fit whose Cook's distance is above 4/n, largest first, the columns `INFLUENCE`."""
+    """Up to five models of each fit with a Cook's distance above 4/n, largest first, in the columns `INFLUENCE`."""
     of = fits.influence
     for index, one in enumerate(fits.found):
         distance = np.nan_to_num(of.cooks_distance[index], nan=-1.0)
@@ -182,7 +182,7 @@ def influence_rows(table: score_table.ScoreTable, fits: Fits) -> Iterator[dict[s
 
 
 def within_kind(table: score_table.ScoreTable) -> Iterator[tuple[str, str, score_table.ScoreTable]]:
-    """For each kind of dose its name, its column and the table of the models that have it."""
+    """The name, the column and the table of models of each kind of dose."""
     dose = units.doses(table.frame)
     for kind in sorted(set(dose.kinds[dose.known])):
         frame = table.frame[dose.known & (dose.kinds == kind)].reset_index(drop=True)
@@ -190,9 +190,9 @@ def within_kind(table: score_table.ScoreTable) -> Iterator[tuple[str, str, score
 
 
 def partial_rows(table: score_table.ScoreTable, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """What each measure adds to the dose, taken as a line, a spline or levels; the columns `PARTIAL`.
+    """Partial correlations of each measure given the dose as a line, a spline or levels; the columns `PARTIAL`.
 
-    The interval of the partial correlation resamples the clusters.
+    The interval of a partial correlation resamples the clusters.
     """
     for kind, column, part in within_kind(table):
         target = part.scores
@@ -229,7 +229,7 @@ def partial_rows(table: score_table.ScoreTable, level: float, samples: int, seed
 def partial_samples(
     found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
 ) -> np.ndarray:
-    """Correlations [samples, m] of each measure given its other terms, in bootstrap samples of the clusters."""
+    """Partial correlations [samples, m] of each measure given the other terms, in bootstrap samples of clusters."""
     designs, masks = predictors.stacked(found)
     own = np.arange(designs.shape[2]) == np.array([one.names.index(MEASURE) for one in found])[:, None]
     columns = np.sum(designs * own[:, None, :], -1)
@@ -240,12 +240,12 @@ def partial_samples(
 
 
 def form_name(terms: str, given: str) -> str:
-    """The covariates as the fit took them: log1p where a dose is 0, levels called levels."""
+    """The covariates as text in the form of the fit: log1p where a dose is 0, level(…) for levels."""
     return f"level({given.split('+')[0]}){given[len(given.split('+')[0]) :]}" if "level(" in terms else given
 
 
 def ladder_rows(table: score_table.ScoreTable, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Each correlation within a ladder beside what smooth random paths show there, the columns `LADDERS`."""
+    """Each correlation within a ladder beside the correlations of smooth random paths, in the columns `LADDERS`."""
     frame, dose = table.frame, units.doses(table.frame)
     family, target = units.families(frame), table.scores
     for number, (name, kind) in enumerate(sorted({(f, k) for f, k in zip(family, dose.kinds, strict=True) if k})):
@@ -282,7 +282,7 @@ def ladder_rows(table: score_table.ScoreTable, samples: int, seed: int) -> Itera
 
 
 def relation_rows(table: score_table.ScoreTable) -> Iterator[dict[str, Any]]:
-    """A line beside a spline and a monotone function, in the fit and out of it, the columns `RELATIONS`."""
+    """R² of a line, a spline and a monotone function, in the fit and held out, in the columns `RELATIONS`."""
     target = table.scores
     unit, scheme = units.levels(table.frame), "leave_one_level_out"
     if unit.count < 3:

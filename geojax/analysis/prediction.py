@@ -1,4 +1,4 @@
-"""Predictions for new models, each with an interval and what that interval promises, and how near they came."""
+"""Predictions for new models, with intervals for known and for new families, and the record `fit.json` of a fit."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def check_level(level: float) -> None:
-    """Raises `InputError` for a coverage that is none."""
+    """Raises `InputError` for a coverage that is not between 0 and 1."""
     if not 0 < level < 1:
         raise InputError(f"level is {level}: a coverage lies between 0 and 1, as 0.9")
 
@@ -35,13 +35,14 @@ def check_level(level: float) -> None:
 def read_new(
     path: str, table: score_table.ScoreTable, fitted: str, terms: str = "", exclude: Sequence[str] = ()
 ) -> score_table.ScoreTable:
-    """The table of new models, checked against that of the fit.
+    """The table of new models, checked against the table of the fit.
 
     Args:
       path: the CSV of the new models.
-      table: of the fit, and `fitted` the name of its file.
+      table: the table of the fit.
+      fitted: the name of the file of `table`.
       terms: the right-hand sides of the fit.
-      exclude: models that are to be left out of a second line of the validation.
+      exclude: models that a second row of the validation leaves out.
 
     Raises:
       InputError: a bad table, none of the fit's measures, averages over other tasks, unknown models to exclude.
@@ -79,7 +80,7 @@ def read_new(
 def predictions(
     table: score_table.ScoreTable, new: score_table.ScoreTable, found: Sequence[Predictor], level: float, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """A row for every new model and predictor whose columns the new table has, the columns `PREDICTIONS`."""
+    """A row for every new model and every predictor that the new table covers, in the columns `PREDICTIONS`."""
     found = [one for one in found if covers(one, new)]
     sides = [new_rows(one, new) for one in found]
     target = table.scores
@@ -125,7 +126,7 @@ def predict(
     level: float,
     seed: int,
 ) -> intervals.Prediction:
-    """The predictions of all fits with intervals by leaving out the units, as NumPy arrays [predictors, new models]."""
+    """Predictions of all fits with intervals by leaving out the units; NumPy arrays [predictors, new models]."""
     designs, masks = predictors.stacked(found)
     new = np.stack([np.pad(side, ((0, 0), (0, designs.shape[2] - side.shape[1]))) for side in sides])
     lots = intervals.lots_of(np.random.default_rng(seed), unit.ids)
@@ -143,24 +144,24 @@ def covers(one: Predictor, new: score_table.ScoreTable) -> bool:
 
 
 def new_rows(one: Predictor, new: score_table.ScoreTable) -> np.ndarray:
-    """The design of new models, NaN where they lack a value or are not covered."""
+    """The design of new models, NaN for a missing value and for a level or family that the fit lacks."""
     return one.encoder.design(new_columns(one, new))[0]
 
 
 def new_columns(one: Predictor, new: score_table.ScoreTable) -> dict[str, np.ndarray]:
-    """The columns that a predictor needs of new models; a table without families has models of no known family."""
+    """The columns of new models that a predictor needs; a table without families gives all models an empty family."""
     columns = {name: new.frame[name].to_numpy(float) for name in one.encoder.terms.columns}
     columns[design.FAMILY] = units.families(new.frame).astype(str)
     return columns | {design.MEASURE: new.frame[one.column].to_numpy(float)}
 
 
 def known_families(table: score_table.ScoreTable, new: score_table.ScoreTable) -> np.ndarray:
-    """Which new models are of a family in the fit; where neither table names families, all are taken to be."""
+    """Which new models are of a family in the fit; all, where neither table names families."""
     return np.isin(units.families(new.frame).astype(str), units.families(table.frame).astype(str))
 
 
 def ranges(one: Predictor, table: score_table.ScoreTable, new: score_table.ScoreTable) -> tuple[list[Any], list[str]]:
-    """For each new model whether its values are within those of the fit (None where one is missing), and what not."""
+    """Whether each new model's values are within the range of the fit (None if one is missing), and a note if not."""
     inside, outside = [True] * len(new.frame), [""] * len(new.frame)
     columns = new_columns(one, new)
     for atom in one.encoder.terms.atoms:
@@ -195,12 +196,12 @@ def why_missing(
 
 
 def quantile(level: float, freedom: float) -> float:
-    """Two-sided quantile of Student's t; NaN without freedom."""
+    """Two-sided quantile of Student's t; NaN without degrees of freedom."""
     return float(scipy.stats.t.ppf((1 + level) / 2, freedom)) if freedom > 0 else math.nan
 
 
 def fewest_units(level: float) -> int:
-    """Units that a jackknife+ interval of this level needs to be bounded."""
+    """Least number of units with which a jackknife+ interval of this level is bounded."""
     return math.ceil(level / (1 - level) - 1e-9)
 
 
@@ -211,7 +212,7 @@ def save(
     workdir: Path,
     measuring: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes `fit.json`: what `predict` needs to fit again, which takes milliseconds, and how it was validated."""
+    """Writes `fit.json`: table, terms and settings, from which `predict` fits again in milliseconds, and validation."""
     columns = ["model", "family", "tasks", "alpha", "dose", "dose_kind", table.target, *table.measures]
     frame = table.frame[[name for name in dict.fromkeys(columns) if name in table.frame]]
     plain = frame.astype(object).where(frame.notna(), None)
@@ -233,15 +234,15 @@ def save(
 
 
 def none(value: Any) -> Any:
-    """NaN has no JSON form."""
+    """The value for JSON: None in place of NaN and infinities, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load(folder: str) -> tuple[score_table.ScoreTable, dict[str, Any]]:
-    """The table of a fit, and the record that it was read from.
+    """The table of a fit, and the record of its `fit.json`.
 
     Raises:
-      InputError: the folder holds no fit, or a damaged one.
+      InputError: the folder holds no fit, or a damaged record.
     """
     path = folders.path(folder) / "fit.json"
     if not folder or not path.is_file():

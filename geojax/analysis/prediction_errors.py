@@ -1,4 +1,4 @@
-"""How near predictions for new models came to their scores."""
+"""Errors and coverage of predictions for new models with known scores."""
 
 import math
 from collections import Counter
@@ -26,9 +26,9 @@ def rows(
     exclude: Sequence[str],
     level: float,
 ) -> Iterator[dict[str, Any]]:
-    """A row for every predictor, and a second without the excluded models, the columns `COLUMNS`.
+    """A row for every predictor, and a second row without the excluded models, in the columns `COLUMNS`.
 
-    `predictions` has a row for every predictor and new model, in that order.
+    `predictions` has the rows of all new models for the first predictor, then for the next.
     """
     target = table.scores
     actual = new.scores
@@ -67,7 +67,7 @@ def rows(
 def dropped(
     rows: Sequence[Mapping[str, Any]], actual: np.ndarray, predicted: np.ndarray, exclude: Sequence[str]
 ) -> str:
-    """How many new models a line of the validation leaves out, and why."""
+    """The number of new models that a row of the validation leaves out, for each reason, as text."""
     reasons: Counter[str] = Counter()
     for row, found, value in zip(rows, actual, predicted, strict=True):
         if row["model"] in exclude:
@@ -80,5 +80,5 @@ def dropped(
 
 
 def share(hits: np.ndarray, among: np.ndarray) -> float:
-    """The share of hits; NaN among none."""
+    """The share of hits in the rows `among`; NaN for no rows."""
     return float(hits[among].mean()) if among.any() else math.nan

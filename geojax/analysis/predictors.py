@@ -1,4 +1,4 @@
-"""What predicts a score: every measure with every right-hand side, and the baselines that it has to beat."""
+"""Predictors of a score: every measure with every right-hand side, and baselines to compare measures with."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Predictor(NamedTuple):
     name: str
     terms: str
     block: str  # one of BLOCKS
-    column: str  # of the table, in the place of `measure`
+    column: str  # column of the table in the place of `measure`
     encoder: design.Encoder
     names: list[str]  # of the design's columns
     design: np.ndarray  # [n, k]
@@ -27,12 +27,16 @@ class Predictor(NamedTuple):
 
     @property
     def of_family(self) -> bool:
-        """Whether it has a term for the family, so that it says nothing of other families."""
+        """Whether the terms include the family, so that the predictor has no prediction for other families."""
         return any(atom.column == design.FAMILY for atom in self.encoder.terms.atoms)
 
 
 def sides(table: score_table.ScoreTable, wanted: str) -> tuple[str, ...]:
-    """The right-hand sides of a comma list; by default the measure, and the family too from two families on."""
+    """The right-hand sides of a comma list; by default `measure` and, from two families on, `measure+family`.
+
+    Raises:
+      InputError: no term, a side without the measure, or a family term in a table with fewer than two families.
+    """
     if not wanted:
         return (MEASURE, WITH_FAMILY) if len(table.families) > 1 else (MEASURE,)
     found = tuple(design.parse(text).text for text in split(wanted))
@@ -46,12 +50,12 @@ def sides(table: score_table.ScoreTable, wanted: str) -> tuple[str, ...]:
 
 
 def split(wanted: str) -> list[str]:
-    """The right-hand sides of a setting, and nothing for an empty one."""
+    """The right-hand sides of a comma list; empty for an empty text."""
     return [text for text in (part.strip() for part in wanted.strip(" []").split(",")) if text]
 
 
 def numeric_columns(wanted: str) -> tuple[str, ...]:
-    """The columns that the right-hand sides of a setting need beside measure and family."""
+    """The columns that the right-hand sides of a comma list need beside measure and family."""
     return tuple(dict.fromkeys(name for side in split(wanted) for name in design.parse(side).columns))
 
 
@@ -66,7 +70,7 @@ def block_of(table: score_table.ScoreTable, column: str) -> str:
 def of_table(
     table: score_table.ScoreTable, sides: Sequence[str], *, columns: Sequence[str] | None = None
 ) -> list[Predictor]:
-    """Every column with every right-hand side; by default the measures and the baseline columns of the table."""
+    """A predictor for every column and right-hand side; by default the measures and baseline columns of the table."""
     columns = [*table.measures, *table.baselines] if columns is None else list(columns)
     found = []
     for side in sides:
@@ -81,7 +85,7 @@ def of_table(
 
 
 def baselines(table: score_table.ScoreTable) -> list[Predictor]:
-    """The training mean; the dose alone, as a line and as a spline of its logarithm; the family's mean."""
+    """The baselines: training mean; dose alone, as a line and a spline of its logarithm; mean of the family."""
     dose = units.doses(table.frame)
     named = {"training_mean": [""]}
     if dose.known.any():
@@ -98,7 +102,7 @@ def baselines(table: score_table.ScoreTable) -> list[Predictor]:
 
 
 def main_kind(dose: units.Doses) -> str:
-    """The kind of dose that most models have."""
+    """The most frequent kind of dose; empty without doses."""
     kinds, counts = np.unique(dose.kinds[dose.known].astype(str), return_counts=True)
     return str(kinds[np.argmax(counts)]) if len(kinds) else ""
 

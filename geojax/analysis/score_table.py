@@ -1,7 +1,7 @@
 """Tables of scores and measures, one row a model: reading, names, and every check before a regression.
 
-Which columns are measures: with `measures="all"`, those whose name is in the catalogue or is one of the 19
-measures of the published study; any other numeric column only where it is selected by name.
+With `measures="all"` the measures are the columns named in the catalogue or among the 19 measures of the published
+study; any other numeric column is a measure only where it is selected by name.
 """
 
 import csv
@@ -47,7 +47,7 @@ _MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A checked table: `frame` has the rows with a score, its columns under the catalogue's names."""
+    """A checked table: `frame` has the rows with a score and columns under the catalogue's names."""
 
     frame: "pandas.DataFrame"
     measures: tuple[str, ...]  # in the order of the table
@@ -63,23 +63,23 @@ class ScoreTable:
 
     @property
     def scores(self) -> np.ndarray:
-        """The target of every row, float64 [n]; NaN only where the table may lack scores."""
+        """The target of every row, float64 [n]; NaN only in a table that was read with `scored=False`."""
         return self.frame[self.target].to_numpy(float)
 
     def dropped(self, n: int) -> int:
-        """Rows of the table as it was read that are not among n of them."""
+        """Number of rows of the table as it was read less n."""
         return len(self.frame) + len(self.without_score) - n
 
 
 def known_measures() -> tuple[str, ...]:
-    """Names that are measures without being selected: the catalogue's, then the published study's."""
+    """Names of the measures of `measures="all"`: the catalogue's, then the published study's."""
     from geojax.measures import CATALOGUE
 
     return tuple(dict.fromkeys([*(measure.name for measure in CATALOGUE), *PUBLISHED.values()]))
 
 
 def catalogue_name(column: str) -> str:
-    """A column's name in the catalogue; names that were never published stay as they are."""
+    """A column's name in the catalogue; names outside `PUBLISHED` stay as they are."""
     return PUBLISHED.get(column.strip(), column.strip())
 
 
@@ -89,7 +89,11 @@ def read(path: str | Path, **options: Any) -> ScoreTable:
 
 
 def load(path: str | Path) -> "pandas.DataFrame":
-    """The cells of a comma-separated table as texts, under the names of its header line."""
+    """The cells of a comma-separated table as texts, in columns named by the header line.
+
+    Raises:
+      InputError: no such file, not CSV in UTF-8, or a row with more or fewer cells than the header.
+    """
     import pandas
 
     path = Path(path)
@@ -122,14 +126,15 @@ def from_frame(
         and `tasks` are optional. Empty cells, NaN and NA are missing values.
       target: Column with the score to predict.
       measures: "all" the measures of the table (see the module), or the names of some columns.
-      baselines: Columns to compare the measures with, beside those of `LABEL_FREE` and `LABEL_BASED` that are there.
+      baselines: Columns to compare the measures with, beside the columns of `LABEL_FREE` and `LABEL_BASED` in the
+        table.
       numeric: Further columns that must be there and hold numbers.
-      scored: Whether the target is needed; if not, rows without it stay and it may be absent.
+      scored: Whether the target is needed; if not, rows without a target stay and the column may be absent.
 
     Raises:
-      InputError: no rows, a column that is absent or twice there, no measure, a model twice, text or an infinite value
-        where a number belongs, a row without model or family, averages over different tasks. Rows count from 1 below
-        the header.
+      InputError: no rows, an absent or duplicate column, no measure, a duplicate model, text or an infinite value
+        where a number belongs, a row without model or family, no score where one is needed, averages over different
+        tasks. Rows count from 1 below the header.
     """
     frame = frame.rename(columns=lambda column: catalogue_name(str(column))).reset_index(drop=True)
     target = catalogue_name(target)
@@ -174,10 +179,10 @@ def from_frame(
 
 
 def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
-    """The tasks that the average of a table is over, None where it does not say or the target is no average.
+    """The tasks of a table's average score; None where the table names no tasks or the target is not an average.
 
     Raises:
-      InputError: rows that differ in them.
+      InputError: rows with different tasks.
     """
     if "tasks" not in frame or "average" not in target:
         return None
@@ -194,7 +199,7 @@ def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """A hint with the near names, or with all of them where none is near."""
+    """A hint with the similar names, or with all names where none is similar."""
     names = list(names)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, close))}?" if close else f"choose among {', '.join(map(repr, names))}"
@@ -212,7 +217,7 @@ def _check_header(columns: list[str], target: str) -> None:
 
 
 def _is_measure(column: str, target: str) -> bool:
-    """Whether a column may be a measure at all: no text, covariate, score of a task, or the target itself."""
+    """Whether a column may be a measure: it is no text, covariate, task score or target."""
     from geojax.data.glue import TASKS
 
     others = (*TEXT_COLUMNS, *COVARIATES, *TASKS, target)
@@ -242,7 +247,7 @@ def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str
 
 
 def _number(cell: object) -> float:
-    """A cell as a number, NaN where it is missing; ValueError for text."""
+    """A cell as a number, NaN for a missing value; raises ValueError for text."""
     text = str(cell).strip()
     if text.lower() in _MISSING:
         return math.nan

@@ -1,7 +1,7 @@
 """Figures as functions of tables: each returns the bytes of one SVG (or PNG), the same bytes for the same table.
 
-Colour is viridis for noise levels and a colour-blind-safe set for families, never without a marker or dash beside
-it. Every figure is small enough to be read on a phone; small multiples are several figures.
+Noise levels are coloured by viridis, families by a colour-blind-safe set, always with a marker or a dash as well. Every
+figure is legible on a phone; small multiples are several figures.
 """
 
 from geojax.plots.evidence import intervals

@@ -1,4 +1,4 @@
-"""Figures of values with intervals: how well predictors do, what new models are predicted to score."""
+"""Figures of values with intervals: R² of predictors, predicted scores of new models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,16 +19,16 @@ def intervals(
     limits: tuple[float, float] | None = None,
     format: str = "svg",
 ) -> bytes:
-    """A value a row with its interval, the first row at the top, marked by what kind of thing it is.
+    """A value with its interval for every row, the first row at the top, marked by kind.
 
-    What lies beyond the limits is drawn at the edge with an arrowhead; an interval without bounds reaches both edges.
+    A value beyond the limits is drawn at the edge with an arrowhead; an unbounded interval reaches both edges.
 
     Args:
       rows: With `name`, `value`, `lower`, `upper` (NaN for no interval), `kind`, and where known `actual`, a cross.
-      label: Of the horizontal axis.
-      kinds: The order in which kinds take their marks, for several figures with some of them.
-      reference: Where a dashed line stands.
-      limits: Of the horizontal axis; by default what the finite numbers need.
+      label: Label of the horizontal axis.
+      kinds: The order of kinds for their marks, so that several figures mark a kind alike.
+      reference: Place of a dashed vertical line; None draws none.
+      limits: Limits of the horizontal axis; by default the range of the finite numbers with a margin of 5 %.
       format: "svg" or "png".
     """
     figure, axes = style.figure_and_axes(5.2, 0.9 + 0.21 * max(len(rows), 3))

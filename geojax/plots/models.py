@@ -8,18 +8,18 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from geojax.analysis.score_table import ScoreTable
 from geojax.plots import style
 
-MOST_NUMBERS = 30  # measures of a correlation matrix whose cells have their numbers in them
+MOST_NUMBERS = 30  # measures up to which the cells of a correlation matrix show their numbers
 
 
 def measure_against_score(
     table: ScoreTable, measure: str, label: str, *, line: tuple[float, float] | None = None, format: str = "svg"
 ) -> bytes:
-    """A measure against the score, coloured by noise level, marked by family: one panel of the small multiples.
+    """A measure against the score, coloured by noise level and marked by family; one panel of the small multiples.
 
     Args:
       table: The models.
       measure: Column on the horizontal axis.
-      label: What the score is called.
+      label: Name of the score.
       line: Slope and intercept of a line to draw.
       format: "svg" or "png".
     """
@@ -33,7 +33,7 @@ def measure_against_score(
 
 
 def level_against_score(table: ScoreTable, label: str, *, format: str = "svg") -> bytes:
-    """The noise level against the score, marked by family; the level's axis is logarithmic and shows 0."""
+    """The noise level against the score, marked by family; the axis of levels is logarithmic and includes 0."""
     figure, axes = style.figure_and_axes()
     _scatter(figure, axes, table, table.frame["alpha"].to_numpy())
     style.level_axis(axes, table.frame["alpha"])
@@ -44,13 +44,13 @@ def level_against_score(table: ScoreTable, label: str, *, format: str = "svg") -
 def predicted_against_actual(
     table: ScoreTable, predicted: np.ndarray, label: str, *, named: bool = False, format: str = "svg"
 ) -> bytes:
-    """The predicted score of each model against its own, with the diagonal on which the two are equal.
+    """The predicted against the actual score of each model, with the diagonal on which both are equal.
 
     Args:
       table: The models.
-      predicted: Their predictions; models without one are left out.
-      label: What the score is called.
-      named: Whether the models are named beside their points.
+      predicted: The prediction of each model; models with NaN are left out.
+      label: Name of the score.
+      named: Whether names stand beside the points.
       format: "svg" or "png".
     """
     figure, axes = style.figure_and_axes()
@@ -88,14 +88,14 @@ def median_by_level(table: ScoreTable, measure: str, *, format: str = "svg") -> 
 
 
 def _names(axes: Axes, x: np.ndarray | None, y: np.ndarray, names: np.ndarray) -> None:
-    """Models named right of their points, or right of the axes without x, one below another where they would meet."""
+    """Writes names right of their points, or right of the axes if x is None, moved up or down to avoid overlaps."""
     order = np.argsort(y)
     low, high = axes.get_ylim()
     gap = min(0.06, 1 / max(len(y), 1))
     places = (y[order] - low) / (high - low or 1.0)
     for index in range(1, len(places)):
         places[index] = max(places[index], places[index - 1] + gap)
-    places = np.minimum(places, 1 - gap * np.arange(len(places))[::-1])  # those that went over the top come down again
+    places = np.minimum(places, 1 - gap * np.arange(len(places))[::-1])  # names above the top move down
     for place, row in zip(places, order, strict=True):
         at = (1.0, axes.get_yaxis_transform()) if x is None else (x[row], axes.transData)
         offset = (low + place * (high - low) - y[row]) / (high - low or 1.0) * axes.bbox.height * 72 / axes.figure.dpi
@@ -106,7 +106,7 @@ def _names(axes: Axes, x: np.ndarray | None, y: np.ndarray, names: np.ndarray) -
 
 
 def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:
-    """Spearman's correlations between the measures, each over the rows that have both; numbers where there is room."""
+    """Spearman's correlations between measures over the rows with both; numbers in the cells up to 30 measures."""
     values = table.frame[list(table.measures)].corr(method="spearman").to_numpy()
     size = 2.2 + 0.3 * len(values)
     figure, axes = style.figure_and_axes(size + 0.8, size)
@@ -122,7 +122,7 @@ def correlation_matrix(table: ScoreTable, *, format: str = "svg") -> bytes:
 
 
 def _scatter(figure: Figure, axes: Axes, table: ScoreTable, values: np.ndarray, *, coloured: bool = False) -> None:
-    """Models at (value, score): marked by family, coloured by noise level or else by family as well."""
+    """Draws models at (value, score), marked by family, coloured by noise level if `coloured`, else by family."""
     scores = table.frame[table.target].to_numpy()
     norm = style.level_norm(table.frame["alpha"]) if coloured else None
     for index, rows in enumerate(style.families(table)):

@@ -13,7 +13,7 @@ from geojax.plots import style
 
 
 def cell_counts(counts: Mapping[str, np.ndarray], quantizer: str, *, format: str = "svg") -> bytes:
-    """Histograms of the number of points in a quantizer's cells, one outline a model, all codebooks together."""
+    """Histograms of the number of points in a quantizer's cells over all codebooks, one outline a model."""
     figure, axes = style.figure_and_axes(5.2, 3.2)
     flat = [np.ravel(values) for values in counts.values()]
     edges = np.histogram_bin_edges(np.concatenate(flat), bins=40)
@@ -26,11 +26,11 @@ def cell_counts(counts: Mapping[str, np.ndarray], quantizer: str, *, format: str
 
 
 def cumulative_eigenvalues(spectra: Mapping[str, np.ndarray], *, format: str = "svg") -> bytes:
-    """The share of the variance in the first j principal components, one line a model; grey: equal eigenvalues."""
+    """Share of the variance in the first j principal components, one line a model; equal eigenvalues in grey."""
     figure, axes = style.figure_and_axes(5.2, 3.2)
     for index, spectrum in enumerate(spectra.values()):
         values = np.sort(np.asarray(spectrum, float))[::-1]
-        share = np.cumsum(values) / (values.sum() or 1.0)  # no variance at all: a line at 0
+        share = np.cumsum(values) / (values.sum() or 1.0)  # no variance: a line at 0
         axes.plot(np.concatenate([[0], share]), **style.line(index, len(spectra)))
         axes.plot([0, len(values)], [0, 1], color="0.6", linewidth=1, zorder=0)
     axes.set(xlabel="principal components", ylabel="share of the variance", ylim=(0, 1.02), xlim=(0, None))
@@ -39,12 +39,12 @@ def cumulative_eigenvalues(spectra: Mapping[str, np.ndarray], *, format: str = "
 
 
 def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:
-    """Four measures of spread over the distributions of the spread study, a line a dimension.
+    """Four measures of spread over the distributions of the spread study, one line a dimension.
 
-    Bars on I(V): what it takes over the signs of the principal axes. EEE and VRM grow upwards as spread is lost.
+    Bars on I(V) are its range over the signs of the principal axes. EEE and VRM rise as spread is lost.
 
     Args:
-      records: With `distribution`, `dim`, `values` by measure, and `partition_range`, least and largest I(V).
+      records: With `distribution`, `dim`, `values` by measure, and `partition_range`, the least and largest I(V).
       format: "svg" or "png".
     """
     names = list(dict.fromkeys(record["distribution"] for record in records))
@@ -84,12 +84,12 @@ def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str 
 
 
 def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, format: str = "svg") -> bytes:
-    """Lines against one axis, one panel below another, with intervals where they are known.
+    """Lines over a shared horizontal axis, one panel below another, with intervals where known.
 
     Args:
-      panels: by title; the lines of a panel by name, as rows of (place, value, low, high), the last two NaN where there
-        is no interval. One nameless line needs no legend.
-      label: of the horizontal axis.
+      panels: the lines of each panel by the panel's title; a line by its name, as rows of (place, value, low, high),
+        low and high NaN for no interval. One line named "" gets no legend.
+      label: label of the horizontal axis.
       format: "svg" or "png".
     """
     with matplotlib.rc_context(style.STYLE):

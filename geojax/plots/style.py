@@ -1,4 +1,4 @@
-"""What all figures share: markers, colours, the axis of noise levels, legends, names from outside."""
+"""Style shared by all figures: markers, colours, the axis of noise levels, legends, escaped names."""
 
 import io
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ LEVEL = "noise level α (%)"
 
 
 def measure_name(measure: str) -> str:
-    """A measure as it is said on an axis: `pq_count_kl` is "PQ count KL"."""
+    """The name of a measure on an axis: "PQ count KL" for `pq_count_kl`."""
     return text(" ".join(WORDS.get(word, word) for word in measure.split("_")))
 
 
@@ -35,7 +35,7 @@ def figure_and_axes(width: float = 4.2, height: float = 3.2) -> tuple[Figure, Ax
 
 
 def render(figure: Figure, format: str) -> bytes:
-    """The file of a figure."""
+    """The bytes of a figure's file in a format, "svg" or "png"."""
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
@@ -43,7 +43,7 @@ def render(figure: Figure, format: str) -> bytes:
 
 
 def families(table: ScoreTable) -> list[np.ndarray]:
-    """Which rows belong to each family, in the order of their markers; all rows where there are no families."""
+    """Masks of each family's rows, in the order of the markers; one mask of all rows without families."""
     family = table.frame["family"].to_numpy() if table.families else np.full(len(table.frame), "")
     return [family == name for name in table.families or ("",)]
 
@@ -54,12 +54,12 @@ def has_levels(table: ScoreTable) -> bool:
 
 
 def mark(index: int) -> dict[str, Any]:
-    """Marker and colour of a family, or of another few things that have no order."""
+    """Marker and colour of a family, or of another unordered category."""
     return {"marker": MARKERS[index % len(MARKERS)], "color": COLOURS[index % len(COLOURS)]}
 
 
 def line(index: int, total: int) -> dict[str, Any]:
-    """Shade and dash of one of several things in order."""
+    """Shade and dash of item `index` of `total` ordered items."""
     shade = matplotlib.colormaps["viridis"](0.9 * index / max(total - 1, 1))
     return {"color": shade, "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.5}
 
@@ -70,7 +70,7 @@ def _least_level(levels) -> float:
 
 
 def level_ticks(levels) -> list[float]:
-    """0 where it occurs, then 1, 2 and 5 times the powers of ten within the levels."""
+    """Ticks of noise levels: 0 if it occurs, then 1, 2 and 5 times powers of ten within the levels."""
     least, greatest = _least_level(levels), max(levels.max(), 0)
     steps = [step * 10.0**power for power in range(-6, 7) for step in (1, 2, 5)]
     ticks = [step for step in steps if least <= step * 1.001 and step <= greatest * 1.001]
@@ -78,12 +78,12 @@ def level_ticks(levels) -> list[float]:
 
 
 def level_norm(levels) -> Normalize:
-    """The scale of the colours of noise levels: logarithmic, with 0."""
+    """The colour scale of noise levels: logarithmic, with 0 included."""
     return SymLogNorm(_least_level(levels), linscale=0.4, vmin=0, vmax=max(levels.max(), _least_level(levels)))
 
 
 def level_axis(axes: Axes, levels) -> None:
-    """The same scale along the horizontal axis."""
+    """Sets the scale of `level_norm`, its ticks and its label on the horizontal axis."""
     axes.set_xscale("symlog", linthresh=_least_level(levels), linscale=0.4)
     axes.xaxis.set_major_locator(FixedLocator(level_ticks(levels)))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -93,18 +93,21 @@ def level_axis(axes: Axes, levels) -> None:
 
 
 def number(value: float, position: int) -> str:
-    """A tick without trailing zeros."""
+    """The text of a tick, without trailing zeros."""
     return f"{value:g}"
 
 
 def text(name: str, most: int = 32) -> str:
-    """A name from outside: shortened, its dollars no formula, its leading underscore no secret of the legend."""
+    """A name for Matplotlib: shortened to `most` characters, "$" escaped, a space before a leading underscore.
+
+    Matplotlib reads "$" as mathematics and leaves labels with a leading underscore out of a legend.
+    """
     short = name if len(name) <= most else name[: most - 1] + "…"
     return (" " if short.startswith("_") else "") + short.replace("$", r"\$")
 
 
 def family_legend(figure: Figure, table: ScoreTable, colours: Sequence[str]) -> None:
-    """Families and their markers above the axes, as many as there are markers; nothing for one family."""
+    """Draws a legend of families above the axes, one family for each of the 8 markers; none for one family."""
     handles = [
         Line2D([], [], linestyle="", marker=MARKERS[i], color=colours[i % len(colours)], label=text(family))
         for i, family in enumerate(table.families[: len(MARKERS)])
@@ -116,6 +119,6 @@ def family_legend(figure: Figure, table: ScoreTable, colours: Sequence[str]) -> 
 
 
 def model_legend(figure: Figure, models: Sequence[str]) -> None:
-    """Models and their shades above the axes."""
+    """Draws a legend of models and their shades above the axes."""
     handles = [Line2D([], [], label=text(model), **line(i, len(models))) for i, model in enumerate(models)]
     figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=8)

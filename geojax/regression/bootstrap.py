@@ -1,4 +1,4 @@
-"""Bootstrap of many fits at once: a resample is a vector of counts, all of them one matrix product."""
+"""Bootstrap of many fits at once: a sample is a vector of row counts, and one matrix product sums all samples."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,8 @@ from geojax.regression.least_squares import orthonormal
 from geojax.regression.validation import LOST, solve
 from geojax.typing import Mask
 
-# Added to the products of a design's columns, of unit length: enough for a column without rows, nothing to the others.
+# Added to the diagonal of the products of a design's columns, which have unit length: a column without rows stays
+# positive definite, and the other columns hardly change.
 RIDGE = 1e-10
 
 
@@ -19,14 +20,14 @@ def bootstrap_each(
 ) -> tuple[Float[Array, "m b k"], Float[Array, "m b"]]:
     """Least-squares coefficients and R² of many designs in many bootstrap samples, in one compiled call.
 
-    The normal equations of a sample are sums over its rows, so that those of all samples are the product of the
-    counts with a table of n rows; in orthonormal coordinates they are well conditioned.
+    The normal equations of a sample are sums over its rows, so one product of the counts with a table of n rows gives
+    the normal equations of all samples; in orthonormal coordinates they are well conditioned.
 
     Args:
       designs: As in `ordinary_least_squares`; padded with zero columns to one shape.
       target: The score.
-      masks: Rows of each design.
-      counts: How often each sample has each row.
+      masks: Rows to use of each design.
+      counts: Number of copies of each row in each sample.
 
     Returns:
       Coefficients and R²; NaN in a sample that does not determine the fit.
@@ -43,7 +44,7 @@ def bootstrap_each(
         solution, least = solve(products(q, counts) + jnp.diag(1 - basis.kept), cross)
         solution = jnp.where((least > LOST)[:, None], solution, jnp.nan)
         mean = jnp.sum(ones * jnp.where(mask, target, 0.0)) / jnp.maximum(ones.sum(), 1.0)
-        # The centred score has lost its mean, which the coefficients of a column of ones have to give back.
+        # The fit is to the centred score: the coefficients of a constant column restore its mean.
         constant = basis.back @ (q.T @ (ones * mean))
         unexplained = squares - jnp.sum(solution * cross, -1)
         spread = squares - total**2 / number
@@ -54,7 +55,7 @@ def bootstrap_each(
 
 
 def products(columns: Float[Array, "n k"], counts: Float[Array, "b n"]) -> Float[Array, "b k k"]:
-    """The products of the columns of every sample, BᵀB with its rows as often as it has them. O(b·n·k²)."""
+    """Products BᵀB of the columns B in every sample, each row counted as often as the sample has it. O(b·n·k²)."""
     k = columns.shape[1]
     first, second = jnp.triu_indices(k)
     sums = counts @ (columns[:, first] * columns[:, second])
@@ -69,17 +70,17 @@ def partial_correlations(
     masks: Bool[Array, "m n"],
     counts: Float[Array, "b n"],
 ) -> Float[Array, "m b"]:
-    """Pearson's correlation of a column with the score, given a design, for many of them in many bootstrap samples.
+    """Partial correlations of columns with the score, each given its own design, in many bootstrap samples.
 
-    r = Σ u·v / √(Σ u² · Σ v²) over the rows of a sample, u and v what its least squares on the design leave of either:
-    the last entries of the Cholesky factor of the products of design, column and score.
+    r = Σ u·v / √(Σ u² · Σ v²) over the rows of a sample, with u and v the residuals of column and score after least
+    squares on the design. The last entries of the Cholesky factor of the products of design, column and score give r.
 
     Args:
       columns: The columns.
       target: The score.
-      designs: What is given with each; columns of zeros do not count.
-      masks: Rows of each.
-      counts: How often each sample has each row.
+      designs: Covariates of each column; columns of zeros do not count.
+      masks: Rows to use for each column.
+      counts: Number of copies of each row in each sample.
 
     Returns:
       r in [−1, 1]; NaN where the design determines the column or the score.

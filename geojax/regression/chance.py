@@ -1,4 +1,4 @@
-"""What chance alone would show: permuted units for p-values of many measures, smooth random paths for noise ladders."""
+"""Null distributions of correlations: permuted units for p-values of many measures, smooth paths for noise ladders."""
 
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from geojax.regression.correlation import Column, pearson, spearman
 from geojax.regression.robust import sums_by
 from geojax.typing import Key, Scalar
 
-# Of a ladder's length, evenly spaced: paths whose |r| with one another has the median .79 for 12 levels x 2 seeds.
+# As a share of a ladder's length: two such paths over 12 evenly spaced levels x 2 seeds have a median |r| of .79.
 LENGTH_SCALE = 0.57
 
 
@@ -21,12 +21,12 @@ class MaxT(NamedTuple):
 
     statistic: Float[Array, "m"]  # |r| of the units' means
     raw: Float[Array, "m"]
-    corrected: Float[Array, "m"]  # for the search among all m measures
+    corrected: Float[Array, "m"]  # for testing all m measures
     units: Int[Array, ""]
 
 
 def permutations(generator: np.random.Generator, strata: np.ndarray, samples: int) -> np.ndarray:
-    """Random orders [samples, u] of units that move only within their stratum; the first is the order as it is."""
+    """Random orders [1 + samples, u] of units, permuted within strata only; the first order is the identity."""
     keys = generator.random((samples, len(strata))) + strata
     orders = np.empty((samples, len(strata)), np.int32)
     orders[:, np.argsort(strata, kind="stable")] = np.argsort(keys, axis=1)
@@ -45,9 +45,9 @@ def max_t(
 ) -> MaxT:
     """Permutation p-values of many measures at once, by the largest correlation among them.
 
-    Rows become the means of their units, of which those of the score are permuted. p_raw counts the permutations in
-    which this measure's |r| is as large as it was, p_corrected those in which the largest |r| of all measures is:
-    strong control of the chance of any false finding. Valid where units are exchangeable under the null.
+    Rows are averaged over units, and the mean scores are permuted. p_raw is the share of orders in which the measure's
+    own |r| is at least the observed |r|; p_corrected is the share in which the largest |r| of all measures is, which
+    controls the family-wise error rate strongly. Valid where units are exchangeable under the null hypothesis.
 
     Args:
       measures: One column a measure, of any scale.
@@ -87,18 +87,18 @@ def max_t(
 def smooth_null(
     target: Column, mask: Bool[Array, "n"], rung: Int[Array, "n"], place: Float[Array, "l"], key: Key, *, samples: int
 ) -> tuple[Float[Array, "samples"], Float[Array, "samples"]]:
-    """Pearson's and Spearman's |r| of a ladder's scores with measures that know nothing: smooth paths along its levels.
+    """Pearson's and Spearman's |r| of a ladder's scores with smooth random paths along the levels, a null distribution.
 
-    Along a ladder everything changes smoothly, and two smooth curves correlate whatever they are. A path is a normal
-    process with covariance exp(−(s − t)²/(2·ℓ²)), s and t the places of two levels among the levels from 0 to 1 and
-    ℓ = `LENGTH_SCALE`; models of one level share its value.
+    Scores and measures change smoothly along a ladder, and any two smooth curves correlate. A path is a Gaussian
+    process with covariance exp(−(s − t)²/(2·ℓ²)), s and t the places of two levels on a scale from 0 to 1 and
+    ℓ = `LENGTH_SCALE`; all models of a level have the same value.
 
     Args:
       target: The scores.
       mask: The rows of the ladder.
-      rung: Index of each row's level; any for masked rows.
-      place: Of each level, from 0 to 1.
-      key: Draws the paths.
+      rung: Index of each row's level; any index for masked rows.
+      place: Place of each level, from 0 to 1.
+      key: Random key of the paths.
       samples: Number of paths, static.
 
     Returns:

@@ -1,6 +1,6 @@
 """Correlations of two columns under row weights: Pearson's, Spearman's, Kendall's weighted τ.
 
-A weight is a mask, or how often a row counts: whole numbers are copies of the row, as a bootstrap draws them.
+Weights are a mask, or the number of copies of each row, as in a bootstrap sample.
 """
 
 import jax
@@ -14,7 +14,7 @@ Weights = Bool[Array, "n"] | Float[Array, "n"]
 
 
 def kept(values: Column, weights: Weights) -> Column:
-    """The column with 0 where the weight is 0, whatever stood there."""
+    """The column with 0 in place of any value, NaN included, where the weight is 0."""
     return jnp.where(weights > 0, values, 0.0)
 
 
@@ -25,7 +25,7 @@ def centred(values: Column, weights: Weights) -> Column:
 
 
 def negligible(part: Column, whole: Column) -> Bool[Array, ""]:
-    """Whether what is left of a column after centring is no more than its rounding error."""
+    """Whether `part`, the rest of the column `whole` after a subtraction, is no more than its rounding error."""
     tolerance = jnp.finfo(whole.dtype).eps * max(whole.shape[0], 8)
     return jnp.linalg.norm(part) <= tolerance * jnp.linalg.norm(whole)
 
@@ -40,14 +40,14 @@ def pearson(first: Column, second: Column, weights: Weights) -> Scalar:
 
 
 def ranks(values: Column, weights: Weights) -> Column:
-    """Ranks from 1 among the kept rows and their copies, ties at the average of theirs. O(n log n)."""
+    """Ranks from 1 among the kept rows and their copies; ties share their average rank. O(n log n)."""
     below, up_to = below_and_up_to(values, weights)
     return (below + up_to + 1) / 2
 
 
 def below_and_up_to(values: Column, weights: Weights) -> tuple[Column, Column]:
-    """How many of the kept rows and their copies are less than each row, and how many are not greater. O(n log n)."""
-    # Rows without weight sort behind every finite value, so they cannot move the ranks of the kept ones.
+    """Number of kept rows, with copies, less than each row, and number not greater than it. O(n log n)."""
+    # Rows of weight 0 sort behind every finite value, so they do not change the ranks of the kept rows.
     values = jnp.where(weights > 0, values, jnp.inf)
     order = jnp.argsort(values)
     ordered = values[order]
@@ -56,21 +56,21 @@ def below_and_up_to(values: Column, weights: Weights) -> tuple[Column, Column]:
 
 
 def spearman(first: Column, second: Column, weights: Weights) -> Scalar:
-    """Spearman's rank correlation, Pearson's of the average ranks; NaN where that is. O(n log n)."""
+    """Spearman's rank correlation, Pearson's correlation of average ranks; NaN as in `pearson`. O(n log n)."""
     return pearson(ranks(first, weights), ranks(second, weights), weights)
 
 
 def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
-    """Kendall's τ with additive hyperbolic weights: an exchange among the best counts more than one among the worst.
+    """Kendall's τ with additive hyperbolic weights: pairs of high rank count more than pairs of low rank.
 
     τ = Σ_{i<j} h_ij·s_ij·t_ij / √(Σ h_ij·s_ij² · Σ h_ij·t_ij²), with s and t the signs of the differences in either
-    column and h_ij = 1/r_i + 1/r_j, r the rank from the top; the mean over ranking by the first and by the second.
-    Tied rows share their average rank.
+    column and h_ij = 1/r_i + 1/r_j, r the rank from the largest value. The result is the mean of τ with ranks by the
+    first and by the second column. Tied rows share their average rank.
 
     Args:
       first: One column.
-      second: The other one.
-      weights: Rows to use, or how often each counts.
+      second: The other column.
+      weights: Rows to use, or number of copies of each row.
 
     Returns:
       τ in [−1, 1]; NaN for fewer than 3 rows or a constant column.
@@ -82,7 +82,7 @@ def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
     first, second = kept(first, weights), kept(second, weights)
     s = jnp.sign(first[:, None] - first[None, :])
     t = jnp.sign(second[:, None] - second[None, :])
-    # A sum over pairs of h is one over rows of 1/r: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x.
+    # The sum over pairs reduces to a sum over rows: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x.
     agreement = jnp.sum(weights * s * t, axis=1)
     places = [below_and_up_to(column, weights) for column in (first, second)]
     untied = [weights.sum() - (up_to - below) for below, up_to in places]
@@ -101,5 +101,5 @@ def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
 def correlate_each(
     columns: Float[Array, "n m"], target: Column, masks: Bool[Array, "n m"]
 ) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
-    """Pearson's and Spearman's correlation of every column with the target over its own rows, in one compiled call."""
+    """Pearson's and Spearman's correlation of every column with the target over the column's rows, in one call."""
     return tuple(jax.vmap(function, (1, None, 1))(columns, target, masks) for function in (pearson, spearman))

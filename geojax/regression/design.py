@@ -1,9 +1,9 @@
-"""Right-hand sides as text, `measure+family+log(alpha)`, and the matrices that they stand for.
+"""Right-hand sides as text, `measure+family+log(alpha)`, and their design matrices.
 
-A side is a sum of items; an item is an atom or a product of atoms, `measure:family`. Atoms: `measure`, the measure at
-hand · `family`, one column a family but the first · the name of a numeric column · `log(NAME)` · `level(NAME)`, one
-column a distinct value but the least · `spline(NAME)` or `spline(log(NAME))`, a natural cubic spline, `spline7(NAME)`
-of 7 columns. There is always an intercept.
+A side is a sum of items; an item is an atom or a product of atoms, `measure:family`. Atoms: `measure`, the column of
+the measure · `family`, one column for every family but the first · the name of a numeric column · `log(NAME)` ·
+`level(NAME)`, one column for every distinct value but the least · `spline(NAME)` or `spline(log(NAME))`, a natural
+cubic spline of 3 columns, `spline7(NAME)` of 7 columns. Every design has an intercept.
 """
 
 import re
@@ -21,7 +21,7 @@ _ATOM = re.compile(r"(?:(log|level|spline(\d*))\()?(?:(log)\()?([\w.-]+)(\)?)(\)
 
 @dataclass(frozen=True)
 class Atom:
-    """One factor of an item: a column, in logarithms or not, and what it is spread into."""
+    """One factor of an item: a column, its logarithm or not, and its encoding as itself, levels or a spline."""
 
     column: str
     logarithm: bool = False
@@ -31,7 +31,7 @@ class Atom:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """An atom with what the training rows fix: levels, knots, the form of the logarithm."""
+    """An atom with its levels, its knots and the shift of its logarithm, as fitted to the training rows."""
 
     atom: Atom
     levels: tuple[object, ...] = ()  # the first is the reference
@@ -39,7 +39,7 @@ class _Fitted:
     shift: float = 0.0  # log(shift + x)
 
     def columns(self, values: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """The columns of some values, NaN for what the training rows do not cover, and their names."""
+        """The columns of some values, NaN for levels that the training rows lack, and the names of the columns."""
         name = self.atom.column
         if self.levels:
             block = (values[:, None] == np.array(self.levels[1:], values.dtype)[None]).astype(float)
@@ -69,13 +69,13 @@ class Terms:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a table that it needs beside the measure and the family."""
+        """The columns of a table that the terms need beside the measure and the family."""
         return tuple(dict.fromkeys(a.column for a in self.atoms if a.column not in (MEASURE, FAMILY)))
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Terms whose levels, knots and logarithms are those of some training rows."""
+    """Terms with levels, knots and logarithms fitted to training rows."""
 
     terms: Terms
     fitted: Mapping[Atom, _Fitted]
@@ -99,7 +99,7 @@ def parse(text: str) -> Terms:
     """Reads a right-hand side.
 
     Raises:
-      InputError: an item that is no term.
+      InputError: an item is not a term.
     """
     items = []
     for item in filter(None, (part.strip() for part in text.replace(" ", "").split("+"))):
@@ -125,7 +125,7 @@ def _atom(text: str, whole: str) -> Atom:
 
 
 def encode(terms: Terms, columns: Mapping[str, np.ndarray]) -> Encoder:
-    """Fits levels, knots and logarithms to training rows, of which every value is known.
+    """Fits levels, knots and logarithms to training rows without missing values.
 
     Raises:
       InputError: a logarithm of negative numbers.
@@ -147,15 +147,15 @@ def encode(terms: Terms, columns: Mapping[str, np.ndarray]) -> Encoder:
 
 
 def quantile_knots(values: np.ndarray, columns: int) -> tuple[float, ...]:
-    """Knots of a natural spline with so many columns: evenly spaced quantiles of the values, fewer where they tie."""
+    """Knots of a natural spline of `columns` columns: evenly spaced quantiles of the values, fewer if they tie."""
     return tuple(np.unique(np.quantile(values, np.linspace(0, 1, columns + 1))).tolist())
 
 
 def natural_spline(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
     """The natural cubic spline with the given knots, without its constant: linear beyond the outer knots.
 
-    Truncated powers in units of the range of the knots; one column for each knot but one. With fewer than three knots
-    it is a line. Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 5.2.1.
+    Truncated powers in units of the range of the knots; one column fewer than knots. With fewer than three knots the
+    spline is a line. Reference: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 5.2.1.
     """
     low, high = knots[0], knots[-1]
     scale = (high - low) or 1.0
@@ -173,11 +173,11 @@ def natural_spline(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
 def stack(
     terms: Terms, frame: "pandas.DataFrame", measures: Sequence[str], target: str
 ) -> tuple[np.ndarray, np.ndarray, list[list[str]], list[Encoder]]:
-    """The designs of several measures at one shape.
+    """The designs of several measures, padded to one shape.
 
     Returns:
-      Designs [m, n, k], zero where a row lacks a value and beyond a measure's own columns; masks [m, n] of the rows
-      with every value; the names of each measure's columns; their encoders.
+      Designs [m, n, k], zero in rows that lack a value and in the padding; masks [m, n] of the rows with every value;
+      the names of each design's columns; the encoder of each measure.
     """
     shared = columns_of(terms, frame)
     designs, masks, names, encoders = [], [], [], []
@@ -199,7 +199,7 @@ def stack(
 
 
 def columns_of(terms: Terms, frame: "pandas.DataFrame") -> dict[str, np.ndarray]:
-    """The columns that some terms need beside the measure, as arrays."""
+    """The columns that the terms need beside the measure, as arrays."""
     found = {name: frame[name].to_numpy(float) for name in terms.columns}
     if any(atom.column == FAMILY for atom in terms.atoms):
         found[FAMILY] = frame[FAMILY].to_numpy(object).astype(str)

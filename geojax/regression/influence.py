@@ -1,4 +1,4 @@
-"""What a fit hangs on: rows that move it, columns that resemble one another."""
+"""Diagnostics of a least-squares fit: influential rows and collinear columns."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,14 @@ from geojax.typing import Mask, Scalar
 
 
 class Influence(NamedTuple):
-    """Of each row on a least-squares fit; NaN in masked rows and where the fit is not determined."""
+    """Influence of each row on a least-squares fit; NaN in masked rows.
 
-    leverage: Column  # 0 … 1, of sum k
-    residual: Column  # over its own standard error from a fit without the row: Student t of n − k − 1
+    Residuals and Cook's distances are also NaN where a row alone fixes a coefficient, and all of them where the rows
+    exceed the rank by less than 2.
+    """
+
+    leverage: Column  # 0 … 1; the sum is the rank
+    residual: Column  # externally studentised: Student t with n − k − 1 degrees of freedom
     cooks_distance: Column  # above 4/n a row moves the fit noticeably
     condition_number: Scalar  # of the centred columns at unit length; 1 where they are orthogonal
 
@@ -32,7 +36,7 @@ def influence(design: Float[Array, "n k"], target: Column, mask: Mask) -> Influe
     h_i = |q_i|², D_i = e_i²·h_i / (k·s²·(1 − h_i)²), t_i = e_i / (s_(i)·√(1 − h_i)), with q the rows of an orthonormal
     basis of the design and s_(i) the error of the fit without row i. The condition number is the ratio of the largest
     singular value to the least of the columns other than the intercept, each centred and at unit length; infinite
-    where they are linearly dependent.
+    where the columns are linearly dependent.
 
     Cost: O(n·k²). Reference: Cook and Weisberg 1982; Belsley, Kuh and Welsch 1980.
     """
@@ -41,7 +45,7 @@ def influence(design: Float[Array, "n k"], target: Column, mask: Mask) -> Influe
     residual = kept(target - q @ (q.T @ kept(target, mask)), mask)
     leverage = jnp.sum(q * q, -1)
     left = 1 - leverage
-    determines = left < 1e-9  # the row alone fixes a coefficient: its residual is 0, and so is 1 - h
+    determines = left < 1e-9  # the row alone fixes a coefficient: residual and 1 − h are 0
     left = jnp.where(determines, jnp.nan, left)
     squares = jnp.sum(residual**2)
     variance = squares / (n - rank)

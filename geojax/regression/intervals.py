@@ -1,8 +1,8 @@
-"""Intervals for new models: jackknife+ over models or over families, and the classical one.
+"""Prediction intervals for new models: jackknife+ over models or over families, and classical intervals.
 
-Two promises that must not be mixed up. A new model of a family in the fit: every model is left out in turn. A new
-model of a new family: every family is left out in turn, and each family counts as one observation, however many models
-it has, so that a few families promise little.
+The two jackknife+ intervals hold for different new models. For a new model of a family in the fit, every model is left
+out in turn. For a new model of a new family, every family is left out in turn, and each family counts as one
+observation whatever its number of models, so that few families give wide or unbounded intervals.
 """
 
 from functools import partial
@@ -19,32 +19,32 @@ from geojax.regression.robust import sums_by
 from geojax.regression.validation import leave_out, unit_sums
 from geojax.typing import Mask, Scalar
 
-ROUNDING = 1e-9  # a sum of weights may miss the level by so much
+ROUNDING = 1e-9  # tolerance of a rank, level·(units + 1), in float64
 
 
 class Prediction(NamedTuple):
-    """Predictions for q new rows; all of one NaN where its design has a NaN or the fit is not determined."""
+    """Predictions for q new rows; NaN for a row with a NaN in its design, and where the fit is not determined."""
 
     predicted: Float[Array, "q"]
     lower: Float[Array, "q"]  # jackknife+; infinite with too few units
     upper: Float[Array, "q"]
     std_error: Float[Array, "q"]  # classical, of a new observation
-    freedom: Scalar  # of that error
-    unit_error: Scalar  # root of the mean over units of their mean squared held-out error
-    units: Scalar  # with a held-out error
+    freedom: Scalar  # degrees of freedom of `std_error`
+    unit_error: Scalar  # root of the mean over units of the unit's mean squared held-out error
+    units: Scalar  # number of units with a held-out error
 
 
 def lots_of(generator: np.random.Generator, ids: np.ndarray, draws: int = 100) -> np.ndarray:
-    """Uniform numbers [s, n] for `predict`: `draws` of them where some unit has several rows, else one is enough."""
+    """Uniform numbers [s, n] for `predict`: s is `draws` where some unit has several rows, else 1."""
     several = np.bincount(ids[ids >= 0], minlength=1).max() > 1
     return generator.random((draws if several else 1, len(ids)))
 
 
 def order_statistic(values: Float[Array, "u q"], level: Scalar, units: Scalar) -> Float[Array, "q"]:
-    """The value whose rank among the first `units` is level·(units + 1), between two of them; infinite beyond the last.
+    """The value of rank level·(units + 1), interpolated between neighbours; infinite for a rank beyond `units`.
 
-    A new value drawn like these lies below it with probability `level` on average. Values that do not count are
-    infinite.
+    A new value from the same distribution lies below the result with probability `level` on average. Values that do
+    not count are infinite and follow the first `units` of each column.
     """
     ordered = jnp.sort(values, axis=0)
     rank = level * (units + 1)
@@ -69,11 +69,12 @@ def predict(
 ) -> Prediction:
     """Least-squares predictions with jackknife+ intervals that leave out units.
 
-    With μ_u the fit without unit u and R_i = |y_i − μ_u(i)(x_i)|, one row of each unit is drawn; the upper end is the
-    value of rank level·(U + 1) among the U values μ_u(i)(x) + R_i, the lower end that among the negatives. Units of
-    one row give the jackknife+; with families as units each family counts once, and the ends are means over the draws.
-    If units are exchangeable with that of the new row it covers with probability `level` on average where leaving one
-    unit out hardly moves the fit, and about 2·level − 1 at least whatever the truth. Finite for U ≥ level/(1 − level).
+    With μ_u the fit without unit u and R_i = |y_i − μ_u(i)(x_i)|, one row i of each of the U units is drawn. The upper
+    end is the value of rank level·(U + 1) among the U values μ_u(i)(x) + R_i; the lower end is minus the value of that
+    rank among R_i − μ_u(i)(x). Both ends are means over the draws. With one row a unit this is the jackknife+; with
+    families as units each family counts once. If the new row's unit is exchangeable with the other units, the interval
+    covers with probability `level` on average where leaving one unit out hardly moves the fit, and with about
+    2·level − 1 at least for any distribution. The ends are finite for U ≥ level/(1 − level).
 
     Args:
       design: The training rows, as in `ordinary_least_squares`.
@@ -82,11 +83,11 @@ def predict(
       ids: Unit of each row, 0 … count − 1.
       new: Design of the rows to predict.
       level: Nominal coverage.
-      lots: Uniform numbers that draw the rows, as `lots_of` makes them.
+      lots: Uniform numbers that draw the rows, from `lots_of`.
       count: Number of units, static.
 
     Returns:
-      The predictions. A unit whose rows the others do not determine counts as an infinite error.
+      The predictions. Rows that the fit without their unit does not determine count as infinite errors.
 
     Cost: O(s·count·(n + q·log count) + count·k³). Reference: Barber, Candès, Ramdas and Tibshirani 2021; Dunn,
     Wasserman and Ramdas 2022, for one row drawn of each group.
@@ -95,7 +96,7 @@ def predict(
     sums = unit_sums(basis, target, mask, ids, count)
     held, without = leave_out(basis, sums, ids, jnp.ones(count))
     at = new @ basis.back
-    # Where a new row needs a direction that the training rows lack, back cannot express it.
+    # `back` maps a direction that the training rows lack to 0.
     coordinates = basis.columns.T @ kept(target, mask)
     error = jnp.where(mask, jnp.abs(target - held.predicted), 0.0)
     sizes = sums.rows

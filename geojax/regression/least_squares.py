@@ -1,7 +1,7 @@
 """Least squares of a score on a measure and covariates.
 
-Pure functions of arrays with a row mask, so that measures with different missing values are fitted by one
-`vmap`. Call them under `with jax.enable_x64(True):`, or JAX cuts the arrays to float32.
+Pure functions of arrays with a row mask: one `vmap` fits measures with different missing values. Call them under
+`with jax.enable_x64(True):`; otherwise JAX converts the arrays to float32.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from geojax.typing import Mask, Scalar
 
 
 class Basis(NamedTuple):
-    """A design in orthonormal columns: design = columns · inverse(back), so that coefficients = back · coordinates."""
+    """An orthonormal basis of a design: design = columns · inverse(back), and coefficients = back · coordinates."""
 
     columns: Float[Array, "n k"]
     back: Float[Array, "k k"]
-    kept: Float[Array, "k"]  # 1 for a direction of the design, 0 for one that its rows do not have
+    kept: Float[Array, "k"]  # 1 for a direction of the design, 0 for a direction that its rows lack
 
 
 class LeastSquares(NamedTuple):
@@ -41,7 +41,7 @@ def _where(known: Bool[Array, ""], value: Float[Array, "..."]) -> Float[Array, "
 
 
 def orthonormal(design: Float[Array, "n k"], mask: Mask) -> Basis:
-    """The left singular vectors of a design whose columns are brought to unit length; zero rows where masked."""
+    """The left singular vectors of a design with columns scaled to unit length; zero rows where masked."""
     design = jnp.where(mask[:, None], design, 0.0)
     lengths = jnp.linalg.norm(design, axis=0)
     lengths = jnp.where(lengths > 0, lengths, 1.0)
@@ -59,15 +59,15 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
 
     Args:
       design: One row a model, one column a coefficient; a column of ones, or columns that sum to it, must be
-        among them for R² to have its usual meaning. A column that is zero on every kept row gets coefficient 0
-        and does not count (a family without rows).
+        among them for R² to have its usual meaning. A column that is zero on every kept row (a family without rows)
+        gets coefficient 0 and does not count.
       target: The score.
-      mask: Rows to use; the others may hold anything.
+      mask: Rows to use; masked rows may hold anything.
 
     Returns:
-      The fit. All of it is NaN, but for `n` and `rank`, where the kept rows do not exceed the rank or the columns
-      are linearly dependent; R² is NaN as well for a constant target. A perfect fit has standard errors at
-      rounding level and p near 0.
+      The fit. All fields but `n` and `rank` are NaN where the kept rows do not exceed the rank or the columns are
+      linearly dependent; R² is also NaN for a constant target. A perfect fit has standard errors at rounding level
+      and p near 0.
 
     Cost: O(n·k²). Reference: Golub and Van Loan, Matrix Computations, 5.5.
     """

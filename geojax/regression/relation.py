@@ -1,4 +1,4 @@
-"""Relations other than a line: splines and monotone functions, and which of them holds on what was left out."""
+"""A line, a spline and a monotone function of a measure, compared in the fit and on units left out of it."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from geojax.regression.design import SPLINE_COLUMNS, natural_spline, quantile_kn
 
 
 class Monotone:
-    """The monotone function nearest to some points in least squares, rising or falling, whichever is nearer.
+    """The monotone function nearest to some points in least squares: the nearer of the rising and the falling one.
 
-    Between two points it is linear, beyond the outer ones constant. Reference: Barlow and others 1972.
+    The function is linear between points and constant beyond the outer points. Reference: Barlow and others 1972.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
@@ -22,12 +22,12 @@ class Monotone:
         self.values = fits[0] if self.rising else fits[1]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The function at some places."""
+        """Values of the function at `x`."""
         return np.interp(x, self.x, self.values)
 
 
 class Curve:
-    """Least squares on a natural cubic spline with the given knots; on a line with two of them."""
+    """Least squares on a natural cubic spline with the given knots; two knots give a line."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, knots: np.ndarray):
         self.knots = knots
@@ -37,7 +37,7 @@ class Curve:
         return np.column_stack([np.ones(len(x)), natural_spline(x, self.knots)])
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The curve at some places."""
+        """Values of the curve at `x`."""
         return self._design(x) @ self.coefficients
 
 
@@ -50,10 +50,11 @@ def compare(x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, object]:
       ids: Unit of each row.
 
     Returns:
-      `r2_…` and `held_out_…` of each, the latter against the mean of all rows; the direction of the monotone function;
-      the p of the spline's bends; which is closest on what was left out.
+      `r2_…` and `held_out_…` of each, both against the mean of all rows; `direction` of the monotone function;
+      `p_spline`, the F test of the spline against the line; `closest`, the name with the largest held-out R², empty
+      where one is NaN.
 
-    Cost: a fit of each for every unit.
+    Cost: three fits for every unit.
     """
     knots = np.array(quantile_knots(x, SPLINE_COLUMNS))
     kinds = {
@@ -81,7 +82,7 @@ def compare(x: np.ndarray, y: np.ndarray, ids: np.ndarray) -> dict[str, object]:
 
 
 def nested_f_test(small: float, large: float, added: int, freedom: int) -> float:
-    """p of the columns that a larger least-squares fit adds: from both R², their number, the residual freedom."""
+    """p of the F test of the columns that a larger fit adds, from both R², their number and the residual freedom."""
     from scipy.stats import f
 
     if added < 1 or freedom < 1 or not np.isfinite([small, large]).all() or large >= 1:

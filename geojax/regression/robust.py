@@ -1,4 +1,4 @@
-"""Standard errors that hold where models of one cluster resemble each other: CR2 with Satterthwaite's freedom."""
+"""Cluster-robust standard errors CR2, for dependent models of one cluster, with Satterthwaite's freedom."""
 
 from functools import partial
 from typing import NamedTuple
@@ -21,7 +21,7 @@ REASONS = (
 
 
 class Robust(NamedTuple):
-    """Standard errors of an ordinary least-squares fit. `REASONS[reason]` says why one is NaN."""
+    """Robust standard errors of a least-squares fit. `REASONS[reason]` says why a standard error is NaN."""
 
     standard_errors: Float[Array, "k"]
     freedom: Float[Array, "k"]  # of Student's t
@@ -30,7 +30,7 @@ class Robust(NamedTuple):
 
 
 def sums_by(ids: Int[Array, "n"], values: Float[Array, "n ..."], count: int) -> Float[Array, "count ..."]:
-    """Sums of rows with the same id; ids outside 0 … count − 1 are left out."""
+    """Sums of the rows of each id; rows with an id outside 0 … count − 1 are left out."""
     return jax.ops.segment_sum(values, jnp.where(ids >= 0, ids, count), num_segments=count)
 
 
@@ -46,20 +46,20 @@ def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: In
     """Cluster-robust standard errors CR2, with the degrees of freedom of Satterthwaite's approximation.
 
     V = M (Σ_g s_g s_gᵀ) Mᵀ, s_g = U_gᵀ (I − U_g U_gᵀ)^(−1/2) e_g, for the design X = U M⁻¹ with orthonormal U and the
-    residuals e: unbiased where the errors are independent with one variance, consistent where they depend within the
-    clusters in any way. ν_j = (Σ_g p_gᵀp_g)² / Σ_gh (p_gᵀp_h)², p_g the residual maker's columns of cluster g times
-    the weights that give coefficient j. With one cluster a row this is HC2 with the freedom of Bell and McCaffrey.
+    residuals e: unbiased for independent errors of one variance, consistent for any dependence of errors within
+    clusters. ν_j = (Σ_g p_gᵀp_g)² / Σ_gh (p_gᵀp_h)², p_g the residual maker's columns of cluster g times the weights
+    of coefficient j. With every row a cluster this is HC2 with the freedom of Bell and McCaffrey.
 
     Args:
       design: As in `ordinary_least_squares`.
       target: The score.
       mask: Rows to use.
-      clusters: Cluster of each row, 0 … count − 1; the rows of −1 belong to none and must be masked.
+      clusters: Cluster of each row, 0 … count − 1; rows of −1 belong to no cluster and must be masked.
       count: Number of clusters, static.
 
     Returns:
       Standard errors, freedom, number of clusters with rows. NaN with a reason below `FEWEST_CLUSTERS` clusters, for
-      a coefficient that one cluster determines (its own dummy), and where the fit is not determined.
+      a coefficient that one cluster alone determines (its own dummy), and where the fit is not determined.
 
     Cost: O(n·k² + count·k³); nothing of size n × n. Reference: Bell and McCaffrey 2002; Pustejovsky and Tipton 2018.
     """
@@ -71,7 +71,7 @@ def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: In
     present = sums_by(clusters, mask.astype(design.dtype), count) > 0
     gram = sums_by(clusters, columns[:, :, None] * columns[:, None, :], count)
     shares, vectors = jnp.linalg.eigh(gram)
-    # A direction that one cluster determines leaves no residual there: its weight is the pseudo-inverse's, 0.
+    # A direction that one cluster alone determines has no residual there: the pseudo-inverse gives it weight 0.
     left = 1 - shares
     root = jnp.where(left > 1e-9, 1 / jnp.sqrt(jnp.where(left > 1e-9, left, 1.0)), 0.0)
     adjust = jnp.einsum("gij,gj,glj->gil", vectors, root, vectors)
@@ -82,7 +82,7 @@ def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: In
     t = jnp.einsum("gij,kj->kgi", adjust, basis.back)
     q = jnp.einsum("gij,kgj->kgi", gram, t)
     own, shared = jnp.sum(t * q, -1), jnp.sum(q * q, -1)
-    expected = own - shared  # of the coefficient's variance, cluster by cluster, for errors of variance 1
+    expected = own - shared  # expected variance of the coefficient, cluster by cluster, for errors of variance 1
     products = jnp.einsum("kgi,kgj->kij", q, q)
     squares = jnp.sum(expected**2 - shared**2, -1) + jnp.sum(products**2, (-2, -1))
     total = expected.sum(-1)
@@ -90,7 +90,7 @@ def robust(design: Float[Array, "n k"], target: Column, mask: Mask, clusters: In
 
     rank = basis.kept.sum()
     determined = (rank == used.sum()) & (mask.sum() > rank)
-    # A coefficient along a direction that one cluster determines: what that cluster adds to its error is not seen.
+    # A coefficient along a direction that one cluster alone determines: its residuals do not show the cluster's error.
     alone = jnp.sum(jnp.einsum("kj,gjl->kgl", basis.back, vectors) ** 2 * (left <= 1e-9), axis=(1, 2))
     reason = jnp.where((total > 1e-9 * plain) & (alone <= 1e-9 * plain), 0, 2)
     reason = jnp.where(present.sum() < FEWEST_CLUSTERS, 1, reason)

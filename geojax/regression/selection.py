@@ -1,7 +1,7 @@
-"""Several measures at once, chosen inside the validation: the best one, the best few, ridge.
+"""Regression on several measures with the selection inside the validation: best measure, best subset, ridge.
 
-What is chosen, and how strongly it is shrunk, is decided by leaving out units of the training rows only; the held-out
-unit has no part in it.
+Units of the training rows are left out in turn to choose the subset or the penalty of a fold; the held-out unit has no
+part in the choice.
 """
 
 from itertools import combinations
@@ -20,22 +20,25 @@ from geojax.typing import Mask
 PENALTIES = tuple(10.0 ** np.arange(-6, 2.5, 0.5))
 MOST_SUBSETS = 2000
 MOST_IN_SUBSET = 3
-# Of a column's own sum of squares, what others leave of it: below this it adds nothing that can be told from rounding.
+# Share of a column's sum of squares that the other columns leave: below it the column is collinear up to rounding.
 COLLINEAR = 1e-10
 
 
 class Nested(NamedTuple):
-    """Each row predicted by a choice that was made without its unit."""
+    """Predictions of each row by a fit that was selected and trained without the row's unit."""
 
     predicted: Column
     training_mean: Column
     chosen: Int[Array, "u"]  # index of the subset, or of the penalty, in each fold
     final: Int[Array, ""]  # the choice with all units
-    coefficients: Float[Array, "p"]  # of that: intercept, then one for each measure, 0 where not chosen
+    coefficients: Float[Array, "p"]  # of the final choice: intercept, then one for each measure, 0 where not chosen
 
 
 def subsets(measures: int, most: int = MOST_IN_SUBSET) -> np.ndarray:
-    """All sets of 1 … `most` measures as rows of indices, −1 beyond their size; smaller sizes where there are many."""
+    """All sets of 1 … `most` measures as rows of indices, padded with −1.
+
+    Sizes above 1 stop where the number of sets would exceed `MOST_SUBSETS`.
+    """
     found: list[tuple[int, ...]] = []
     for size in range(1, min(most, measures) + 1):
         more = list(combinations(range(measures), size))
@@ -47,7 +50,7 @@ def subsets(measures: int, most: int = MOST_IN_SUBSET) -> np.ndarray:
 
 
 def _sums(measures: Float[Array, "n p"], target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> tuple:
-    """Products of [1, measures, target] summed over each unit [u, p + 2, p + 2]; the columns; centre and spread."""
+    """Products of [1, measures, target] summed over each unit [u, p + 2, p + 2]; the columns; mean and deviation."""
     centre = jnp.sum(jnp.where(mask[:, None], measures, 0.0), 0) / mask.sum()
     spread = jnp.sqrt(jnp.sum(jnp.where(mask[:, None], measures - centre, 0.0) ** 2, 0) / mask.sum())
     scaled = (measures - centre) / jnp.where(spread > 0, spread, 1.0)
@@ -57,7 +60,7 @@ def _sums(measures: Float[Array, "n p"], target: Column, mask: Mask, ids: Int[Ar
 
 
 def _fit_subset(total: Float[Array, "q q"], subset: Int[Array, "s"]) -> Float[Array, "q"]:
-    """Coefficients of [1, the subset] on all columns but the last, −1 for the last: residuals are −(columns · b).
+    """Coefficients b of all columns, 0 outside [1, subset] and −1 for the target: the residuals are −(columns · b).
 
     NaN where the subset is collinear in these rows.
     """
@@ -73,7 +76,7 @@ def _fit_subset(total: Float[Array, "q q"], subset: Int[Array, "s"]) -> Float[Ar
 
 
 def _fit_ridge(total: Float[Array, "q q"], penalty: Float[Array, ""]) -> Float[Array, "q"]:
-    """Ridge coefficients in the same form: the penalty is a share of each measure's own sum of squares."""
+    """Ridge coefficients in the form of `_fit_subset`; the penalty is a share of each measure's sum of squares."""
     gram, cross = total[:-1, :-1], total[:-1, -1]
     centred = jnp.diag(gram) - gram[0] ** 2 / jnp.maximum(gram[0, 0], 1.0)
     load = jnp.where(centred > COLLINEAR * jnp.diag(gram), penalty * centred, 1.0).at[0].set(0.0)
@@ -82,7 +85,7 @@ def _fit_ridge(total: Float[Array, "q q"], penalty: Float[Array, ""]) -> Float[A
 
 
 def _nested(sums: Array, everything: Array, ids: Array, count: int, fit, candidates: Array) -> Nested:
-    """Chooses among candidates within every fold, and with all units, by the error on units left out."""
+    """Chooses among candidates in every fold, and with all units, by the squared error on units left out in turn."""
     total = sums.sum(0)
     present = sums[:, 0, 0] > 0
 
@@ -124,20 +127,20 @@ def best_subset(
     units: Float[Array, "u"],
     candidates: Int[Array, "c s"],
 ) -> Nested:
-    """Least squares on the subset of measures that predicts left-out units best, chosen anew in every fold.
+    """Least squares on the subset of measures with the least error on left-out units, chosen anew in every fold.
 
     Args:
-      measures: One column a measure; all known in the unmasked rows.
+      measures: One column a measure; no missing value in the unmasked rows.
       target: The score.
       mask: Rows to use.
       ids: Unit of each row, −1 for none.
-      units: One number for each unit; only their count matters.
-      candidates: Rows of `subsets`. With subsets of one measure this is the choice of the best measure.
+      units: One number for each unit; only their count is used.
+      candidates: Rows of `subsets`. Subsets of one measure choose the best measure.
 
     Returns:
-      The held-out predictions; NaN in a fold whose every candidate is collinear.
+      The held-out predictions; NaN in a fold where all candidates are collinear.
 
-    Cost: O(u²·c·(s³ + p²)). Reference: Varma and Simon 2006, on why the choice belongs inside.
+    Cost: O(u²·c·(s³ + p²)). Reference: Varma and Simon 2006, on selection inside the validation.
     """
     count = len(units)
     sums, everything, centre, spread = _sums(measures, target, mask, ids, count)
@@ -151,7 +154,7 @@ def ridge(
     """Ridge regression on all measures, the penalty chosen anew in every fold by the error on left-out units.
 
     b = argmin Σ (y − b_0 − Σ_j b_j·x_j)² + λ·Σ_j SS_j·b_j², SS_j the sum of squares of measure j about its mean, λ
-    among `PENALTIES`: the same whatever the measures' units. Arguments and result as in `best_subset`.
+    among `PENALTIES`: predictions do not depend on the scale of a measure. Arguments and result as in `best_subset`.
 
     Cost: O(u²·p³) for each penalty. Reference: Hoerl and Kennard 1970.
     """
@@ -162,7 +165,7 @@ def ridge(
 
 
 def _raw(nested: Nested, mask: Mask, centre: Float[Array, "p"], spread: Float[Array, "p"]) -> Nested:
-    """The coefficients in the measures' own units, and no prediction for masked rows."""
+    """The result with coefficients in the measures' own units and NaN predictions in masked rows."""
     slopes = nested.coefficients[1:] / jnp.where(spread > 0, spread, 1.0)
     intercept = nested.coefficients[0] - jnp.sum(slopes * centre)
     predicted = jnp.where(mask, nested.predicted, jnp.nan)

@@ -1,4 +1,4 @@
-"""What belongs together: the dose of a model, its ladder, and the units that a validation leaves out together."""
+"""Doses of models, and partitions of models into the units and clusters that are left out or resampled together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_BLOCKS = 10
 
 @dataclass(frozen=True)
 class Doses:
-    """The dose of each model: how far its ladder's intervention went. NaN and an empty kind where there is none."""
+    """The dose of each model, the size of its ladder's intervention; NaN and an empty kind for a model without one."""
 
     values: np.ndarray  # float, n
     kinds: np.ndarray  # str, n
@@ -31,22 +31,22 @@ class Units:
 
     ids: np.ndarray  # int, n
     count: int
-    name: str  # what the units are, plural
+    name: str  # plural noun of the units
 
     def padded(self, count: int) -> "Units":
-        """The same units with empty ones behind them, so that partitions of one table share compiled functions."""
+        """The same units followed by empty units up to `count`: partitions of one table share compiled functions."""
         return Units(self.ids, max(self.count, count), self.name)
 
     @classmethod
     def of(cls, labels: Sequence[object], name: str) -> "Units":
-        """Equal labels make a unit; None makes none."""
+        """The partition in which rows of equal labels are a unit; rows with the label None belong to no unit."""
         known = sorted({label for label in labels if label is not None})
         place = {label: index for index, label in enumerate(known)}
         return cls(np.array([place.get(label, -1) for label in labels], np.int32), len(known), name)
 
 
 def doses(frame: "pandas.DataFrame") -> Doses:
-    """The doses of a table: its columns `dose` and `dose_kind`, else the noise level `alpha`, else none."""
+    """The doses of a table, from its columns `dose` and `dose_kind`, else from the noise level `alpha`, else none."""
     n = len(frame)
     column = next((name for name in ("dose", "alpha") if name in frame), "")
     if not column:
@@ -61,7 +61,7 @@ def doses(frame: "pandas.DataFrame") -> Doses:
 
 
 def families(frame: "pandas.DataFrame") -> np.ndarray:
-    """The family of each row; the empty name for all where the table has no such column."""
+    """The family of each row; the empty name for all rows of a table without families."""
     return frame["family"].to_numpy(object) if "family" in frame else np.full(len(frame), "", object)
 
 
@@ -71,7 +71,7 @@ def rows(frame: "pandas.DataFrame") -> Units:
 
 
 def levels(frame: "pandas.DataFrame") -> Units:
-    """Models with the same kind and size of dose, of whatever family, are a unit; those without a dose are in none."""
+    """Models of any family with equal kind and size of dose are a unit; models without a dose are in no unit."""
     dose = doses(frame)
     pairs = zip(dose.kinds, dose.values, dose.known, strict=True)
     return Units.of([(kind, value) if known else None for kind, value, known in pairs], "levels")
@@ -83,10 +83,10 @@ def by_family(frame: "pandas.DataFrame") -> Units:
 
 
 def blocks(frame: "pandas.DataFrame") -> Units:
-    """Neighbouring rungs of one family's ladder are a unit: 5 to 10 blocks a ladder, where it has so many levels.
+    """Neighbouring rungs of one family's ladder are a unit: 5 to 10 blocks a ladder, fewer if it has fewer levels.
 
-    What a model has in common with the next level's stays within a block. A model without a dose is a unit of its own;
-    where none has a dose there are no units.
+    Models of neighbouring levels are dependent, and a block keeps them together. A model without a dose is a unit of
+    its own; a table without doses has no units.
     """
     dose, family = doses(frame), families(frame)
     labels: list[object] = [("", "", row) if dose.known.any() else None for row in range(len(frame))]
@@ -101,7 +101,7 @@ def blocks(frame: "pandas.DataFrame") -> Units:
 
 
 def folds(units: Units, most: int, generator: np.random.Generator) -> Units:
-    """The units themselves, or, where there are more than `most`, so many random groups of them."""
+    """The units themselves, or `most` random groups of units where there are more than `most` units."""
     if units.count <= most:
         return units
     group = generator.permutation(units.count) % most
@@ -118,7 +118,7 @@ def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
         name of a column whose equal values make a cluster.
 
     Raises:
-      InputError: the choice is neither, or names a column that the table lacks.
+      InputError: the choice names a column that the table lacks, or a row has no value in that column.
     """
     if choice == "auto":
         choice = "family" if len(set(families(frame))) > 1 else "blocks"

@@ -1,4 +1,4 @@
-"""How well a fit predicts units that it has not seen: every unit is left out in turn, and so are all its copies."""
+"""Cross-validation: every unit, with all its bootstrap copies, is left out in turn and predicted by the other units."""
 
 from functools import partial
 from typing import NamedTuple
@@ -15,16 +15,16 @@ from geojax.regression.robust import sums_by
 from geojax.typing import Mask, Scalar
 
 FEWEST_UNITS = 5  # for an interval
-# Of an orthonormal basis, what is left of a direction without a unit: below this the fit has lost it. Well above the
-# square root of the rounding error, which is what elimination may leave of nothing.
+# Least pivot of an orthonormal direction once a unit is left out: below it the other units do not determine the
+# direction. Well above the square root of the rounding error, which elimination may leave for a pivot of 0.
 LOST = 1e-6
-# Of the share of a row's own score in its prediction, what is left to the others: below this they do not determine it.
+# Least 1 − leverage of a row with its copies: below it the other rows do not determine the prediction.
 ALL_ITS_OWN = 1e-11
-MOST_UNROLLED = 6  # equations that are eliminated in plain operations, for all systems at once
+MOST_UNROLLED = 6  # largest number of equations that are eliminated in unrolled operations, for all systems at once
 
 
 class Sums(NamedTuple):
-    """What the normal equations need of each unit, in orthonormal coordinates."""
+    """Sums of each unit for the normal equations, in orthonormal coordinates."""
 
     gram: Float[Array, "u k k"]
     cross: Float[Array, "u k"]
@@ -33,10 +33,10 @@ class Sums(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How near predictions come to what was found; NaN where no row has a prediction."""
+    """Agreement of predictions with scores; NaN where no row has a prediction."""
 
     mse: Scalar
-    r2_vs_training_mean: Scalar  # 1 − Σ(y − ŷ)² / Σ(y − mean of that fold's training rows)²
+    r2_vs_training_mean: Scalar  # 1 − Σ(y − ŷ)² / Σ(y − mean of the fold's training rows)²
     r2_vs_test_mean: Scalar  # 1 − Σ(y − ŷ)² / Σ(y − mean of all held-out rows)²
     pearson: Scalar
     spearman: Scalar
@@ -45,17 +45,18 @@ class Score(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Each row predicted by the fit to the other units; NaN where that fit does not determine it."""
+    """Predictions of each row by the fit to the other units; NaN where that fit does not determine the prediction."""
 
     predicted: Column
     training_mean: Column
 
 
 def solve(matrix: Float[Array, "*batch k k"], right: Float[Array, "*batch k"]) -> tuple[Array, Float[Array, "*batch"]]:
-    """Solutions of small symmetric positive definite systems, all at once, and the least pivot of each.
+    """Solutions of small symmetric positive definite systems, all at once, and the least pivot of each system.
 
-    Gauss-Jordan elimination without pivoting, stable for such matrices; of more than 6 equations by Cholesky, of whose
-    diagonal the pivots are the squares, NaN from the first one on that is not positive. O(k³) a system.
+    Up to 6 equations are solved by Gauss-Jordan elimination without pivoting, which is stable for such matrices; more
+    by Cholesky, where pivots are the squares of the factor's diagonal, NaN from the first non-positive pivot on. O(k³)
+    a system.
     """
     k = matrix.shape[-1]
     if k > MOST_UNROLLED:
@@ -72,12 +73,12 @@ def solve(matrix: Float[Array, "*batch k k"], right: Float[Array, "*batch k"]) -
 
 
 def sweep(gram: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, "k"]]:
-    """The inverse of the products of a design's columns, zero for those that the ones before determine.
+    """The inverse of the products of a design's columns, zero for columns that depend on the columns before them.
 
-    Gauss-Jordan elimination in place that passes over pivots below `LOST`: the columns should be near orthonormal.
+    Gauss-Jordan elimination in place that skips pivots below `LOST`: the columns should be near orthonormal.
 
     Returns:
-      The inverse, and 1 for every column that it is of.
+      The inverse; and for each column 1 if it is inverted, 0 if it is skipped.
 
     Cost: O(k³). Reference: Goodnight 1979, "A tutorial on the SWEEP operator".
     """
@@ -116,14 +117,14 @@ def leave_out(
 ) -> tuple[HeldOut, Float[Array, "u k"]]:
     """Predicts every row by the fit without its unit.
 
-    What a bootstrap sample lacks, as all rows of a family, its fit leaves out: no row of the sample needs it. What only
-    the fit without a unit lacks leaves the rows of that unit without a prediction.
+    A direction that a whole bootstrap sample lacks, such as a family without rows, is left out of its fits: no row of
+    the sample needs it. A direction that only the fit without a unit lacks leaves the unit's rows without a prediction.
 
     Args:
-      basis: Of the design.
-      sums: Of the units.
+      basis: Basis of the design.
+      sums: Sums of the units.
       ids: Unit of each row.
-      counts: How often each unit counts: 1, or its copies in a bootstrap sample, which all leave together.
+      counts: Copies of each unit, all 1 without a bootstrap; all copies of a unit are left out together.
 
     Returns:
       The predictions, and the coordinates of the fit without each unit; NaN where they are not determined.
@@ -144,14 +145,14 @@ def leave_out(
 
 
 def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> HeldOut:
-    """The predictions of `leave_out` where every unit is one row.
+    """Predicts every row by the fit without its copies: `leave_out` for units of one row.
 
     Without the c copies of a row of leverage h, ŷ becomes ŷ − c·h (y − ŷ) / (1 − c·h).
 
     Args:
-      basis: Of the design.
+      basis: Basis of the design.
       target: The score, 0 where masked.
-      copies: How often each row counts, 0 where masked.
+      copies: Number of copies of each row, 0 where masked.
 
     Cost: O(n·k² + k³).
     """
@@ -167,9 +168,9 @@ def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> H
 
 
 def in_steps(predicted: Column, weights: Column) -> Column:
-    """Predictions in whole steps, larger than their rounding errors: those that are equal in theory are ties.
+    """Predictions rounded to steps larger than their rounding errors, so that equal predictions are ties.
 
-    Rows of one family and one value of a measure are such: their order would be that of the machine's rounding.
+    Rows of one family with one value of a measure have equal predictions, and rounding errors would order them.
     """
     predicted = kept(predicted, weights)
     step = jnp.finfo(predicted.dtype).eps ** (2 / 3) * jnp.max(jnp.abs(predicted))
@@ -177,7 +178,7 @@ def in_steps(predicted: Column, weights: Column) -> Column:
 
 
 def score(target: Column, predicted: Column, training_mean: Column, weights: Column) -> Score:
-    """Compares predictions with what was found, over the rows of positive weight that have a prediction."""
+    """Compares predictions with scores, over the rows of positive weight that have a prediction."""
     weights = jnp.where(jnp.isfinite(predicted), weights, 0.0)
     total = weights.sum()
     some = total > 0
@@ -209,18 +210,18 @@ def cross_validate_each(
 ) -> tuple[Score, HeldOut]:
     """Leaves every unit out in turn, for every design, in every bootstrap sample of the units, in one compiled call.
 
-    A sample is fitted anew, and the copies of a held-out unit leave the training rows together: a copy on either side
-    would let the fit see what it is to predict.
+    Every sample is fitted anew. All copies of a held-out unit leave the training rows together, because a copy among
+    the training rows would show the fit the score that it is to predict.
 
     Args:
       designs: One for each predictor.
       target: The score.
-      masks: Rows that each predictor has; rows in no unit must be masked.
+      masks: Rows to use for each predictor; rows in no unit must be masked.
       ids: Unit of each row, −1 for none.
-      counts: How often each sample has each unit; the first row is all ones.
+      counts: Copies of each unit in each sample; the first row is all ones.
 
     Returns:
-      Scores [b, m], and what is held out of the first row of counts [m, n].
+      Scores [b, m], and the held-out predictions [m, n] for the first row of counts.
 
     Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ; O(b·m·(n² + n·k² + k³)) where no unit has two rows.
     """
@@ -257,19 +258,22 @@ def _cross_validate(
 def score_each(
     target: Column, predicted: Column, training_mean: Column, mask: Mask, ids: Int[Array, "n"], counts: Array
 ) -> Score:
-    """Scores [b] of given predictions in samples of the units, without fitting anew."""
+    """Scores [b] of given predictions in bootstrap samples of the units, without new fits."""
     weights = jnp.where(mask, counts[:, jnp.maximum(ids, 0)], 0.0)
     return jax.lax.map(lambda each: score(target, predicted, training_mean, each), weights)
 
 
 def resamples(generator: np.random.Generator, units: int, samples: int) -> np.ndarray:
-    """Counts [1 + samples, units]: all ones, then bootstrap samples of the units; none below `FEWEST_UNITS`."""
+    """Counts [1 + samples, units]: all ones, then bootstrap samples; no samples below `FEWEST_UNITS` units."""
     drawn = generator.multinomial(units, np.full(units, 1 / units), samples if units >= FEWEST_UNITS else 0)
     return np.concatenate([np.ones((1, units)), drawn]).astype(float)
 
 
 def percentiles(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The middle `level` of the samples [b, …]; NaN where a tenth of them or more is missing, or there are none."""
+    """Ends of the central interval of probability `level` of samples [b, …].
+
+    NaN without samples, and where a tenth of the samples or more is missing.
+    """
     shape = values.shape[1:]
     if not len(values):
         return np.full(shape, np.nan), np.full(shape, np.nan)

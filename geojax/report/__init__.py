@@ -1,1 +1,1 @@
-"""The report of a study or of a regression: one HTML file that needs nothing else."""
+"""The report of a study or of a regression: one self-contained HTML file."""

@@ -1,4 +1,4 @@
-"""Figures of the models, each with a caption that says what to see and an alternative text."""
+"""Figures of the models, each with a caption that states the finding and an alternative text."""
 
 import base64
 import math
@@ -11,7 +11,7 @@ from geojax.report.verdict import Evidence
 from geojax.report.words import number
 
 SPREAD = ("eee", "vrm", "isoscore")
-WEAK = 0.3  # a rank correlation below which two things hardly follow one another
+WEAK = 0.3  # size of a rank correlation below which a caption says that the measure hardly follows the score
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Figure:
 
     @classmethod
     def of(cls, image: bytes, alt: str, caption: str) -> "Figure":
-        """An SVG with its texts."""
+        """The picture of an SVG, with its texts."""
         return cls(f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}", alt, caption)
 
 
 def patchiness_and_level(evidence: Evidence) -> list[Figure]:
-    """The measure of the study's main finding, and the noise level that it has to beat."""
+    """Patchiness, the measure of the study's main finding, and the noise level, each against the score."""
     found = [measure(evidence, name) for name in patchiness(evidence)]
     table, label = evidence.table, evidence.label
     if has_levels(evidence):
@@ -50,7 +50,7 @@ def measures(evidence: Evidence) -> list[Figure]:
 
 
 def measure(evidence: Evidence, name: str) -> Figure:
-    """One measure against the score, with the line that was fitted."""
+    """One measure against the score, with the fitted line."""
     row, label, said = evidence.plain[name], evidence.label, plots.measure_name(name)
     image = plots.measure_against_score(evidence.table, name, label, line=(row["slope"], row["intercept"]))
     spearman = row["spearman"]
@@ -99,7 +99,7 @@ def correlations(evidence: Evidence) -> list[Figure]:
 
 
 def patchiness(evidence: Evidence) -> list[str]:
-    """LSQ patchiness, else PQ's, else nothing."""
+    """The name of LSQ patchiness, else of PQ patchiness, else nothing."""
     return [name for name in ("lsq_patchiness", "pq_patchiness") if name in evidence.plain][:1]
 
 

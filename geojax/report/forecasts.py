@@ -1,4 +1,4 @@
-"""Figures of predictions: what was left out, new models; each against the score."""
+"""Figures of predictions for models left out of the fit and for new models."""
 
 import math
 from dataclasses import replace
@@ -12,13 +12,13 @@ from geojax.report.figures import Figure
 from geojax.report.verdict import Evidence, Row
 from geojax.report.words import NAMES, UNITS, count, number
 
-MOST_ROWS = 24  # of a figure of intervals, baselines aside
+MOST_ROWS = 24  # fits with measures in a figure of intervals
 PROMISES = ("known family", "new family")
 KINDS = dict(zip(BLOCKS, ("measure", "baseline", "baseline, label-free", "baseline, label-based"), strict=True))
 
 
 def validation(evidence: Evidence) -> list[Figure]:
-    """How well each predictor does on what was left out, a figure a scheme; the best measure's own predictions."""
+    """Held-out R² of each predictor, a figure a scheme, and the held-out predictions of the best measure."""
     found = []
     for scheme in evidence.schemes:
         rows = evidence.validated(scheme, *BLOCKS)
@@ -52,7 +52,7 @@ def validation(evidence: Evidence) -> list[Figure]:
 
 
 def predictor(row: Row) -> str:
-    """A predictor as it is said on an axis."""
+    """The name of a predictor on an axis."""
     name = plots.measure_name(row["measure"]) if row["measure"] not in NAMES else row["measure"].replace("_", " ")
     terms = row["terms"]
     if terms in (MEASURE, "nested", "intercept", "family"):
@@ -61,9 +61,9 @@ def predictor(row: Row) -> str:
 
 
 def held_out(evidence: Evidence) -> list[Figure]:
-    """Predicted against actual by the measure with the least error, with each set of terms; apart, models off a ladder.
+    """Predicted against actual scores by the best measure with each set of terms, models off a ladder apart.
 
-    Each set of terms is shown under the hardest scheme that predicts anything with it.
+    The best measure has the largest held-out R² under the hardest scheme with predictions for the terms.
     """
     table, label = evidence.table, evidence.label
     found = []
@@ -100,7 +100,7 @@ def held_out(evidence: Evidence) -> list[Figure]:
 
 
 def new_models(evidence: Evidence) -> list[Figure]:
-    """Predictions for new models by the measure that did best on what was left out, and against their scores."""
+    """Predictions for new models by the measure with the best held-out R², alone and against the actual scores."""
     rows = evidence.lines.get("predictions", ())
     table, label, found = evidence.table, evidence.label, []
     validated = [row for scheme in evidence.schemes for row in evidence.validated(scheme, BLOCKS[0])]

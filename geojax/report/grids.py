@@ -1,4 +1,4 @@
-"""The tables of the report: rows of the CSV files, in fewer columns and with intervals in one cell."""
+"""The tables of the report: rows of the CSV files with fewer columns, an estimate and its interval in one cell."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,19 +13,19 @@ from geojax.report.verdict import Evidence
 from geojax.report.words import UNITS, number, with_interval
 
 Row = Mapping[str, Any]
-WIDE = 9  # columns of a table that a sheet of paper takes on its short side
-MOST_COLUMNS = 20  # and on its long one
+WIDE = 9  # most columns of a table printed across the short side of a sheet
+MOST_COLUMNS = 20  # most measures in a table printed across the long side
 
 
 class Cell(NamedTuple):
-    """What is printed, and the number that the cell is sorted by; None for a text or nothing."""
+    """The printed text of a cell, and the number to sort by, None for a text or an empty cell."""
 
     text: str
     value: float | None = None
 
 
 class Column(NamedTuple):
-    """A heading and what stands below it."""
+    """A heading, and the function from a row to the cell below it."""
 
     heading: str
     cell: Callable[[Row], Cell]
@@ -43,12 +43,12 @@ class Grid:
 
     @property
     def across(self) -> bool:
-        """Whether it is too wide for the short side of a sheet."""
+        """Whether the table is too wide for the short side of a sheet."""
         return len(self.headings) > WIDE
 
     @property
     def texts(self) -> list[bool]:
-        """Which columns are set flush left: those with a text that is no number."""
+        """Whether each column has texts and is therefore set flush left."""
         return [
             any(row[column].value is None and row[column].text not in ("", "–") for row in self.rows)
             for column in range(len(self.headings))
@@ -56,7 +56,7 @@ class Grid:
 
 
 def plain(name: str, heading: str = "", digits: str = "g") -> Column:
-    """The column of a name: numbers with some digits, texts as they are."""
+    """The column of a field of the rows: numbers in the format `digits`, texts as they are."""
 
     def cell(row: Row) -> Cell:
         value = row.get(name)
@@ -67,7 +67,7 @@ def plain(name: str, heading: str = "", digits: str = "g") -> Column:
 
 
 def spanned(name: str, heading: str, digits: str, lower: str = "", upper: str = "") -> Column:
-    """A number with its interval, sorted by the number."""
+    """The column of a number with its interval, sorted by the number."""
     lower, upper = lower or f"{name}_lower", upper or f"{name}_upper"
 
     def cell(row: Row) -> Cell:
@@ -79,7 +79,7 @@ def spanned(name: str, heading: str, digits: str, lower: str = "", upper: str = 
 
 
 def grid(name: str, caption: str, note: str, columns: Iterable[Column], rows: Iterable[Row]) -> Grid:
-    """Columns against rows; a column that no row has anything in is left out."""
+    """The table of some columns and rows; columns without any text are left out."""
     columns = list(columns)
     cells = [[column.cell(row) for column in columns] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index].text not in ("", "–") for row in cells)]
@@ -88,7 +88,7 @@ def grid(name: str, caption: str, note: str, columns: Iterable[Column], rows: It
 
 
 def validation(evidence: Evidence) -> list[Grid]:
-    """What was left out and predicted: measures and baselines in one table a scheme, those that need labels apart."""
+    """Cross-validation: measures and baselines in one table a scheme, label-based baselines in a table of their own."""
     between = f"{evidence.level:.0%} interval"
     columns = [
         plain("measure", "predictor"), plain("terms"), plain("block", "kind"),
@@ -119,7 +119,7 @@ def validation(evidence: Evidence) -> list[Grid]:
 
 
 def fits(evidence: Evidence) -> list[Grid]:
-    """Regressions, coefficients, the form of the relation, and the models that a fit hangs on."""
+    """Regressions, coefficients, the form of the relation, and influential models."""
     lines, level = evidence.lines, f"{evidence.level:.0%}"
     ranked = sorted(
         lines["regression"], key=lambda row: -abs(row["spearman"]) if row["spearman"] == row["spearman"] else 1
@@ -183,7 +183,7 @@ def fits(evidence: Evidence) -> list[Grid]:
 
 
 def doses(evidence: Evidence) -> list[Grid]:
-    """What is left of the relations once the dose is known, and how close smooth paths come."""
+    """Partial correlations given the dose, and correlations along ladders beside smooth random paths."""
     between = f"{evidence.level:.0%} interval"
     partial = [
         plain("measure"), plain("given"), spanned("partial_r", f"partial r, {between}", ".3f", "r_lower", "r_upper"),
@@ -210,7 +210,7 @@ def doses(evidence: Evidence) -> list[Grid]:
 
 
 def new_models(evidence: Evidence) -> list[Grid]:
-    """Predictions for new models, and how near they came."""
+    """Predictions for new models, and their errors where the scores are known."""
     level = f"{evidence.level:.0%}"
     predictions = [
         plain("model"), plain("measure", "predictor"), plain("terms"),
@@ -239,7 +239,7 @@ def new_models(evidence: Evidence) -> list[Grid]:
 
 
 def questions(evidence: Evidence) -> list[Grid]:
-    """The answers of a replication, a table a question."""
+    """The answers to the questions of a replication, a table a question."""
     columns = [
         plain("subset", "of"), plain("predictor"), plain("quantity"),
         spanned("value", f"value ({evidence.level:.0%} interval)", ".3f", "lower", "upper"), plain("n"),

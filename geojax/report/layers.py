@@ -1,4 +1,4 @@
-"""Measures of every layer, where the work folder has some: `measures.json` of `configs/measure.py`, in it or below."""
+"""Measures of several layers, from `measures.json` of `configs/measure.py` in a work folder and its subfolders."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ Profile = list[tuple[int, float, float, float]]  # layer, value, and the ends of
 
 
 def found(workdir: Path) -> dict[str, dict[str, Profile]]:
-    """The profiles by measure and then by model; of measurements of several layers only."""
+    """The profiles by measure and then by model, of measurements with two layers or more."""
     profiles: dict[str, dict[str, Profile]] = {}
     for path in sorted((*workdir.glob("measures.json"), *workdir.glob("*/measures.json"))):
         record = records.read_json(path)

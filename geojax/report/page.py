@@ -1,7 +1,7 @@
-"""Writes `report.html`: the verdict, what it rests on, every figure and table, in one file.
+"""Writes `report.html`: the verdict, its evidence, and every figure and table in one file.
 
-The page loads nothing: figures are embedded, and its content policy allows no source but its own style and the script
-that sorts its tables, each by its hash. Without the script it is the same page, unsorted.
+The page loads nothing: figures are embedded, and the content policy allows only the page's own style and the script
+that sorts tables, each by its hash. Without the script the page is the same, with tables that cannot be sorted.
 """
 
 import base64
@@ -40,7 +40,7 @@ class Section:
 
     @property
     def style(self) -> str:
-        """Of the section as a whole: printed across the long side of a sheet where its tables alone need it."""
+        """The CSS class: "wide" for wide figures, "across" for a section of tables alone with one for the long side."""
         if self.wide:
             return "wide"
         return "across" if not self.figures and any(one.across for one in self.grids) else ""
@@ -63,16 +63,16 @@ def write(
     """Writes the report of a study or a regression and returns its path.
 
     Args:
-      workdir: Folder of `report.html`; measurements of several layers in it or below are shown too.
+      workdir: Folder of `report.html`; measurements of several layers in it or its subfolders are shown too.
       title: Heading of the page.
-      table: One row a model; task scores in it are shown beside the score.
-      lines: Rows by the name of their file, of `experiments.regress.write` and `geojax.analysis.prediction.write`.
-      facts: What was run, in order: a label and a text, a number, or a list of them.
-      sources: What a repetition needs beside the versions, in the same form: data, seeds.
+      table: One row a model; its task scores are shown beside the score.
+      lines: Rows by the name of their file, as `write` and `write_predictions` of `experiments.regress` return them.
+      facts: Settings of the run in order: a label, and a text, a number or a list of them.
+      sources: Data and seeds for a repetition, in the form of `facts`; the versions are added.
       commands: Command lines that repeat the run.
       profiles: For some models, `{"spectrum": eigenvalues, "counts": {quantizer: points in each cell}}`.
-      warnings: Sentences that the reader must see, beside those found in the tables.
-      label: What the score is called.
+      warnings: Sentences that the reader must see, beside the remarks on the tables.
+      label: Name of the score.
       level: Nominal coverage of the intervals in `lines`.
     """
     evidence = Evidence(table, lines, label, level)
@@ -107,7 +107,7 @@ def write(
 def sections(
     evidence: Evidence, profiles: Mapping[str, Mapping[str, Any]], depths: Mapping[str, Mapping[str, layers.Profile]]
 ) -> list[Section]:
-    """The parts of the page between what was found and how to run it again; empty ones are left out."""
+    """The sections of the page between the findings and the commands; empty sections are left out."""
     label = evidence.label
     chosen, drawn = spaces.profiles(evidence, profiles)
     found = [
@@ -135,11 +135,11 @@ def sections(
 
 
 def texts(facts: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Facts as texts; empty ones are left out."""
+    """Facts as lists of texts; empty lists are left out."""
     lists = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in facts.items()}
     return {name: [number(item) for item in values] for name, values in lists.items() if values}
 
 
 def fingerprint(text: str) -> str:
-    """A text's source in a content policy."""
+    """The source expression, sha256, of a text in a content policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""What counts against the numbers, in sentences: rows left out, collapsed runs, few models, models out of range."""
+"""Remarks on the limits of the numbers: rows left out, collapsed runs, few models, models out of range."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ FEW_MODELS = 20
 
 
 def of(table: score_table.ScoreTable, lines: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
-    """Everything that the tables themselves say against the numbers; `lines` as in `experiments.regress.write`."""
+    """All remarks on a table and its rows; `lines` as in `geojax.report.page.write`."""
     return [
         *left_out(table),
         *undetermined(lines["regression"]),
@@ -24,7 +24,7 @@ def of(table: score_table.ScoreTable, lines: Mapping[str, Iterable[Mapping[str, 
 
 
 def left_out(table: score_table.ScoreTable) -> list[str]:
-    """A sentence for every group of rows or columns that the regressions leave out, and why."""
+    """A sentence for every group of rows or columns that the regressions leave out, with the reason."""
     sentences = []
     if table.without_score:
         sentences.append(f"{some('row', table.without_score)} left out, without a value of {table.target}")
@@ -40,7 +40,7 @@ def left_out(table: score_table.ScoreTable) -> list[str]:
 
 
 def undetermined(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A sentence for every set of terms and reason that regressions have no answer for."""
+    """A sentence for every set of terms and every reason for which regressions are not determined."""
     without: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
         if row["reason"]:
@@ -52,7 +52,7 @@ def undetermined(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def collapsed(table: score_table.ScoreTable) -> list[str]:
-    """Which models have runs that predict one thing throughout."""
+    """A sentence on models with collapsed runs, which predict the same for every example."""
     if "collapsed" not in table.frame:
         return []
     models = tuple(table.frame["model"][pd.to_numeric(table.frame["collapsed"], errors="coerce") > 0])
@@ -65,7 +65,7 @@ def collapsed(table: score_table.ScoreTable) -> list[str]:
 
 
 def scarce(table: score_table.ScoreTable) -> list[str]:
-    """Too few models, or one family only."""
+    """Sentences on too few models and on a single family."""
     sentences = []
     if len(table.frame) < FEW_MODELS:
         sentences.append(f"only {count(len(table.frame), 'model')}: large correlations arise by chance among so few")
@@ -77,7 +77,7 @@ def scarce(table: score_table.ScoreTable) -> list[str]:
 
 
 def misplaced(predictions: Iterable[Mapping[str, Any]]) -> list[str]:
-    """New models outside the range of the fit, and intervals without bounds."""
+    """Sentences on new models outside the range of the fit and on unbounded intervals."""
     outside: dict[str, None] = {}
     unbounded: dict[str, list[str]] = defaultdict(list)
     for row in predictions:

@@ -1,4 +1,4 @@
-"""Figures of the spaces themselves: eigenvalues, cells, layers."""
+"""Figures of latent spaces: eigenvalues, cells, layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ MOST_PROFILES = 8
 
 
 def profiles(evidence: Evidence, found: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[Figure]]:
-    """Eigenvalues and cell counts of some models, evenly spaced along the noise levels, and which ones."""
+    """A note on the models shown, evenly spaced by noise level, and figures of their eigenvalues and cell counts."""
     frame = evidence.table.frame
     order = frame.sort_values("alpha", kind="stable") if "alpha" in frame else frame
     names = [model for model in order["model"] if model in found]
@@ -49,7 +49,7 @@ def profiles(evidence: Evidence, found: Mapping[str, Mapping[str, Any]]) -> tupl
 
 
 def layers(found: Mapping[str, Mapping[str, Profile]]) -> list[Figure]:
-    """Every measure against depth, a line a model."""
+    """Every measure against the layer, one line a model."""
     figures = []
     for name, models in found.items():
         said = plots.measure_name(name)
@@ -67,6 +67,6 @@ def layers(found: Mapping[str, Mapping[str, Profile]]) -> list[Figure]:
 
 
 def components(spectrum: np.ndarray | Sequence[float]) -> int:
-    """How many principal components hold 90 % of the variance; 0 without any."""
+    """Number of principal components with 90 % of the variance; 0 without variance."""
     values = np.sort(np.asarray(spectrum, float))[::-1]
     return int(np.searchsorted(np.cumsum(values), 0.9 * values.sum()) + 1) if values.sum() > 0 else 0

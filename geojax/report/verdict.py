@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: the verdict and what it rests on. Every claim is computed, none is fixed."""
+"""The verdict and the findings of a report as sentences, computed from the tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The table of models, and the rows of every file about it by the file's name."""
+    """The table of models, and the rows of every result file by the file's name."""
 
     table: ScoreTable
     lines: Mapping[str, Sequence[Row]]
-    label: str  # what the score is called
+    label: str  # name of the score
     level: float  # nominal coverage of the intervals
 
     @property
     def families(self) -> int:
-        """Independent families; a table that names none counts as one."""
+        """Number of independent families; 1 for a table without families."""
         return max(len(self.table.families), 1)
 
     @property
@@ -34,31 +34,31 @@ class Evidence:
 
     @property
     def schemes(self) -> list[str]:
-        """The ways in which models were left out, the hardest promise first."""
+        """The schemes of the validation, the hardest first: families, levels, models."""
         present = {row["scheme"] for row in self.lines["cross_validation"]}
         return [scheme for scheme in UNITS if scheme in present]
 
     def validated(self, scheme: str, *blocks: str) -> list[Row]:
-        """The predictors of some blocks that were validated by leaving out so, the best first."""
+        """The validation rows of a scheme and some blocks with a finite R², the best first."""
         rows = [row for row in self.lines["cross_validation"] if row["scheme"] == scheme and row["block"] in blocks]
         rows = [row for row in rows if math.isfinite(row["r2_vs_training_mean"])]
         return sorted(rows, key=lambda row: -row["r2_vs_training_mean"])
 
     def answer(self, scheme: str) -> Row | None:
-        """How well one measure does: the choice among all made inside the validation, where there is a choice."""
+        """The row of one measure: the choice inside the validation where there is one, else the best in hindsight."""
         rows = self.validated(scheme, BLOCKS[0])
         single = [row for row in rows if row["terms"] != "nested"]
         hindsight = [{**row, "candidates": len(single)} for row in single[:1]]
         return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
 
     def rival(self, scheme: str) -> Row | None:
-        """The best baseline that needs no labels, the training mean aside."""
+        """The best baseline without labels, other than the training mean."""
         rows = self.validated(scheme, BLOCKS[1], BLOCKS[2])
         return next((row for row in rows if row["measure"] != "training_mean"), None)
 
 
 def verdict(evidence: Evidence) -> str:
-    """The outcome in one sentence: on how many models and families, what validation says, beside the best baseline."""
+    """The outcome in one sentence: numbers of models and families, held-out R² of geometry, and the best baseline."""
     table, label = evidence.table, evidence.label
     scope = f"On {count(len(table.frame), 'model')} of {count(evidence.families, 'independent family')}"
     scheme = next(iter(evidence.schemes), "")
@@ -95,7 +95,7 @@ def why_unknown(evidence: Evidence) -> str:
 
 
 def naming(row: Row) -> str:
-    """The predictor of a row, and what it was chosen from."""
+    """The predictor of a row, with the number of candidates that it was chosen among."""
     if row["measure"] == "selected":
         return f"the best of {row['candidates']} measures (chosen without what is left out)"
     name = row["measure"] if row["terms"] == MEASURE else f"{row['measure']} with {row['terms']}"
@@ -110,7 +110,7 @@ def skill(row: Row, level: float) -> str:
 
 
 def against(rival: Row | None, r2: float, level: float) -> str:
-    """How the best baseline did on the same models."""
+    """The clause on the best baseline of the same scheme."""
     if rival is None:
         return ""
     better, positive = rival["r2_vs_training_mean"] >= r2, rival["r2_vs_training_mean"] > 0
@@ -122,7 +122,7 @@ def against(rival: Row | None, r2: float, level: float) -> str:
 
 
 def limit(evidence: Evidence, row: Row) -> str:
-    """What the validation cannot speak of: other families than one, and what any smooth curve along a ladder does."""
+    """The clause on the limits of one family: other families, and the chance that a smooth path does as well."""
     if evidence.families > 1:
         return ""
     text = "; of other families it says nothing"
@@ -135,13 +135,13 @@ def limit(evidence: Evidence, row: Row) -> str:
 
 
 def said(row: Row) -> str:
-    """A predictor in words; terms other than the plain ones are named."""
+    """A predictor in words; baselines as a spline say so."""
     name = NAMES.get(row["measure"], row["measure"])
     return f"{name} (as a spline)" if row["terms"].startswith("spline") and row["measure"] in NAMES else name
 
 
 def asked(evidence: Evidence) -> list[str]:
-    """The question in words, and how to read the answer."""
+    """The question of the report and an explanation of R²."""
     label, measures = evidence.label, count(len(evidence.table.measures), "measure")
     units = " and each ".join(UNITS[scheme][0] for scheme in reversed(evidence.schemes)) or "model"
     return [
@@ -154,7 +154,7 @@ def asked(evidence: Evidence) -> list[str]:
 
 
 def findings(evidence: Evidence) -> list[str]:
-    """The main numbers with their uncertainty, one sentence each."""
+    """The main numbers with their intervals, one sentence each."""
     return [
         *(left_out(evidence, scheme) for scheme in evidence.schemes),
         *with_labels(evidence),
@@ -166,7 +166,7 @@ def findings(evidence: Evidence) -> list[str]:
 
 
 def left_out(evidence: Evidence, scheme: str) -> str:
-    """What was reached by leaving out so: one measure, several, the best baseline."""
+    """The sentence on one scheme: R² of one measure, of several measures, and of the best baseline."""
     rows = {row["measure"]: row for row in evidence.validated(scheme, BLOCKS[0]) if row["terms"] == "nested"}
     answer, rival = evidence.answer(scheme), evidence.rival(scheme)
     parts = []
@@ -184,13 +184,13 @@ def left_out(evidence: Evidence, scheme: str) -> str:
 
 
 def span(row: Row, name: str = "r2") -> str:
-    """A score with its interval."""
+    """A score of the validation with its interval."""
     value = row["r2_vs_training_mean"] if name == "r2" else row[name]
     return with_interval(value, row[f"{name}_lower"], row[f"{name}_upper"], ".2f")
 
 
 def with_labels(evidence: Evidence) -> list[str]:
-    """The best baseline that needs a task's labels."""
+    """The sentence on the best label-based baseline."""
     for scheme in evidence.schemes:
         if rows := evidence.validated(scheme, BLOCKS[3]):
             return [f"With the labels of the tasks, the best baseline is {rows[0]['measure']}: R² {span(rows[0])}."]
@@ -198,7 +198,7 @@ def with_labels(evidence: Evidence) -> list[str]:
 
 
 def within(evidence: Evidence) -> list[str]:
-    """The closest relation in the fit, and whether the search among the measures explains it."""
+    """The sentence on the largest rank correlation in the fit, with p corrected for all measures."""
     ranked = [row for row in evidence.plain.values() if math.isfinite(row["spearman"])]
     if not ranked:
         return []
@@ -216,7 +216,7 @@ def within(evidence: Evidence) -> list[str]:
 
 
 def ladders(evidence: Evidence) -> list[str]:
-    """Correlations within ladders of a dose beside those of smooth paths that know nothing."""
+    """The sentence on correlations within ladders of a dose beside correlations of smooth random paths."""
     rows = [row for row in evidence.lines["ladders"] if math.isfinite(row["p_smooth_pearson"])]
     if not rows:
         return []
@@ -231,7 +231,7 @@ def ladders(evidence: Evidence) -> list[str]:
 
 
 def partial(evidence: Evidence) -> list[str]:
-    """What the measures add once the dose is known, in each of the forms that it may take."""
+    """A sentence for each form of the dose on what the measures add to it."""
     rows = [row for row in evidence.lines["partial"] if math.isfinite(row["p_cr2"])]
     sentences = []
     for kind, given in dict.fromkeys((row["dose_kind"], row["given"]) for row in rows):
@@ -246,12 +246,12 @@ def partial(evidence: Evidence) -> list[str]:
 
 
 def form(given: str) -> str:
-    """How the dose was taken."""
+    """The form of the dose in words."""
     return {"spline": "as a spline", "level": "as levels"}.get(given.split("(")[0], "as a line")
 
 
 def new_models(evidence: Evidence) -> list[str]:
-    """How near predictions for new models came."""
+    """The sentence on R² and coverage of predictions for new models."""
     rows = [row for row in evidence.lines.get("validation", ()) if not row["excluded"] and math.isfinite(row["mse"])]
     if not rows:
         return []

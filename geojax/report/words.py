@@ -1,4 +1,4 @@
-"""How the report says things: numbers, intervals, counts, names."""
+"""Texts of numbers, intervals, counts and names in the report."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ UNITS = {
 
 
 def number(value: Any, digits: str = "g") -> str:
-    """A value as it is printed: a minus sign, a dash for what is missing, yes or no; texts as they are."""
+    """The text of a value: numbers with a minus sign, "–" for None and NaN, yes or no, texts as they are."""
     if value is None or value != value:
         return "–"
     if isinstance(value, bool):
@@ -43,25 +43,25 @@ def number(value: Any, digits: str = "g") -> str:
 
 
 def interval(lower: float, upper: float, digits: str) -> str:
-    """`0.10 to 0.20`; empty where there is none."""
+    """The text of an interval, `0.10 to 0.20`; empty where an end is missing."""
     if lower is None or upper is None or math.isnan(lower) or math.isnan(upper):
         return ""
     return f"{number(lower, digits)} to {number(upper, digits)}"
 
 
 def with_interval(value: float, lower: float, upper: float, digits: str) -> str:
-    """`0.15 (0.10 to 0.20)`."""
+    """The text of a value with its interval, `0.15 (0.10 to 0.20)`."""
     between = interval(lower, upper, digits)
     return number(value, digits) + (f" ({between})" if between else "")
 
 
 def count(how_many: int, noun: str) -> str:
-    """`1 family`, `2 families`, `3 models`."""
+    """A number with its noun: `1 family`, `2 families`, `3 models`."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{how_many} {noun if how_many == 1 else plural}"
 
 
 def some(noun: str, names: Sequence[str], most: int = 5) -> str:
-    """`3 rows (a, b, c)`, naming no more than `most`."""
+    """A number of names with up to `most` of them: `3 rows (a, b, c)`."""
     shown = ", ".join(names[:most]) + (", …" if len(names) > most else "")
     return f"{count(len(names), noun)} ({shown})"

@@ -1,4 +1,4 @@
-"""Texts through a model to a cloud of points: forward pass, token policies, provenance."""
+"""Clouds of points from texts and a model: forward pass, token policies, provenance, files."""
 
 from geojax.representations.cloud import Cloud, check_finite, common_points, read_cloud
 from geojax.representations.sampling import parse_layers, read_sequences, sample

@@ -1,4 +1,4 @@
-"""A cloud: the points of one layer of one model, where each came from, and the files that hold clouds."""
+"""Clouds, the points of one layer of one model with their origins, and files of clouds."""
 
 import json
 from collections.abc import Sequence
@@ -20,11 +20,12 @@ class Cloud:
 
     Attributes:
       points: float32 [n, d], in the order of the sequences.
-      sequence_index: the sequence of each point. position: its place in that sequence, special tokens counted.
-      token_id: its token; -1 for the mean of a sequence.
+      sequence_index: the sequence of each point.
+      position: the position of each point in its sequence, special tokens counted.
+      token_id: the token of each point; -1 for the mean of a sequence.
       layer: index of the hidden state; 0 is the embeddings.
-      provenance: how it was made: token policy, number of sequences and their digest, truncations, geojax version,
-        and what the caller added (model, revision, noise).
+      provenance: the origin of the cloud: token policy, number of sequences and their digest, truncations, geojax
+        version, and facts from the caller (model, revision, noise).
     """
 
     points: Float[np.ndarray, "n d"]
@@ -44,10 +45,10 @@ class Cloud:
 
     @classmethod
     def load(cls, path: str | PurePath) -> "Cloud":
-        """Reads what `save` wrote.
+        """Reads a file that `save` wrote.
 
         Raises:
-          InputError: the file is damaged, or is not a cloud.
+          InputError: the file is damaged or is not a cloud.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -61,7 +62,7 @@ class Cloud:
 
 
 def _sorted(data: bytes) -> bytes:
-    """A safetensors file with its metadata in order: safetensors writes them in another one each time."""
+    """A safetensors file with sorted metadata: safetensors writes metadata in a different order each time."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -71,7 +72,11 @@ def _sorted(data: bytes) -> bytes:
 
 
 def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
-    """A file of `sample` as a cloud; a .npy array as it is, or as a cloud where the sequence of each row is given."""
+    """Reads a cloud file, or a .npy array as it is, or as a cloud with the .npy file of each row's sequence index.
+
+    Raises:
+      InputError: a file is absent, damaged or not of real numbers, or the index does not fit the rows.
+    """
     if path.endswith(".safetensors"):
         return Cloud.load(path)
     points = _read_array(path, "cloud")
@@ -103,9 +108,9 @@ def _read_array(path: str, what: str) -> np.ndarray:
 def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
     """Cuts clouds of the same sequences to equal numbers of points, sequence by sequence.
 
-    Tokenizers differ in how many pieces they make of a sequence, and most measures depend on the number of points.
-    Every sequence keeps as many random points as the cloud with the fewest has of it; none where one has none. Clouds
-    that agree already stay as they are.
+    Tokenizers divide a sequence into different numbers of tokens, and most measures depend on the number of points.
+    Every sequence keeps random points, as many as the cloud with the fewest points of the sequence has. Clouds of
+    equal numbers stay unchanged.
     """
     if not clouds:
         return ()
@@ -125,7 +130,7 @@ def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
 
 
 def check_finite(cloud: Cloud) -> None:
-    """Raises where a hidden state is NaN or Inf."""
+    """Raises `InputError` if a hidden state is NaN or Inf."""
     bad = np.flatnonzero(~np.isfinite(cloud.points).all(axis=1))
     if len(bad):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Sequences through a model: a few padded shapes, every hidden state asked for, and which positions count."""
+"""Forward pass of sequences: tokenization, token policies, batches of a few padded shapes, hidden states."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +21,15 @@ TOKENS_PER_BATCH = 4096
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sequences as a model reads them, and what a token policy keeps of each.
+    """Tokenized sequences, and the positions that a token policy keeps.
 
     Attributes:
-      ids: tokens of every sequence. lengths: how many.
-      kept: positions of every sequence whose vectors are points; with `pooled`, their mean is one point.
-      counts: points of every sequence.
-      longest: the length at which sequences are cut.
+      ids: tokens of every sequence.
+      lengths: number of tokens of every sequence.
+      kept: positions of every sequence with a vector that is a point.
+      pooled: whether the mean over the kept positions of a sequence is its only point.
+      counts: number of points of every sequence.
+      longest: the number of tokens at which sequences are cut.
       provenance: token policy, number of sequences and their digest, truncations, geojax version.
     """
 
@@ -40,7 +42,7 @@ class Encoded:
     provenance: dict[str, Any]
 
     def index(self) -> dict[str, Int[np.ndarray, "n"]]:
-        """Of every point its sequence, its position there, and its token (-1 for a mean)."""
+        """Sequence, position and token of every point; position 0 and token -1 for a mean."""
         position = np.zeros(len(self.ids)) if self.pooled else np.concatenate(self.kept)
         tokens = (
             np.full(len(self.ids), -1)
@@ -55,17 +57,17 @@ class Encoded:
 
 
 class Batch(NamedTuple):
-    """Some sequences, and their hidden states on the device: one Float[size, length, d] for each layer asked for."""
+    """Some sequences and their hidden states on the device, one Float[size, length, d] for each requested layer."""
 
     rows: Int[np.ndarray, "rows"]
     states: list[Float[Array, "size length d"]]
 
 
 def encode(apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str) -> Encoded:
-    """Tokenizes sequences, cut at `max_position_embeddings - 3` tokens.
+    """Tokenizes sequences, cut at the smaller of `max_position_embeddings - 3` and `max_length` of the config.
 
     Raises:
-      InputError: unknown token policy, the first token's where it is a word like any other, or no sequence.
+      InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, or no sequence.
     """
     if tokens not in TOKEN_POLICIES:
         raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
@@ -99,7 +101,7 @@ def run(
 ) -> Iterator[Batch]:
     """Runs every sequence through the model once, in float32 with products at the highest precision.
 
-    Sequences are padded to a short ladder of lengths; padding is masked and never changes a vector.
+    Sequences are padded to one of a few lengths; padding is masked and never changes a vector.
     """
     done = 0
     for length, rows in _batches(encoded.lengths, encoded.longest):
@@ -117,17 +119,17 @@ def run(
 
 @partial(jax.jit, static_argnames=("apply", "layers"))
 def hidden(apply: Apply, params: Params, batch: dict[str, Array], layers: tuple[int, ...]) -> list[Array]:
-    """Hidden states of these layers, in float32."""
+    """Hidden states of some layers, in float32."""
     with jax.default_matmul_precision("highest"):
         states = apply(params, batch)["hidden_states"]
     return [states[layer].astype(np.float32) for layer in layers]
 
 
 def _batches(lengths: Int[np.ndarray, "sequences"], longest: int) -> Iterator[tuple[int, Int[np.ndarray, "rows"]]]:
-    """Groups sequences by padded length: (length, indices), each group at most the fixed batch of its length."""
+    """Batches of sequences by padded length: (length, indices), with at most the fixed batch size of the length."""
     ladder = np.array([length for length in LENGTHS if length < longest] + [longest])
     rungs = np.searchsorted(ladder, lengths)
-    for rung in np.unique(rungs)[::-1]:  # the largest batches first: a lack of memory shows at once
+    for rung in np.unique(rungs)[::-1]:  # longest first: too little memory fails at once
         members = np.flatnonzero(rungs == rung)
         size = max(1, TOKENS_PER_BATCH // int(ladder[rung]))
         for start in range(0, len(members), size):
@@ -135,7 +137,7 @@ def _batches(lengths: Int[np.ndarray, "sequences"], longest: int) -> Iterator[tu
 
 
 def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
-    """For every sequence the positions whose vectors the token policy keeps."""
+    """The positions of every sequence that the token policy keeps."""
     kept = []
     for row, ids in enumerate(encoding["input_ids"]):
         words = np.array([-1 if word is None else word for word in encoding.word_ids(row)])
@@ -151,6 +153,6 @@ def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
 
 
 def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:
-    """How many sequences lost tokens: only those that fill the limit can have."""
+    """Number of sequences that were cut; only sequences of `limit` tokens are tokenized again."""
     full = [sequences[row] for row in np.flatnonzero(lengths == limit)]
     return sum(len(row) > limit for row in tokenizer(full, truncation=False)["input_ids"]) if full else 0

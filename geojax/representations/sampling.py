@@ -1,4 +1,4 @@
-"""From sequences to a cloud of points: every token's hidden state, layer by layer, and where it came from."""
+"""Sampling of clouds: hidden states of sequences, layer by layer, with the origin of each point."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ from geojax.representations.cloud import Cloud, check_finite
 
 
 class Part(NamedTuple):
-    """The points of some sequences, padded to a shape that few parts differ in.
+    """The points of some sequences, padded to one of a few shapes.
 
     Attributes:
       states: one Float[B, T, d] for each layer; T is 1 where a point is the mean of a sequence.
       keep: True where a vector is a point.
-      rows: the place of each of these k points among those of all sequences.
+      rows: the place of each of the k points among the points of all sequences.
     """
 
     states: list[Float[Array | np.ndarray, "B T d"]]
@@ -40,23 +40,24 @@ def sample(
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Cloud, ...]:
-    """Runs every sequence through the model once and returns one cloud for each layer asked for.
+    """Runs every sequence through the model once and returns one cloud for each requested layer.
 
-    Sequences are batched by length and padded to a short ladder of lengths; padding is masked and never changes a
-    vector. Float32 with matrix products at the highest precision, evaluation mode. Sequences longer than
-    `max_position_embeddings - 3` tokens are cut there, and counted in the provenance.
+    Sequences are batched by length and padded to one of a few lengths; padding is masked and never changes a vector.
+    Float32 with matrix products at the highest precision, evaluation mode. Sequences of more tokens than the smaller of
+    `max_position_embeddings - 3` and `max_length` of the config are cut, and the provenance counts them.
 
     Args:
-      apply, params, tokenizer: as `models.load` gives them.
+      apply, params, tokenizer: as `models.load` returns them.
       sequences: texts.
       layers: indices of hidden states, 0 the embeddings.
       tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
         "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
-      provenance: facts to carry with the clouds (model, revision, noise).
-      progress: called with (sequences done, sequences in all) after every batch.
+      provenance: facts for the provenance of the clouds (model, revision, noise).
+      progress: called with (sequences done, all sequences) after every batch.
 
     Raises:
-      InputError: unknown token policy, no sequence, or a hidden state that is NaN or Inf (layer, sequence, position).
+      InputError: a token policy that is unknown or needs a [CLS] token that the tokenizer lacks, no sequence, or a
+        hidden state that is NaN or Inf (layer, sequence, position).
 
     Memory: n·d·4 bytes a layer, beside one batch of activations.
     """
@@ -76,15 +77,15 @@ def parts(
     facts: dict[str, Any],
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Part]:
-    """Runs every sequence through the model once and gives its points, part by part.
+    """Runs every sequence through the model once and yields the points, part by part.
 
     Args:
       apply, params, layers, progress: as in `sample`.
-      encoded: the sequences, by `forward.encode`.
-      facts: what messages name the model by.
+      encoded: the sequences, from `forward.encode`.
+      facts: provenance of the caller; messages name its "model".
 
     Raises:
-      InputError: a hidden state that is NaN or Inf; those of its part are counted.
+      InputError: a hidden state that is NaN or Inf; the message counts such states of the part.
     """
     starts = np.cumsum(encoded.counts) - encoded.counts
     for batch in forward.run(apply, params, encoded, layers, progress):
@@ -108,7 +109,7 @@ def clouds_of(
     facts: dict[str, Any],
     rows: Int[np.ndarray, "k"] | slice = slice(None),
 ) -> tuple[Cloud, ...]:
-    """Of each layer the cloud of its points, which lie at `rows` among those of all sequences, by default all."""
+    """The cloud of each layer from points at `rows` among the points of all sequences, by default all points."""
     index = {name: values[rows] for name, values in encoded.index().items()}
     about = encoded.provenance | facts
     return tuple(
@@ -117,7 +118,11 @@ def clouds_of(
 
 
 def parse_layers(text: str, num_layers: int) -> tuple[int, ...]:
-    """Hidden states by "last", "all", or indices such as "0,3,6" (0 is the embeddings; -1 counts from the end)."""
+    """Indices of hidden states from "last", "all" or "0,3,6"; 0 is the embeddings, negative indices count from the end.
+
+    Raises:
+      InputError: another text, or an index that the model lacks.
+    """
     count = num_layers + 1
     if text in ("last", "all"):
         return (num_layers,) if text == "last" else tuple(range(count))
@@ -134,7 +139,7 @@ def read_sequences(path: str | Path) -> list[str]:
     """Reads a text file, one sequence a line.
 
     Raises:
-      InputError: no such file, not UTF-8, no line, or an empty line (named).
+      InputError: no such file, not UTF-8, or an empty file or line (the message names the line).
     """
     try:
         lines = Path(path).read_bytes().decode("utf-8").rstrip("\r\n").split("\n")
@@ -147,12 +152,12 @@ def read_sequences(path: str | Path) -> list[str]:
 
 
 def _means(state: Float[np.ndarray, "B T d"], keep: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B 1 d"]:
-    """Means over the positions that count, 0 where none does; added up in their order, the same on every device."""
+    """Means over the kept positions, 0 without any; NumPy adds them, so that the sums are the same on every device."""
     total = state.sum(1, keepdims=True, where=keep[..., None])
     return total / np.maximum(keep.sum(1, dtype=np.float32), 1)[:, None, None]
 
 
 @jax.jit
 def _finite(states: list[Float[Array, "B T d"]], keep: Bool[Array, "B T"]) -> Bool[Array, ""]:
-    """Whether all points are finite."""
+    """Whether all kept points are finite."""
     return jnp.all(jnp.stack([jnp.isfinite(state).all(-1) | ~keep for state in states]))

@@ -1,4 +1,4 @@
-"""The examples of a task as points: one vector for each text or pair of texts."""
+"""Clouds of the examples of a task: one point for each text or pair of texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from geojax.representations.forward import hidden
 from geojax.version import __version__
 
 POLICIES = ("cls", "mean")
-# As in fine-tuning by default; 32 examples of so many tokens are a batch.
+# Most tokens of an example, as in fine-tuning by default, and examples in a batch.
 MAX_LENGTH, ROWS = 128, 32
 
 
@@ -27,15 +27,15 @@ def clouds(
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Cloud, ...]:
-    """Runs every example through the model once, as fine-tuning reads it, and gives a cloud for each layer asked for.
+    """Runs every example through the model once, encoded as in fine-tuning, and returns a cloud for each layer.
 
     Args:
       model: an encoder with its tokenizer.
-      examples: their order is that of the points.
+      examples: the examples, in the order of the points.
       layers: indices of hidden states, 0 the embeddings.
       tokens: "cls", the first position, or "mean", over all positions of an example, special tokens included.
-      provenance: facts to carry with the clouds.
-      progress: called with (examples done, examples in all) after every batch.
+      provenance: facts for the provenance of the clouds.
+      progress: called with (examples done, all examples) after every batch.
 
     Raises:
       InputError: another token policy, or a hidden state that is NaN or infinite.

@@ -1,7 +1,7 @@
-"""Measures of a cloud that is never held: `init`, `update`, `merge`, `finish`, in anyone's loop.
+"""Measures of a stream of points that is not held in memory: `init`, `update`, `merge`, `finish`, in any loop.
 
-`moments` keeps sufficient statistics, from which the spectral measures follow exactly; `reservoir` keeps a uniform
-sample of whole points, for all other measures.
+`moments` keeps sufficient statistics, which determine the spectral measures up to rounding; `reservoir` keeps a uniform
+sample of whole points for all other measures.
 
     from geojax.streaming import moments
 
@@ -11,8 +11,8 @@ sample of whole points, for all other measures.
         state = moments.update(state, hidden, mask)
     moments.finish(state, "eee,isoscore")       # {"eee": ..., "isoscore": ...}
 
-A state is a pytree of arrays: `jax.vmap(update)` takes all layers at once, and a checkpoint takes it as it is. Parts
-that other processes saw are put together by `merge`, or in a `shard_map` by `merge_over`.
+A state is a pytree of arrays: `jax.vmap(update)` updates all layers at once, and a checkpoint stores a state unchanged.
+`merge`, or `merge_over` in a `shard_map`, combines the states of several processes or devices.
 """
 
 from geojax.streaming import moments, reservoir

@@ -1,4 +1,4 @@
-"""What callers hand over: hidden states and masks of any library, as rows."""
+"""Conversion of hidden states and masks of any array library to rows of JAX arrays."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ def as_rows(hidden: Any, mask: Any, d: int) -> tuple[Points, Mask]:
     """Hidden states [..., d] as Float32[n, d], and their mask [...] as Bool[n].
 
     Args:
-      hidden: an array of JAX or NumPy, or any with `__dlpack__` (torch, CuPy).
-      mask: of the same, true or not zero where a position counts; None counts all.
-      d: the width that is expected.
+      hidden: an array of JAX or NumPy, or any array with `__dlpack__` (torch, CuPy).
+      mask: an array of the same kinds, true or nonzero where a position counts; None counts all.
+      d: the expected width.
 
     Raises:
       InputError: another width, not floats, a mask of another shape.
@@ -36,7 +36,7 @@ def as_rows(hidden: Any, mask: Any, d: int) -> tuple[Points, Mask]:
 
 
 def _as_jax(array: Any) -> Array:
-    """The array in JAX, with data of its own: the caller may overwrite a buffer once this returns."""
+    """The array in JAX; data of other libraries are copied, so that the caller may overwrite the buffer afterwards."""
     if isinstance(array, jax.Array):
         return array
     if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack__"):

@@ -1,4 +1,4 @@
-"""All layers of a model measured in one pass over its sequences: of their vectors a sample and the moments are kept."""
+"""All layers of a model measured in one pass over the sequences, from each layer's moments and a sample of points."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ from geojax.typing import Key
 
 @dataclass(frozen=True)
 class Stream:
-    """What one pass keeps of a layer.
+    """The moments and the sample of a layer after one pass.
 
     Attributes:
-      moments: of all its points.
-      sample: a uniform sample of them, in the order of the sequences; all where there are no more.
-      n_sequences: sequences that the points belong to.
+      moments: moments of all points of the layer.
+      sample: a uniform sample of the points, in the order of the sequences; all points if they fit.
+      n_sequences: number of sequences with points.
     """
 
     moments: Moments
@@ -53,15 +53,15 @@ def sample(
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Stream, ...]:
-    """Runs every sequence through the model once and keeps of every layer its moments and a sample of its points.
+    """Runs every sequence through the model once and keeps the moments and a sample of points of every layer.
 
     Args:
-      points: size of the sample, the same points in every layer: those of the smallest `reservoir.priorities`.
-      key: draws it.
+      points: size of the sample; the points with the smallest `reservoir.priorities`, the same in every layer.
+      key: random key of the sample.
       apply, params, tokenizer, sequences, layers, tokens, provenance, progress: as in `representations.sample`.
 
     Raises:
-      InputError: as in `representations.sample`, and a sample without points.
+      InputError: as in `representations.sample`, or `points` below 1.
 
     Memory: 4 d (points + 2 d) bytes a layer, beside one batch of activations and some 300 bytes a token of the texts.
     """
@@ -97,13 +97,16 @@ def measure(
     groups: int = 24,
     **options: Any,
 ) -> Evaluation:
-    """Evaluates a layer: measures that second moments determine on all its points, the others on the sample.
+    """Evaluates a layer: measures that second moments determine on all points, the other measures on the sample.
 
-    The moments of all points do not tell the sequences apart: what is taken from them has no error.
+    Measures from the moments of all points have no sampling error, because moments do not separate the sequences.
 
     Args:
-      stream: of `sample`.
-      measures, key, convention, groups, options: as in `evaluate`. The result is too, if the sample holds all points.
+      stream: a layer's result of `sample`.
+      measures, key, convention, groups, options: as in `evaluate`.
+
+    Returns:
+      As `evaluate`; if the sample holds all points, the evaluation of the sample.
     """
     rows = select(measures)
     check_groups(groups)
@@ -145,14 +148,14 @@ def measure(
 
 @partial(jax.jit, donate_argnames="states")
 def _absorb(states: Moments, vectors: Float[Array, "L B T d"], keep: Bool[Array, "B T"]) -> Moments:
-    """Every layer's moments after one batch, one layer at a time."""
+    """The moments of every layer after one batch, one layer at a time."""
     return jax.lax.map(lambda layer: moments.update(*layer, keep), (states, vectors))
 
 
 def _chosen_in(
     points: Int[np.ndarray, "n"], chosen: Int[np.ndarray, "m"]
 ) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-    """Of some points those that are chosen: their places among them, and their rows in the sample."""
+    """Places of chosen points among `points`, and their rows in the sample; `chosen` is sorted."""
     rows = np.minimum(np.searchsorted(chosen, points), len(chosen) - 1)
     places = np.flatnonzero(chosen[rows] == points)
     return places, rows[places]

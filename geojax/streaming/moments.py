@@ -1,4 +1,4 @@
-"""Spectral measures of a stream of hidden states, from its count, mean and second moments."""
+"""Spectral measures of a stream of hidden states, from count, mean and second moments of the points."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ def init(d: int) -> Moments:
 def update(state: Moments, hidden: Any, mask: Any = None) -> Moments:
     """The state after more points.
 
-    The result differs from the moments of the whole cloud by rounding alone, in whatever batches it comes.
+    The result differs from the moments of the whole cloud by rounding only, for any division into batches.
 
     Args:
-      state: of `init`, `update` or `merge`.
+      state: a result of `init`, `update` or `merge`.
       hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`.
-      mask: Bool or Int[...], true where a position counts; None counts all. What is masked may be anything, NaN too.
+      mask: Bool or Int[...], true where a position counts; None counts all. Masked points may be anything, even NaN.
 
     Cost: O(B T d^2) time; memory O(B T d).
 
     Raises:
-      InputError: a width or a mask that does not fit.
+      InputError: another width, not floats, or a mask of another shape.
     """
     return _update(state, *as_rows(hidden, mask, state.mean.shape[-1]))
 
@@ -47,23 +47,24 @@ def _update(state: Moments, points: Any, mask: Any) -> Moments:
 
 @jax.jit
 def merge(a: Moments, b: Moments) -> Moments:
-    """The state after the points of both: of two processes, say. Associative and commutative up to rounding."""
+    """The state after the points of both states. Associative and commutative up to rounding."""
     return scatter.merge(a, b)
 
 
 def finish(
     state: Moments, measures: str = "all", *, convention: str = "standard", key: Key | None = None
 ) -> dict[str, Scalar]:
-    """Measures of all points seen.
+    """Measures of all points of a stream, by name.
 
     Args:
-      state: at least two points that differ give a number, fewer NaN.
-      measures: names of measures that second moments determine: "eee,isoscore"; "all" is all of those (`from_moments`).
+      state: a result of `update` or `merge`; measures are NaN without two different points.
+      measures: names of measures that second moments determine, such as "eee,isoscore"; "all" for all such measures
+        (`from_moments`).
       convention: as in `evaluate`.
-      key: of random references, which `kl_gaussian` has in "paper".
+      key: random key of references, which `kl_gaussian` draws in "paper".
 
     Raises:
-      InputError: an unknown measure, or one that reads more than second moments.
+      InputError: an unknown measure, or a measure that reads more than second moments.
     """
     spectral = tuple(row for row in CATALOGUE if row.from_moments)
     rows = spectral if measures == "all" else select(measures)

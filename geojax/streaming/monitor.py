@@ -1,4 +1,4 @@
-"""Measures inside someone else's training loop, on the same points at every step."""
+"""Measures inside any training loop, on the same points at every step."""
 
 import warnings
 from collections.abc import Sequence
@@ -23,14 +23,13 @@ from geojax.streaming import reservoir
 from geojax.streaming.arrays import as_rows
 from geojax.typing import Key, Points, Scalar
 
-# What a training loop should not pay unasked, beside measures of all pairs of points: the eigenvalues of every cell,
-# and searches for codes.
+# Refused unless `costly`, as are measures of all pairs of points: eigenvalues of every cell, and searches for codes.
 COSTLY_MEASURES = (cell_eee, cell_eee_fixed)
 COSTLY_QUANTIZERS = ("lsq",)
 
 
 class CollapseWarning(UserWarning):
-    """The hidden states have shrunk to a point or to hardly more than a line, or are not finite."""
+    """Warns that the hidden states lie nearly on a point or a line, or are not finite."""
 
 
 class _Options(NamedTuple):
@@ -42,7 +41,7 @@ class _Options(NamedTuple):
 
 
 class Monitor:
-    """Call it with the hidden states of the probe sentences; made by `monitor`."""
+    """Measures the hidden states of the probe sentences at each call; made by `monitor`."""
 
     def __init__(self, measures: tuple[Measure, ...], points: int, key: Key, collapse: float, options: _Options):
         self.measures, self.points, self.key, self.collapse, self.options = measures, points, key, collapse, options
@@ -56,7 +55,7 @@ class Monitor:
         """Measures one step.
 
         Args:
-          hidden: Float[..., d], as in [B, T, d], of the same sentences at every step: JAX, NumPy, or with `__dlpack__`.
+          hidden: Float[..., d], as in [B, T, d], of the same sentences at every step: JAX, NumPy or `__dlpack__`.
           mask: Bool or Int[...], true where a position counts; the same at every step. None counts all.
 
         Returns:
@@ -64,7 +63,7 @@ class Monitor:
           number of dimensions (tr C)^2 / tr C^2, and `collapsed`, 1.0 or 0.0.
 
         Raises:
-          InputError: too few positions for the points asked for, or other probe sentences than at the first step.
+          InputError: fewer positions than `points`, or another mask or width than at the first step.
         """
         rows, mask = as_rows(hidden, mask, self._width or np.shape(hidden)[-1])
         first = self._chosen is None
@@ -82,7 +81,7 @@ class Monitor:
         return scalars | {"collapsed": float(self._warn_of_collapse(scalars["participation_ratio"], points))}
 
     def _choose(self, mask: np.ndarray, width: int) -> None:
-        """Draws the positions, once."""
+        """Draws the positions at the first step."""
         places = np.flatnonzero(mask)
         if len(places) < self.points:
             raise InputError(
@@ -94,7 +93,7 @@ class Monitor:
         self._mask, self._width = mask, width
 
     def _warn_of_collapse(self, ratio: float, points: Points) -> bool:
-        """Whether the points have collapsed; warns when they begin to."""
+        """Whether the points have collapsed; warns at the first step of a collapse."""
         collapsed = not ratio >= self.collapse
         if collapsed and not self._collapsed:
             reason = f"their participation ratio is {ratio:.3g}, below {self.collapse:g}"
@@ -118,7 +117,7 @@ def monitor(
     codebook_size: int = 256,
     iterations: int | None = None,
 ) -> Monitor:
-    """Watches the geometry of hidden states while a model trains, whoever trains it.
+    """Makes a `Monitor`, which measures hidden states while a model trains in any training loop.
 
         watch = geojax.monitor("eee,isoscore,vrm", points=2048)
         for step in range(steps):
@@ -127,22 +126,23 @@ def monitor(
                 hidden = encode(state.params, probes)                  # Float[B, T, d] of sentences fixed beforehand
                 logger.log(watch(hidden, probes["attention_mask"]), step)
 
-    At the first call it draws `points` positions of the probe sentences and keeps to them: values of different numbers
-    of points do not compare. Every later call runs one compiled computation.
+    The first call draws `points` positions of the probe sentences, and all calls measure these positions, because
+    values at different numbers of points do not compare. Every later call runs one compiled computation.
 
     Args:
-      measures: names of the catalogue.
-      points: how many positions of the probe sentences are measured.
-      quantizer: "frozen" fits it at the first call: how do the points move across the cells of that step? "refit"
-        fits it at every call: how is this step's cloud cut, whatever was before? The two answer different questions.
-      costly: lets in measures that cost more than a training loop should pay unasked, and "refit".
-      collapse: bound of the participation ratio (tr C)^2 / tr C^2, the effective number of dimensions. Below it, and
-        where all points are equal or some are not finite, a `CollapseWarning` is given when that begins.
-      seed: of the positions, of the quantizer's start and of random references; the same at every step.
+      measures: names in the catalogue.
+      points: number of measured positions of the probe sentences.
+      quantizer: "frozen" fits quantizers at the first call and shows how points move between the cells of that step;
+        "refit" fits quantizers at every call and shows how the cloud of each step divides into cells.
+      costly: allows costly measures, and "refit" of quantizers.
+      collapse: bound of the participation ratio (tr C)^2 / tr C^2, the effective number of dimensions. A
+        `CollapseWarning` is given when the ratio falls below the bound, all points are equal, or some are not finite.
+      seed: seed of the positions, the start of quantizers and random references; the same at every step.
       convention, codebooks, codebook_size, iterations: as in `evaluate`.
 
     Raises:
-      InputError: an unknown measure, one that is too costly, or settings that do not fit each other.
+      InputError: an unknown measure, a measure of labels, a costly measure or refit without `costly`, an unknown
+        convention or `quantizer`, fewer than 2 points, or fewer points than codebook entries.
     """
     rows = select(measures)
     without_labels(rows, "a monitor has none")
@@ -190,7 +190,7 @@ def _fit(points: Points, key: Key, name: str, options: _Options) -> Any:
 def _measure(
     points: Points, key: Key, quantizers: dict[str, Any], measures: tuple[Measure, ...], options: _Options
 ) -> dict[str, Scalar]:
-    """Every measure, and the participation ratio."""
+    """The value of every measure, and the participation ratio."""
     matrix = scatter(points).matrix
     values = {"participation_ratio": ratio(jnp.trace(matrix) ** 2, jnp.sum(matrix**2))}
     cells = {}

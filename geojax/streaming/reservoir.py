@@ -1,4 +1,4 @@
-"""A uniform sample of whole points of a stream, for measures that read more than second moments."""
+"""A uniform sample of points of a stream, for measures that read more than second moments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _NONE = 2**31 - 1
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Reservoir:
-    """The points with the smallest draws among all seen: each set of so many points is equally likely.
+    """A uniform sample: the `size` points of the stream with the smallest draws.
 
     Attributes:
-      key: of the draws; a point's draw depends on this key and on its index alone.
+      key: random key of the draws; the draw of a point depends on this key and the point's index alone.
       count: number of points seen, at most 2^31 - 1.
-      points: Float[size, d], zero where there were not so many.
-      index: Int[size], of every point in the stream; 2^31 - 1 where there is none.
-      draws: UInt32[size].
+      points: Float[size, d], zero in rows without a point.
+      index: Int[size], place of each point in the stream; 2^31 - 1 in rows without a point.
+      draws: UInt32[size], ascending.
     """
 
     key: Keys[Array, "*batch"]
@@ -42,14 +42,14 @@ class Reservoir:
 
     @property
     def mask(self) -> Bool[Array, "*batch size"]:
-        """True at the rows that hold a point."""
+        """True in rows with a point."""
         return self.index < _NONE
 
 
 def init(d: int, size: int, key: Key) -> Reservoir:
-    """The state before the first point of width d, of which at most `size` are kept.
+    """The state before the first point of width d, for a sample of at most `size` points.
 
-    Processes that see different points and number them by themselves need different keys:
+    Processes with different points and without a common index need different keys:
     `fold_in(key, jax.process_index())`.
     """
     nothing = jnp.full(size, _NONE, jnp.int32)
@@ -57,7 +57,7 @@ def init(d: int, size: int, key: Key) -> Reservoir:
 
 
 def priorities(key: Key, index: Int[Array, "n"]) -> UInt32[Array, "n"]:
-    """The draw of every point, from its index: a sample keeps the smallest."""
+    """The random draw of every point, from the point's index; a sample keeps the smallest draws."""
     return jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i)))(index)
 
 
@@ -65,16 +65,16 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
     """The state after more points.
 
     Args:
-      state: of `init`, `update` or `merge`.
+      state: a result of `init`, `update` or `merge`.
       hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`.
       mask: Bool or Int[...], true where a position counts; None counts all.
-      index: Int[...], the place of each point in the stream, each once and below 2^31 - 1; with it the sample does not
-        depend on the order in which points come. None numbers them as they come.
+      index: Int[...], the place of each point in the stream, unique and below 2^31 - 1; with `index` the sample does
+        not depend on the order of the points. None numbers points in order of arrival.
 
     Cost: O((size + B T) log(size + B T) + size d) time.
 
     Raises:
-      InputError: a width or a mask that does not fit.
+      InputError: another width, not floats, or a mask of another shape.
     """
     points, mask = as_rows(hidden, mask, state.points.shape[-1])
     index = None if index is None else jnp.asarray(index, jnp.int32).reshape(mask.shape)
@@ -93,12 +93,12 @@ def _update(state: Reservoir, points: Points, mask: Mask, index: Int[Array, "n"]
 
 @jax.jit
 def merge(a: Reservoir, b: Reservoir) -> Reservoir:
-    """The sample of the points of both, of a's size: the same whichever way parts are put together."""
+    """The sample, of a's size, of the points of both states: the same for any order of merging."""
     return _smallest(a, b.points, b.index, b.draws, a.count + b.count)
 
 
 def merge_over(state: Reservoir, axis_name: str) -> Reservoir:
-    """The sample of the points of all devices along an axis of `shard_map` or `vmap`, the same on each."""
+    """The sample of the points of all devices along an axis of `shard_map` or `vmap`, the same on each device."""
     size, d = state.points.shape
     points, index, draws = (
         jax.lax.all_gather(leaf, axis_name, tiled=True) for leaf in (state.points, state.index, state.draws)
@@ -108,7 +108,7 @@ def merge_over(state: Reservoir, axis_name: str) -> Reservoir:
 
 
 def finish(state: Reservoir, measures: str | Sequence[str | Measure], key: Key, **options: Any) -> Evaluation:
-    """Evaluates the sample, with the options of `evaluate`; `n` of its results is the number of points in the sample.
+    """Evaluates the sample with the options of `evaluate`; `n` of a result is the number of points in the sample.
 
     Inside a jit, call the measures themselves on `state.points` and `state.mask`.
     """
@@ -118,7 +118,7 @@ def finish(state: Reservoir, measures: str | Sequence[str | Measure], key: Key, 
 def _smallest(
     state: Reservoir, points: Points, index: Int[Array, "n"], draws: UInt32[Array, "n"], count: Int[Array, ""]
 ) -> Reservoir:
-    """The state with these points too, ordered by draw; equal draws by index."""
+    """The state after these points, with rows ordered by draw and equal draws by index."""
     size = state.points.shape[0]
     draws, index = jnp.concatenate([state.draws, draws]), jnp.concatenate([state.index, index])
     place = jnp.arange(draws.shape[0], dtype=jnp.int32)

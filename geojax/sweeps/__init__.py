@@ -1,1 +1,1 @@
-"""Work units: what they are, where they run, what they gave, what they cost."""
+"""Sweeps of work units: engine, executors, ledger of results, costs."""

@@ -1,4 +1,4 @@
-"""What work will take, before it is done: parameters, operations, memory."""
+"""Costs of work units before they run: parameters, operations, memory."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,18 +18,19 @@ from geojax.training.memory import size
 from geojax.training.settings import Settings
 from geojax.training.step import init_state
 
-SAMPLE = 1000  # random examples of a split whose lengths stand for all
-SAMPLING_COPIES = 2  # the model's own, and those with noise
+SAMPLE = 1000  # random examples of a split whose lengths represent the split
+SAMPLING_COPIES = 2  # of the parameters: without and with noise
 
 
 class Cost(NamedTuple):
-    """What a unit of work takes.
+    """The cost of a unit of work.
 
     Attributes:
-      parameters: of the model.
-      operations: floating-point, of the products of the encoder's layers, without padding; a multiplication and an
-        addition are two.
-      memory: bytes at once, of parameters, gradients, moments and what the backward pass keeps; not of the program.
+      parameters: number of parameters of the model.
+      operations: floating-point operations of the matrix products of the encoder's layers, without padding; a
+        multiplication and an addition are two.
+      memory: bytes at once of parameters, gradients, moments and the residuals of the backward pass, without the
+        program.
     """
 
     parameters: int
@@ -37,32 +38,32 @@ class Cost(NamedTuple):
     memory: int
 
     def times(self, members: int) -> "Cost":
-        """Of so many models of the kind at once."""
+        """The cost of `members` models of this kind at once; `parameters` stays that of one."""
         return Cost(self.parameters, members * self.operations, members * self.memory)
 
 
 def products(config: Any, lengths: np.ndarray) -> float:
-    """Operations of the products that a forward pass needs for sequences of so many tokens, without padding."""
+    """Operations of the matrix products of a forward pass over sequences of these lengths, without padding."""
     tokens, width = lengths.astype(float), config.hidden_size
     layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
     return config.num_hidden_layers * float(layer.sum())
 
 
 def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
-    """Fine-tuning an encoder on a task, and scoring it; of a backward pass, twice a forward one."""
+    """The cost of fine-tuning an encoder on a task and scoring it; a backward pass counts as two forward passes."""
     apply = settings.training(make_apply(model.config, "classification", data.task.num_labels))
     parameters, operations = shapes(apply), 0.0
     for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
         some = encode(model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length)
         operations += passes * products(model.config, some.lengths) * len(split) / len(some)
     state = jax.eval_shape(partial(init_state, method=settings.optimizer), parameters)
-    copies = size(state) + 2 * size(parameters)  # those that train and their moments; the model's own, summed gradients
+    copies = size(state) + 2 * size(parameters)  # trained parameters, moments; base parameters, summed gradients
     held = copies + backward(apply, settings.rows_at_once, settings.max_length)
     return Cost(count(parameters), operations, held)
 
 
 def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
-    """A model's latent space; of the measures themselves, the cloud and a copy of it."""
+    """The cost of sampling a model's latent space; of the measures, only the memory of the cloud and one copy."""
     parameters, encoded = shapes(model.apply), forward.encode(model.apply, model.tokenizer, texts, tokens)
     cloud = int(encoded.counts.sum()) * model.config.hidden_size * 4
     held = SAMPLING_COPIES * size(parameters) + 2 * cloud
@@ -70,7 +71,7 @@ def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
 
 
 def backward(apply: Apply, rows: int, length: int) -> int:
-    """Bytes that the backward pass keeps of the forward pass, the parameters among them; traced, not compiled."""
+    """Bytes of the forward pass that the backward pass keeps, parameters included; traced, not compiled."""
     ids = jax.ShapeDtypeStruct((rows, length), jnp.int32)
     batch = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
 
@@ -82,12 +83,12 @@ def backward(apply: Apply, rows: int, length: int) -> int:
 
 
 def count(tree: Any) -> int:
-    """Numbers in a tree of arrays or shapes."""
+    """Number of entries in a tree of arrays or shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def describe(costs: Mapping[str, Cost]) -> str:
-    """A line a unit that is to be done, and what they take together."""
+    """A table of the units to do, one line a unit, and their total cost."""
     if not costs:
         return "nothing is left to do"
     rows = [

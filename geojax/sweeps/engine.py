@@ -1,13 +1,13 @@
-"""Work in units: what one is, which are done, and how any number of processes share them.
+"""Work units of an experiment: definition, state, and execution by any number of processes.
 
-An experiment that has units offers one function, `sweep(config, workdir) -> Sweep`. What runs them knows no experiment:
+An experiment with units defines one function, `sweep(config, workdir) -> Sweep`. The engine knows no experiment:
 
-    list -> claim -> work -> result.json        by `work`, in as many processes as one likes
-                             result.json ... -> table        by `collect`, as often as one likes
+    list -> claim -> work -> result.json        by `work`, in any number of processes
+                             result.json ... -> table        by `collect`, any number of times
 
-A unit is held by the process that works on it (`geojax.runtime.folder_lock`), and its `result.json` is written last: no
-unit is done twice, a killed process loses what it had not yet saved of one unit, and any other goes on from there, be
-it on another X
+The process that works on a unit holds the unit's folder (`geojax.runtime.folder_lock`), and `result.json` is written
+last: no unit is done twice, a killed process loses only what it had not saved of one unit, and any other process on any
+machine goes on from there.
 """
 
 import json
@@ -28,9 +28,9 @@ from geojax.runtime.progress import Clock
 from geojax.sweeps import ledger
 
 RESULT, FAILURE = "result.json", "failure.json"
-SCRATCH = "training"  # below a unit's folder: what it needs until it has its result
+SCRATCH = "training"  # folder below a unit's folder, removed once the unit has a result
 POLL_SECONDS = 1.0
-NAMED = 5  # failures in a sentence; all are in the files
+NAMED = 5  # most failures named in a sentence
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ class Unit(NamedTuple):
     """One piece of work.
 
     Attributes:
-      name: a relative path, unique in its sweep: it is the argument of `--unit`.
-      folder: its own.
-      settings: what its result depends on beside the sweep's settings: plain values. They are kept in the result; one
-        that was made with others counts as missing.
-      kind: units of one kind take about as long as each other.
+      name: a relative path, unique in its sweep: the argument of `--unit`.
+      folder: the unit's own folder.
+      settings: plain values that the result depends on beside the sweep's settings. The result records them; a result
+        with other settings counts as missing.
+      kind: units of one kind take about the same time.
     """
 
     name: str
@@ -52,22 +52,22 @@ class Unit(NamedTuple):
     kind: str = ""
 
     def result(self) -> dict[str, Any] | None:
-        """What it gave, None while it is missing."""
+        """The result of the unit; None while the result is missing."""
         path = self.folder / RESULT
         result = records.read_json(path) if path.exists() else None
         return result if result and result.get("settings") == json.loads(json.dumps(self.settings)) else None
 
     def failure(self) -> str | None:
-        """Why it failed when it was last tried, if it did."""
+        """The reason of the unit's last failure; None if the unit has not failed."""
         path = self.folder / FAILURE
         return records.read_json(path)["error"] if path.exists() else None
 
     def settled(self) -> bool:
-        """Whether nothing is to be done for it: it has a result, or it failed."""
+        """Whether the unit has a result or has failed."""
         return (self.folder / FAILURE).exists() or self.result() is not None
 
 
-Worker = Callable[[Unit], dict[str, Any]]  # does a unit: what it returns becomes the result
+Worker = Callable[[Unit], dict[str, Any]]  # does a unit and returns its result
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ class Sweep:
     """An experiment as work units.
 
     Attributes:
-      workdir: the folder of it all.
-      units: in the order of work; those that share something slow to load stand together.
-      settings: what all results depend on; with others the folder is refused.
-      worker: called once a process, with the units that it may be given, and before the first of them: what is wrong
-        with all of them is refused here. What it returns may keep what one unit has loaded for the next.
-      collect: writes the tables from the results, and is given a sentence for every unit that failed.
-      headline: a result in a few words, for the log.
-      places: the settings that say where files lie.
-      ledger: a file with a line a unit: results are taken from it, and added to it (`geojax.sweeps.ledger`).
+      workdir: the work folder of the sweep.
+      units: in the order of work; units that share something slow to load stand together.
+      settings: settings that all results depend on; a folder begun with other settings is refused.
+      worker: called once in each process, before its first unit, with the units that it may do; errors of all units
+        are raised here. The returned function may keep data of one unit for the next.
+      collect: writes the tables from the results; its argument has a sentence for every unit that failed.
+      headline: describes a result in a few words for the log.
+      places: names of the settings that are locations of files.
+      ledger: a file with a line a unit, which gives and receives results (`geojax.sweeps.ledger`).
     """
 
     workdir: Path
@@ -106,7 +106,7 @@ class Sweep:
 
 
 class Pace:
-    """How far a sweep is, and how long the rest takes if each unit takes as long as those of its kind did."""
+    """Progress of a sweep, and the time left, estimated from the units of each kind that have a result."""
 
     def __init__(self, units: Sequence[Unit], missing: Sequence[Unit]):
         self.clock, self.missing = Clock(len(units), len(missing)), tuple(missing)
@@ -116,7 +116,7 @@ class Pace:
         self._learn(unit for unit in units if unit.name not in names)
 
     def __call__(self, missing: Sequence[Unit]) -> str:
-        """A few words, now that these are missing: "7/12, about 5 min left"."""
+        """The progress once these units are missing, such as "7/12, about 5 min left"."""
         names = {unit.name for unit in missing}
         settled, self.missing = [unit for unit in self.missing if unit.name not in names], tuple(missing)
         self._learn(settled)
@@ -130,21 +130,21 @@ class Pace:
                 self.seconds[unit.kind].append(result["seconds"])
 
     def _work(self, units: Counter[str]) -> float:
-        """Seconds of so many units by kind; of a kind that has no result yet, as of all kinds."""
+        """Seconds of these numbers of units by kind, from the median of the kind; without a result, of all kinds."""
         known = [seconds for some in self.seconds.values() for seconds in some] or [1.0]
         return sum((count * statistics.median(self.seconds.get(kind, known)) for kind, count in units.items()), 0.0)
 
 
 def shard(units: Sequence[Unit], index: int, count: int) -> tuple[Unit, ...]:
-    """Part `index` of `count`, from 1 on: neighbours, so that what they share is loaded by few; sizes differ by one."""
+    """Part `index`, from 1 on, of `count` parts of neighbouring units; the sizes of the parts differ by at most 1."""
     return tuple(units[len(units) * (index - 1) // count : len(units) * index // count])
 
 
 def named(sweep: Sweep, names: Sequence[str]) -> tuple[Unit, ...]:
-    """The units of these names.
+    """The units with these names.
 
     Raises:
-      InputError: one that the sweep does not have.
+      InputError: the sweep has no unit of a name.
     """
     known = {unit.name: unit for unit in sweep.units}
     for name in names:
@@ -154,10 +154,10 @@ def named(sweep: Sweep, names: Sequence[str]) -> tuple[Unit, ...]:
 
 
 def run(sweep: Sweep, units: Sequence[Unit] | None = None) -> None:
-    """Does the units that are missing, all or these, in this process, then builds the tables.
+    """Does the missing units among `units`, by default all of the sweep, in this process, then builds the tables.
 
     Raises:
-      InputError: settings that cannot work; or, after everything else is done and written, units that failed.
+      InputError: invalid settings; or, after all other units are done and written, units that failed.
     """
     units = sweep.units if units is None else units
     begin(sweep, units)
@@ -169,7 +169,7 @@ def run_alone(sweep: Sweep, units: Sequence[Unit]) -> None:
     """Does these units in this process, and builds no table.
 
     Raises:
-      InputError: some of them failed.
+      InputError: some units failed.
     """
     begin(sweep, units)
     work(sweep, units)
@@ -177,7 +177,7 @@ def run_alone(sweep: Sweep, units: Sequence[Unit]) -> None:
 
 
 def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
-    """Ties the work folder to its settings, reads the ledger, and lets units that failed be tried again."""
+    """Ties the work folder to its settings, reads the ledger, and removes failures so that units are tried again."""
     with claim(sweep.workdir, sweep.settings, wait=True):
         pass
     if sweep.ledger:
@@ -189,7 +189,7 @@ def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
 
 
 def read_ledger(sweep: Sweep) -> None:
-    """Gives units that have no result the one in the ledger, and the ledger the results that it lacks."""
+    """Writes results of the ledger for units without a result, and adds results that the ledger lacks to it."""
     results = {unit.name: unit.result() for unit in sweep.units}
     folder_of = {unit.name: unit.folder for unit in sweep.units}
     for name, result in ledger.exchange(sweep.ledger, sweep.workdir, sweep.settings, sweep.places, results).items():
@@ -197,9 +197,9 @@ def read_ledger(sweep: Sweep) -> None:
 
 
 def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
-    """Does units until none is missing, from number `first` on and around.
+    """Does units until none is missing, starting at index `first` and wrapping around.
 
-    Units that other processes hold are left to them, and waited for: if their process dies, they are done here.
+    The process waits for units that other processes hold, and does the unit of a process that dies.
     """
     missing = [unit for unit in (*units[first:], *units[:first]) if not unit.settled()]
     worker, pace, waiting = None, Pace(units, missing), False
@@ -210,7 +210,7 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
                 continue
             try:
                 with claim(unit.folder):
-                    if unit.settled():  # since we looked
+                    if unit.settled():  # by another process since the check above
                         continue
                     worker = worker or sweep.worker(missing)
                     attempt(worker, unit)
@@ -230,12 +230,12 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
 
 
 def attempt(worker: Worker, unit: Unit) -> None:
-    """Does a unit that this process holds; writes its result or why there is none."""
+    """Does a unit that this process holds, and writes its result or the reason of its failure."""
     start = time.monotonic()
     try:
         with preemption.surfaced():
             result = worker(unit)
-    except Exception as error:  # whatever it is, the other units may be right
+    except Exception as error:  # any error: the other units may still succeed
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         record = {"error": sentence.splitlines()[0], "traceback": traceback.format_exc(), "settings": unit.settings}
         records.write_json(unit.folder / FAILURE, record)
@@ -246,7 +246,7 @@ def attempt(worker: Worker, unit: Unit) -> None:
 
 
 def report(sweep: Sweep, unit: Unit, progress: str) -> None:
-    """A line on a unit that is settled."""
+    """Logs the result or the failure of a unit."""
     if why := unit.failure():
         log.error("%s  %s failed: %s", progress, unit.name, why)
     elif (result := unit.result()) is not None:
@@ -254,7 +254,7 @@ def report(sweep: Sweep, unit: Unit, progress: str) -> None:
 
 
 def conclude(sweep: Sweep, units: Sequence[Unit]) -> None:
-    """Builds the tables when no unit of the whole sweep is missing.
+    """Builds the tables if no unit of the whole sweep is missing.
 
     Raises:
       InputError: some of `units` failed.
@@ -268,7 +268,7 @@ def conclude(sweep: Sweep, units: Sequence[Unit]) -> None:
 
 
 def collect(sweep: Sweep) -> None:
-    """Builds the tables from the results that are there; one process at a time, so that the last one saw the most."""
+    """Builds the tables from the existing results, one process at a time: the last process reads the most results."""
     if sweep.ledger:
         read_ledger(sweep)
     with claim(sweep.workdir, sweep.settings, wait=True):
@@ -276,7 +276,7 @@ def collect(sweep: Sweep) -> None:
 
 
 def refuse_failures(units: Sequence[Unit]) -> None:
-    """Raises `InputError` if some units failed, in one sentence."""
+    """Raises `InputError` with one sentence on the units that failed, if any."""
     failures = [f"{unit.name} ({why})" for unit in units if (why := unit.failure())]
     more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
     if failures:

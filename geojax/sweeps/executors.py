@@ -1,7 +1,7 @@
-"""Where the units of a sweep are run: processes of this machine, a Slurm array, or command lines for anything else.
+"""Executors of the units of a sweep: processes of this machine, a Slurm array, or command lines for any scheduler.
 
-Each of them runs `launch.py` on the same config and work folder: what a unit is, and that no two do the same one, is
-for `geojax.sweeps.engine`.
+Each process runs `launch.py` on the same config and work folder; `geojax.sweeps.engine` defines the units and keeps two
+processes from the same unit.
 """
 
 import logging
@@ -20,17 +20,17 @@ from geojax.errors import InputError
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
-ARRAY_TASKS = 1000  # in one Slurm array: its MaxArraySize is 1001 unless a cluster changes it
-LOCAL_MINUTES = 60 * 24 * 365  # submitit ends a local job after 2 minutes unless told
-SLURM_MINUTES = 60 * 24  # of a task, unless --slurm="time=..." says otherwise
-REQUEUES = 20  # times that a Slurm task whose time was up is queued again
+ARRAY_TASKS = 1000  # most tasks in one Slurm array: MaxArraySize is 1001 by default
+LOCAL_MINUTES = 60 * 24 * 365  # submitit ends a local job after 2 minutes by default
+SLURM_MINUTES = 60 * 24  # time limit of a task without --slurm="time=..."
+REQUEUES = 20  # most times that a Slurm task is queued again after its time limit
 POLL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 def line(command: Sequence[str]) -> str:
-    """A command of this Python as one would type it, quoted for a shell."""
+    """The command line of arguments to this Python, quoted for a shell."""
     return shlex.join(["python" if shutil.which("python") == sys.executable else sys.executable, *command])
 
 
@@ -40,9 +40,9 @@ def commands(command: Sequence[str], units: Sequence[Unit]) -> list[str]:
 
 
 def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: int) -> None:
-    """Does the units in `workers` processes that take them from one list, waits for them, then builds the tables.
+    """Does the units in `workers` processes that share one list, waits for the units, then builds the tables.
 
-    Workers end when no unit is missing; one that is killed leaves its units to the others. Each gets one of the GPUs.
+    Workers end when no unit is missing; the others do the units of a killed worker. Each worker gets one GPU, if any.
 
     Raises:
       InputError: submitit is absent, units failed, or all workers ended before the units did.
@@ -61,7 +61,7 @@ def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: 
         running = bool(jobs)
         while running:
             time.sleep(POLL_SECONDS)
-            running = not all(job.done() for job in jobs)  # asked first: what they wrote last is seen below
+            running = not all(job.done() for job in jobs)  # asked before results are read: none is missed
             settled = [unit for unit in missing if unit.settled()]
             missing = [unit for unit in missing if unit not in settled]
             for i, unit in enumerate(settled, 1):
@@ -82,15 +82,20 @@ def local(sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: 
 def slurm(
     sweep: Sweep, units: Sequence[Unit], command: Sequence[str], workers: int, options: Sequence[str]
 ) -> str | None:
-    """Submits one array with a task a unit, at most `workers` at once; returns its number without waiting.
+    """Submits one array, at most `workers` tasks at once, and returns its job number without waiting.
 
-    Tasks that are preempted or whose time is up are queued again, and go on. None is submitted where none is missing.
+    A task has one unit, or several where more than 1000 units are missing. Tasks that are preempted or reach the time
+    limit are queued again and go on. Without missing units nothing is submitted, and the result is None.
 
     Args:
-      options: "NAME=VALUE" of sbatch, as submitit calls them.
+      sweep: the sweep.
+      units: the units to do.
+      command: arguments of Python for `launch.py`, without `--unit`.
+      workers: most tasks at once.
+      options: "NAME=VALUE" of sbatch, under submitit's names.
 
     Raises:
-      InputError: submitit or Slurm is absent, it has no such option, or it refuses the array.
+      InputError: submitit or Slurm is absent, an option is unknown, or Slurm refuses the array.
     """
     engine.begin(sweep, units)
     missing = [unit for unit in units if not unit.settled()]
@@ -116,17 +121,17 @@ def slurm(
 
 
 class Job:
-    """A command as submitit runs it: it can be queued again as it is, because units go on where they stopped."""
+    """A command for submitit, which may be queued again unchanged, because units go on where they stopped."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]):
         self.command, self.environment = list(command), dict(environment)
 
     def __call__(self) -> None:
-        """Runs it."""
+        """Runs the command; a status other than 0 raises."""
         subprocess.run(self.command, check=True, env=os.environ | self.environment)
 
     def checkpoint(self) -> Any:
-        """What submitit queues again."""
+        """The job that submitit queues again: this one."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -140,12 +145,12 @@ def _executor(sweep: Sweep, cluster: str, **options: Any) -> Any:
         raise InputError(
             f"--executor={cluster} needs submitit, which is not installed: pip install 'geojax[cluster]'"
         ) from error
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a job imports nothing of ours
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a job does not import geojax
     return submitit.AutoExecutor(folder=sweep.workdir / "jobs", cluster=cluster, **options)
 
 
 def _gpus() -> list[str]:
-    """The GPUs that this process may use, without starting a runtime that would take them."""
+    """The GPUs that this process may use, found without a runtime that would reserve their memory."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
     if shutil.which("nvidia-smi") is None:

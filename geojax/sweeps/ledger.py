@@ -1,7 +1,7 @@
-"""The results of a sweep in one file, a line a unit: it goes into a repository, and the sweep goes on where that goes.
+"""The ledger of a sweep: all results in one file, a line a unit, that can be committed and continued on other machines.
 
-The first line has the settings that all results depend on, but for those that say where files lie: they differ from
-machine to machine. Of lines on one unit the last counts.
+The first line has the settings that all results depend on, without the locations of files, which differ from machine to
+machine. Of several lines for one unit the last counts.
 """
 
 import json
@@ -21,14 +21,14 @@ def exchange(
     places: Collection[str],
     results: Mapping[str, Mapping[str, Any] | None],
 ) -> dict[str, Any]:
-    """Enters the results that the file lacks, and returns those that it has and the sweep lacks, by unit.
+    """Adds the sweep's results that the file lacks, and returns the file's results that the sweep lacks, by unit.
 
     Args:
       file: the ledger.
-      workdir: of the sweep; one process at a time exchanges.
-      settings: what all results depend on.
-      places: the settings that say where files lie.
-      results: of every unit by its name; None while it is missing.
+      workdir: work folder of the sweep; its lock lets one process at a time exchange.
+      settings: settings that all results depend on.
+      places: names of the settings that are locations of files.
+      results: the result of every unit by the unit's name; None while the result is missing.
 
     Raises:
       InputError: the file was begun with other settings.
@@ -51,5 +51,5 @@ def exchange(
 
 
 def enter(file: PurePath, unit: str, result: Mapping[str, Any]) -> None:
-    """Adds the result of a unit."""
+    """Adds the line of a unit's result to the file."""
     records.append(file, {"unit": unit, "result": result})

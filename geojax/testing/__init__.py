@@ -1,4 +1,4 @@
-"""The tests that every row of the catalogue passes, for a row of your own: `geojax.testing.check(row)`."""
+"""Tests of a row of the catalogue, also for rows of your own: `geojax.testing.check(row)`."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,24 +23,25 @@ def check(
     undefined: Sequence[str] = (),
     checks: Sequence[str] = tuple(CHECKS),
 ) -> dict[str, str]:
-    """Tests every claim of a row on small generated clouds: what the rows of the catalogue pass.
+    """Tests every claim of a row on small generated clouds, as the rows of the catalogue are tested.
 
     Args:
-      row: the row, one of your own or of the catalogue.
-      oracle: `(reading, convention) -> float`, the measure once more in float64 NumPy. `reading` is Float[n, d],
-        for a row of labels the pair of it and Int[n], for one of cells an object with the fields of
-        `geojax.quantizers.Cells`. One that draws takes `jax.random.key(0)`.
-      options: further arguments of the function, where its defaults do not suit clouds of 96 x 8 points.
-      undefined: the degenerate clouds, by name, on which the value may be NaN or infinite; for coinciding points
-        ("equal") and for a single one it always may.
-      checks: the names of those that are wanted, of `CHECKS`.
+      row: a row of your own or of the catalogue.
+      oracle: `(reading, convention) -> float`, the measure in float64 NumPy. `reading` is Float[n, d] for a row of
+        points, a pair of Float[n, d] and Int[n] for a row of labels, and an object with the fields of
+        `geojax.quantizers.Cells` for a row of cells. An oracle with random numbers takes `jax.random.key(0)`.
+      options: further arguments of the function, if its defaults do not suit clouds of 96 points in 8 dimensions.
+      undefined: names of degenerate clouds on which the value may be NaN or infinite, beside "equal" (all points
+        coincide) and "one" (a single point), on which it always may.
+      checks: names of the checks to run, from `CHECKS`.
 
     Returns:
       For the name of every check "passed", or "skipped: " and the reason.
 
     Raises:
-      AssertionError: a claim does not hold. The message has a line for every one: what was found, what expected.
-      InputError: a row that cannot be measured, a check or a degenerate cloud that does not exist.
+      AssertionError: a claim does not hold. The message has a line for every such claim: the value found and the value
+        expected.
+      InputError: a row that cannot be measured, an unknown check or an unknown degenerate cloud.
     """
     (row,) = select([row])
     _check_names(checks, CHECKS, "check")
@@ -54,7 +55,7 @@ def check(
                 failures.setdefault(sentence, []).append(name)
         except SkipTest as reason:
             report[name] = f"skipped: {reason}"
-        except Exception as error:  # the function is anyone's: whatever it raises is a failure of the row
+        except Exception as error:  # any error of the row's function is a failure of the row
             cause = cause or error
             failures.setdefault(f"raised {type(error).__name__}: {error}".splitlines()[0], []).append(name)
     if failures:

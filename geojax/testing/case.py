@@ -1,4 +1,4 @@
-"""A row under test: its value on a cloud, whatever it reads."""
+"""A row under test, and its value on a cloud, for rows that read points, labels or cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,18 +15,18 @@ from geojax.quantizers import QUANTIZERS, Cells
 from geojax.testing.clouds import CLASSES, labels
 from geojax.typing import Mask, Points, Scalar, Targets
 
-# Of the quantizers, whose cells then hold some ten points each.
+# Settings of the quantizers with about ten points in a cell.
 _FIT = {"codebooks": 2, "codebook_size": 8, "iterations": 6}
 
 
 def key() -> jax.Array:
-    """The one key of every check."""
+    """The random key of all checks."""
     return jax.random.key(0)
 
 
 @dataclass(frozen=True)
 class Case:
-    """What `check` was given. Cases of one row and the same options share their compilations."""
+    """The arguments of `check`. Cases of one row with equal options share compiled programs."""
 
     row: Measure
     options: tuple[tuple[str, Any], ...] = ()
@@ -34,7 +34,7 @@ class Case:
     undefined: tuple[str, ...] = field(default=(), compare=False)
 
     def function(self, **options: Any) -> Callable:
-        """The row's function of what it reads alone."""
+        """The row's function with all arguments but the reading bound."""
         if self.row.reads != "labels":
             return partial(self.row.function, **{"key": key(), **dict(self.options), **options})
         function = partial(self.row.function, **{"key": key(), "classes": CLASSES, **dict(self.options), **options})
@@ -43,14 +43,14 @@ class Case:
     def read(
         self, points: np.ndarray | Points, mask: np.ndarray | None = None, classes: np.ndarray | None = None
     ) -> Points | Cells | tuple[Points, Targets]:
-        """What the row reads of a cloud: its points, with their labels, or the cells of a quantizer fitted to it."""
+        """The row's reading of a cloud: the points, the points with labels, or the cells of a fitted quantizer."""
         points = jnp.asarray(points)
         if self.row.reads == "labels":
             return points, jnp.asarray(labels() if classes is None else classes)
         return points if self.row.reads == "points" else _cells(self.row.quantizer, points, _mask(points, mask))
 
     def read_float64(self, points: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray] | SimpleNamespace:
-        """The same for the oracle, in NumPy."""
+        """The row's reading of a cloud in float64 NumPy, for the oracle."""
         if self.row.reads != "cells":
             points = points.astype(np.float64)
             return (points, labels()) if self.row.reads == "labels" else points
@@ -65,14 +65,14 @@ class Case:
         convention: str = "standard",
         classes: np.ndarray | None = None,
     ) -> float:
-        """The measure of a cloud; compiled once for each shape."""
+        """The value of the row on a cloud; compiled once for each shape."""
         return float(self.statistic(self.read(points, mask, classes), _mask(points, mask), convention))
 
     @partial(jax.jit, static_argnames=("self", "convention"))
     def statistic(
         self, reading: Points | Cells | tuple[Points, Targets], mask: Mask, convention: str = "standard"
     ) -> Scalar:
-        """The measure of what it reads."""
+        """The value of the row on a reading, under jit."""
         own = {} if self.row.reads == "cells" else {"mask": mask}
         return self.function(convention=convention, **own)(reading)
 

@@ -1,4 +1,4 @@
-"""What is checked of every row. Each check is a generator of sentences, one for every claim that does not hold."""
+"""Checks of the claims of a row. Each check is a generator of sentences, one for every claim that does not hold."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,11 +13,11 @@ from geojax.quantizers import Cells
 from geojax.testing.case import Case, key
 from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic, labels
 
-# Generic clouds: an invariance that is not declared breaks on one of them, and all values lie in the range.
+# Number of generic clouds: an undeclared invariance breaks on one of them, and all values lie in the range.
 SEEDS = 5
-# Degenerate clouds that are a generic one, transformed: with the invariance its value is known.
+# Degenerate clouds that are a transformed generic cloud, with the transformation: an invariant row keeps its value.
 MOVED = {"offset": "translation", "tiny": "scaling", "huge": "scaling"}
-# Of the finite differences: rounding spoils the short ones, curvature and points that change places the long ones.
+# Steps of finite differences: short steps suffer from rounding, long steps from curvature and from changes of order.
 STEPS = 2.0 ** -np.arange(4, 9)
 
 
@@ -104,12 +104,12 @@ def invariances(case: Case) -> Iterator[str]:
 
 
 def _change(case: Case, name: str, seed: int) -> tuple[float, float]:
-    """The value before and after one of the transformations."""
+    """The value on a generic cloud before and after a transformation."""
     transform, points = TRANSFORMATIONS[name], generic(seed)
     if case.row.reads != "cells" or name != "permutation":
         moved = transform(labels()) if name == "permutation" else labels()
         return case.value(points), case.value(transform(points), classes=moved)
-    # Of the statistic given the codes: a quantizer's training itself depends on the order of the points.
+    # Permutes the cells of a fitted quantizer, because the training depends on the order of the points.
     cells = case.read(points)
     per_point = ("points", "mask", "twins", "codes", "squared_errors")
     moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
@@ -144,7 +144,7 @@ def degenerate_clouds(case: Case) -> Iterator[str]:
 
 
 def degenerate_cloud(case: Case, name: str, convention: str, seed: int = 0) -> Iterator[str]:
-    """One of them."""
+    """A degenerate cloud has a value, and a moved cloud the value of the cloud before the move."""
     where = f"on the cloud {name!r}, in convention {convention!r},"
     found = case.value(*degenerate(name, seed), convention)
     if name in ("equal", "one", *case.undefined) and not np.isfinite(found):
@@ -158,7 +158,7 @@ def degenerate_cloud(case: Case, name: str, convention: str, seed: int = 0) -> I
 
 
 def _no_answer(case: Case, found: float, convention: str) -> str:
-    """Why a value is none that the row allows, empty where it is one."""
+    """Why the row does not allow a value; empty for an allowed value."""
     low, high = case.row.value_range
     if not np.isfinite(found):
         return f"{found}, no number"
@@ -197,7 +197,7 @@ def gradients(case: Case) -> Iterator[str]:
         return (ahead - behind) / (2 * step)
 
     estimates = np.array([(4 * difference(step) - difference(2 * step)) / 3 for step in STEPS])
-    # Of those that agree best with the next.
+    # The estimate that agrees best with the next.
     expected = estimates[np.argmin(np.abs(np.diff(estimates)))]
     found = float(np.sum(gradient * direction))
     if not np.isclose(found, expected, rtol=1e-2, atol=1e-5):
@@ -214,7 +214,7 @@ def memory(case: Case) -> Iterator[str]:
         shapes += [((n,), real)]
 
     @jax.jit
-    def function(key, *leaves):  # a constant key would have its draws made by the compiler
+    def function(key, *leaves):  # XLA would fold the draws of a constant key
         reading = {"points": lambda points: points, "cells": Cells, "labels": lambda *pair: pair}[case.row.reads]
         return case.function(key=key)(reading(*leaves))
 

@@ -1,4 +1,4 @@
-"""The clouds on which the claims of a row are tested: a generic one, the same moved, and degenerate ones."""
+"""The clouds on which the claims of a row are tested: generic, transformed and degenerate clouds."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ _ROTATION = np.linalg.qr(np.random.default_rng(9).standard_normal((D, D)))[0].as
 
 
 def generic(seed: int = 0) -> Float[np.ndarray, "n d"]:
-    """Two correlated groups on a grid of 1/64: sums, shifts and powers of two are exact in float32."""
+    """Two correlated groups [96, 8] on a grid of 1/64: sums, shifts and powers of two are exact in float32."""
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((N, D)) * (1 + np.arange(D)) + 6 * (rng.random((N, 1)) < 0.3)
     points[:, 1] += points[:, 0] ** 2 / 2
@@ -20,14 +20,14 @@ def generic(seed: int = 0) -> Float[np.ndarray, "n d"]:
 
 
 def labels(seed: int = 0) -> Int[np.ndarray, "n"]:
-    """Classes of the points of a generic cloud, told by it in part; the first two points differ in theirs."""
+    """Classes 0, 1, 2 of the points of a generic cloud, with noise; the first two points have classes 0 and 1."""
     noise = 4 * np.random.default_rng((seed, 1)).standard_normal(N)
     found = np.digitize(generic(seed)[:, 1] + noise, [-1, 5])
     found[:2] = 0, 1
     return found.astype(np.int32)
 
 
-# One for each of `INVARIANCES`.
+# The transformation of each of `INVARIANCES`.
 TRANSFORMATIONS: dict[str, Callable] = {
     "permutation": lambda points: points[np.random.default_rng(1).permutation(len(points))],
     "translation": lambda points: points + np.float32([100, -50, 3, 0, 7, 1, 1, 20]),
@@ -37,7 +37,7 @@ TRANSFORMATIONS: dict[str, Callable] = {
     "axis scaling": lambda points: points * np.float32([8, 1, 1, 1, 1, 1, 1, 2]),
 }
 
-# What each makes of a generic cloud.
+# Degenerate clouds as functions of a generic cloud.
 DEGENERATE: dict[str, Callable] = {
     "equal": lambda points: np.full_like(points, 0.1),
     "duplicates": lambda points: np.repeat(points[:6], N // 6, axis=0),
@@ -52,12 +52,12 @@ DEGENERATE: dict[str, Callable] = {
     "two": np.copy,
     "one": np.copy,
 }
-# Leading rows that are kept; all, where none are named.
+# Number of leading rows that are not masked, by default all.
 _KEPT = {"centre": N - 1, "few": 5, "two": 2, "one": 1}
 
 
 def degenerate(name: str, seed: int = 0) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, "n"]]:
-    """One of the degenerate clouds and its mask; NaN in masked rows."""
+    """A degenerate cloud, with NaN in masked rows, and its mask."""
     points = DEGENERATE[name](generic(seed))
     mask = np.arange(N) < _KEPT.get(name, N)
     points[~mask] = np.nan
