@@ -2,10 +2,11 @@
 
     python launch.py --config=configs/benchmark.py --config.cloud=points.npy --workdir=runs/benchmark
 
-Needs the extra `peers` (faiss-cpu, scikit-learn, torch). Writes `DIR/benchmark.csv`: for each part the median seconds
-of both, their ratio pair by pair, our compile time apart, how near its products come to the speed of a product alone,
-and a figure that shows that both did the same work. Without a cloud one of 116 667 x 384 is generated. `--config.parts`
-picks; all of them take about half an hour on two cores, most of it the reference.
+Needs the extra `peers` (faiss-cpu, scikit-learn, torch). Writes `DIR/benchmark.csv`, a row a part: the median seconds
+of both sides, the median of the ratios of paired runs, our compile time, our share of the peak speed of a matrix
+product, and a value that shows that both sides did the same work. Without `--config.cloud` a cloud of 116 667 x 384 is
+generated. `--config.parts` selects parts; all of them take about half an hour on two cores, most of it for the
+reference.
 """
 
 from configs.schema import Benchmark
