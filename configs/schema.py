@@ -278,7 +278,7 @@ class Replication(
     tokenizer: str = "geojax-bert-tiny"  # model whose tokenizer all bases take
     length: int = 128  # tokens of a window in pre-training
     steps: int = 4000  # optimizer steps of every pre-training
-    sentences: int = 60000  # sentences of the text whose vectors by the larger encoder distillation learns
+    sentences: int = 60000  # sentences of the text on which the larger encoder is distilled
     intervention: str = "eee"  # measure that further pre-training lowers and raises, as in Regularize
     intervention_factor: float = 1.25  # factor by which the measure is lowered and raised
     intervention_steps: int = 500  # optimizer steps of each arm of the intervention
@@ -293,7 +293,7 @@ class Findings(sections.Resampling, sections.ScoreTable):
     table: str = ""  # results.csv of a replication; layers.csv in the same folder is read too if it exists
     primary: str = "lsq_patchiness"  # the measure whose claim is tested; all others are exploratory
     intervention: str = "eee"  # measure that the arms of further pre-training lowered and raised
-    permute: bool = False  # shuffle the scores first: the result of the analysis where there is nothing to find
+    permute: bool = False  # shuffle the scores first, to test the analysis on data with nothing to find
     _: KW_ONLY
     resamples: int = 1000  # bootstrap samples and permutations; 0: no intervals and no p-values of the search
 

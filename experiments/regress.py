@@ -1,4 +1,4 @@
-"""Regresses a score on each measure of a table, validates what it finds, and predicts new models.
+"""Regresses a score on each measure of a table, validates the regressions, and predicts new models.
 
 Files in the work folder: `regression.csv` (a row a measure and set of terms), `coefficients.csv`, `influence.csv`,
 `partial.csv`, `ladders.csv`, `relations.csv`, `cross_validation.csv`, `held_out.csv`, `fit.json`; with new models

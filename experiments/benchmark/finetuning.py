@@ -105,7 +105,7 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
             held[0] += 1
         return float(np.mean(losses))
 
-    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
     seen = np.concatenate([index for indices in rows for index in indices])
     return theirs, ours, (len(seen), base.config.hidden_size), 3 * products(base.config, train.lengths[seen])
 
@@ -135,7 +135,7 @@ def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
         return run
 
     theirs, ours = steps(rows), steps(rows_at_once(rows, length))
-    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
     lengths = np.full(STEPS * rows, length)
     return theirs, ours, (lengths.size, architecture.hidden_size), 3 * products(architecture, lengths)
 

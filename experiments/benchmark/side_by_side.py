@@ -116,7 +116,7 @@ def collect(workdir: Path, units: Sequence[Unit], failures: Sequence[str] = ()) 
 
 
 def compared(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row of `tasks.csv`: each side's mean and deviation over seeds, the difference, Welch's interval (Welch 1947)."""
+    """A row of `tasks.csv`: each side's mean and deviation over seeds, the difference, its interval (Welch 1947)."""
     row: dict[str, Any] = {"task": name, "train_examples": runs[0]["train_examples"]}
     scores = []
     for side in SIDES:

@@ -134,7 +134,7 @@ def models(found: tuple[Base, ...]) -> tuple[Model, ...]:
 
 
 def predicts_tokens(base: Base) -> bool:
-    """Whether a base predicts masked tokens."""
+    """Whether a base has a masked-LM head that predicts tokens."""
     return base.how == "regularize" or (
         base.how == "pretrain" and base.settings.get("objective", "masked_lm") == "masked_lm"
     )

@@ -21,7 +21,7 @@ from geojax.regression.units import Units
 
 COLUMNS = ("question", "subset", "predictor", "quantity", "value", "lower", "upper", "n", "units", "note")
 COLLAPSED = 0.05  # largest outcome of a collapsed model
-WIDER = 2.0  # the gate: ratio of the deviation between models to the noise's deviation, at a reliability of 0.8
+WIDER = 2.0  # the gate: deviation between models over the deviation of noise; the reliability is then 0.8
 FEWEST_MODELS = 5  # least number of models of a family that is analysed by itself
 PLANNED, EXPLORED, BASELINE = "pre-registered", "exploratory", "baseline"
 Rows = Iterator[dict[str, Any]]

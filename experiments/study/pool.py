@@ -74,7 +74,7 @@ class Pool:
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """All jobs, base by base: for each group of models that train together the measurements, then the fine-tunings."""
+        """All jobs, base by base: for each group of models that train together, measurements, then fine-tunings."""
         found: list[Job] = []
         for _, same in groupby(self.members, key=lambda member: member.base):
             own = tuple(same)
