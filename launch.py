@@ -1,25 +1,25 @@
 """Runs one experiment: `python launch.py --config=configs/NAME.py [--config.FIELD=VALUE ...] --workdir=DIR`.
 
-A run over several hosts: the same command on each, with --distributed on TPU pods and under Slurm; or with
+A run over several hosts takes the same command on each host, with --distributed on TPU pods and under Slurm, or with
 --coordinator=HOST:PORT --processes=N --process=I.
 
---dry_run says what it would take. An experiment that has work units can be run in parts, on any number of machines that
-see DIR; whatever is stopped goes on when it is started again, and no unit is done twice:
+--dry_run prints an estimate of the run's cost. An experiment that has work units can be run in parts, on any number of
+machines that see DIR; a stopped run goes on when it is started again, and no unit is done twice:
 
-  --sweep --executor=inline                here, one unit after another: the same as without --sweep
-  --sweep --executor=local --workers=N     in N processes here
+  --sweep --executor=inline                one unit after another in this process: the same as without --sweep
+  --sweep --executor=local --workers=N     in N processes on this machine
   --sweep --executor=slurm --workers=N     as a Slurm array, N tasks at once; --slurm="partition=gpu gres=gpu:1"
-  --sweep --executor=print                 says the command line of every unit
-  --sweep --shard=i/n                      only part i of n, from 1/n to n/n: for machines that share no folder, too
+  --sweep --executor=print                 prints the command line of every unit that has no result
+  --sweep --shard=i/n                      only part i of n, from 1/n to n/n; machines need not share a folder
   --unit=NAME                              only this unit; may be repeated
-  --collect                                only the tables, from the results that are there
-  --ledger=FILE                            beside these: FILE has a line a result, to go on from on other machines
+  --collect                                only the tables, from the results that exist
+  --ledger=FILE                            with any of these: FILE has a line a result, for runs on other machines
 
-Compiled programs are kept from one run to the next, at most 1 GiB of them, in ~/.cache/geojax/compiled; another folder,
-or off, by --compilation_cache or $GEOJAX_COMPILATION_CACHE.
+Compiled programs are kept from one run to the next, at most 1 GiB of them, in ~/.cache/geojax/compiled.
+--compilation_cache or $GEOJAX_COMPILATION_CACHE sets another folder, or "off".
 
-Exit status: 0 done · 1 the experiment failed · 2 bad input, said in one sentence · 75 stopped by SIGTERM, behind a
-checkpoint where it trained: the same command goes on · 130 interrupted.
+Exit status: 0 done · 1 the experiment failed · 2 bad input, explained in one sentence · 75 stopped by SIGTERM, with a
+checkpoint if it was training: the same command goes on · 130 interrupted.
 """
 
 import ast
@@ -64,13 +64,13 @@ PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def fail(message: str, status: int = 2, leave: Callable[[int], None] = sys.exit) -> None:
-    """Ends the program with one sentence."""
+    """Prints one sentence to stderr and ends the program with a status."""
     print(f"launch.py: {message}", file=sys.stderr)
     leave(status)
 
 
 def config_path(argv: list[str]) -> Path | None:
-    """The config file that the command line names, if it is one."""
+    """The config file that the command line names; None where it names none, and an end where the file is no config."""
     named = [after.removeprefix("--config=") for after in argv if after.startswith("--config=")]
     named += [after for flag, after in zip(argv, argv[1:], strict=False) if flag == "--config"]
     if not named:
@@ -89,12 +89,12 @@ def config_path(argv: list[str]) -> Path | None:
 
 
 def configs() -> list[Path]:
-    """The experiments that ship with the project."""
+    """The config files of the experiments that ship with the project."""
     return [file for file in sorted((ROOT / "configs").glob("*.py")) if "def get_config(" in file.read_text()]
 
 
 def help_text(path: Path | None) -> str:
-    """What can be run; for a config, what it does and what each of its fields means."""
+    """The text of --help: the experiments, or the description of one config and the meaning of each of its fields."""
     if path is None:
         width = max(len(file.name) for file in configs()) + 1
         rows = [
@@ -104,7 +104,7 @@ def help_text(path: Path | None) -> str:
         return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
     settings = defaults(path)
     kinds = [kind for kind in reversed(type(settings).__mro__) if dataclasses.is_dataclass(kind)]
-    source = "\n".join(map(inspect.getsource, kinds))  # a section's comments before those that replace them
+    source = "\n".join(map(inspect.getsource, kinds))  # base classes first: later comments replace theirs
     comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", source, re.MULTILINE))
     rows = [
         f"  --config.{name}={getattr(settings, name)!r}\n      {comments[name]}"
@@ -123,7 +123,7 @@ def defaults(path: Path) -> Any:
 
 
 def parse(argv: list[str]) -> list[str]:
-    """Reads the flags; whatever is wrong with them ends in one sentence."""
+    """Reads the flags and returns the other arguments; a mistake in the flags ends the program with one sentence."""
     path = config_path(argv)
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv):
         print(help_text(path))
@@ -148,7 +148,7 @@ def parse(argv: list[str]) -> list[str]:
 
 
 def part(text: str | None, flag: str) -> tuple[int, int]:
-    """The numbers of "i/n"; of nothing, the whole."""
+    """The numbers i and n of "i/n"; 1 and 1 where there is no text."""
     found = re.fullmatch(r"(\d+)/(\d+)", text or "1/1")
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         fail(f"--{flag}={text} is no part of a whole: write i/n with i from 1 to n, as in --{flag}=1/4")
@@ -156,7 +156,7 @@ def part(text: str | None, flag: str) -> tuple[int, int]:
 
 
 def again(config: Any, path: Path, workdir: Path) -> list[str]:
-    """The command line of this run behind `python`, without what says which units."""
+    """The arguments behind `python` that repeat this run, without the flags that select units."""
     from experiments.common.command_line import changed
 
     ledger = [f"--ledger={LEDGER.value}"] if LEDGER.value else []
@@ -164,7 +164,7 @@ def again(config: Any, path: Path, workdir: Path) -> list[str]:
 
 
 def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
-    """Runs the units that the flags choose, where the flags say."""
+    """Runs the units that the flags select, by the executor that they name."""
     from geojax.runtime import folders
     from geojax.sweeps import engine, executors
 
@@ -193,7 +193,7 @@ def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
 
 
 def refuse_flags(config: Any, path: Path) -> None:
-    """Ends the program where an experiment lacks what a flag asks for, or flags of a sweep come without one."""
+    """Ends the program where an experiment lacks the function that a flag needs, or flags of a sweep lack --sweep."""
     lone = [f"--{flag.name}" for flag in (EXECUTOR, WORKERS, SHARD, SLURM, WORKER) if flags.FLAGS[flag.name].present]
     if lone and not SWEEP.value:
         fail(f"{lone[0]} needs --sweep")
@@ -216,12 +216,12 @@ def refuse_flags(config: Any, path: Path) -> None:
 
 
 def offers(path: Path, function: str) -> bool:
-    """Whether the experiment of a config has such a function."""
+    """Whether the experiment of a config has a function of that name."""
     return hasattr(importlib.import_module(f"experiments.{defaults(path).experiment}"), function)
 
 
 def dry_run(experiment: Any, config: Any, workdir: Path) -> None:
-    """Prints what would be run."""
+    """Prints an estimate of the cost of the units that would be run."""
     from geojax.sweeps import costs, engine
 
     found = experiment.costs(config, workdir)
@@ -232,7 +232,7 @@ def dry_run(experiment: Any, config: Any, workdir: Path) -> None:
 
 
 def join() -> None:
-    """Joins the other processes of the run, if the flags say that there are any."""
+    """Joins the other processes of the run, if the flags name any."""
     from geojax.runtime import processes
 
     given = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
@@ -248,7 +248,7 @@ def join() -> None:
 
 
 def run(config: Any, path: Path) -> None:
-    """Does what the flags say: the whole experiment, some of its units, or an estimate of them."""
+    """Runs the whole experiment or some of its units, or estimates their cost, as the flags say."""
     from experiments.common.command_line import check_numbers
     from geojax.runtime import folders
 
@@ -285,7 +285,7 @@ def main(argv: list[str]) -> None:
             run(config, path)
     except InputError as error:
         fail(str(error))
-    except OSError as error:  # a full disk, a folder that may not be written
+    except OSError as error:  # as a full disk, or a folder that may not be written
         fail(f"{error.strerror or error}: {error.filename or WORKDIR.value or 'runs'}", 1)
     except preemption.Preempted as error:
         fail(f"{error}; the same command goes on from there", PREEMPTED, processes.leave)
@@ -294,7 +294,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns that torch is absent, which is as intended
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # transformers warns that torch is absent, as intended
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     sys.path.append(os.getcwd())  # measures of your own: --config.measures=mypackage.module:ROW
     app.run(main, flags_parser=parse)

@@ -5,9 +5,9 @@
         --workdir=OUT
 
 FOLDER holds pytorch_model.bin, or its shards, and config.json; model.pt is a RoBERTa of fairseq, and the dict.txt
-beside it is compared with the tokenizer in DIR. No code in the files is run: all that is not tensors and plain
-containers is refused. The work folder is a model folder: give it to any experiment as --config.model. PyTorch is
-needed: `pip install torch`.
+beside it is compared with the tokenizer in DIR. No code in the files is run: objects other than tensors, plain
+containers and argparse.Namespace are refused. The work folder is a model folder: give it to any experiment as
+--config.model. PyTorch is needed: `pip install torch`.
 """
 
 from configs.schema import ConvertCheckpoint

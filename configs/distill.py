@@ -1,4 +1,4 @@
-"""Train a small encoder from scratch on the sentence vectors of a trained one: minutes on two cores, no labels.
+"""Train a small encoder from scratch on the sentence vectors of a trained encoder: minutes on two cores, no labels.
 
     python launch.py --config=configs/sample.py --config.model=TEACHER --config.sequences=sentences.txt \\
         --config.tokens=mean --workdir=runs/teacher

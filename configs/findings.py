@@ -2,10 +2,10 @@
 
     python launch.py --config=configs/findings.py --config.table=docs/results/replication/results.csv --workdir=DIR
 
-Reads the table alone, and `layers.csv` beside it where there is one. Prints what counts; writes `DIR/findings.csv`, a
-row a number with its interval, and `DIR/report.html` with the tables of configs/regress.py beneath it, on all models
-but those of the intervention and the larger encoder's. `--config.permute=true` shuffles the scores first. The answers
-take half a minute, the report some more.
+Reads only the table, and `layers.csv` in the same folder if it exists. Prints the main answers and writes
+`DIR/findings.csv`, a row a number with its interval. The figure `DIR/primary.svg`, `DIR/report.html` and the tables of
+configs/regress.py cover all models except those of the intervention and of the larger encoder. `--config.permute=true`
+shuffles the scores first. The answers take half a minute, the report some more.
 """
 
 from configs.schema import Findings

@@ -1,7 +1,7 @@
-"""Fine-tune a model on one GLUE task, or many at once, and score them on the development set.
+"""Fine-tune a model, or a population of models, on one GLUE task, and score it on the development set.
 
     python launch.py --config=configs/finetune.py --config.model=bert-base-uncased --config.task=rte --workdir=DIR
-    ... --config.data_dir=FOLDER   (the parent of CoLA/, SST-2/ ...; without it the hub's nyu-mll/glue)
+    ... --config.data_dir=FOLDER   (the parent of CoLA/, SST-2/ ...; by default nyu-mll/glue on the hub)
 
 The defaults are the settings of arXiv 2406.12159. Writes `DIR/result.json` and the model to `DIR/model/`. Stopped at
 any moment, the same command goes on from its last checkpoint.

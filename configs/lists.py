@@ -1,4 +1,4 @@
-"""Lists in settings: `a,b`, `('a', 'b')` and `[a, b]` all mean the same."""
+"""Parses lists in settings: `a,b`, `('a', 'b')` and `[a, b]` are the same list."""
 
 from geojax.errors import InputError
 

@@ -2,11 +2,11 @@
 
     python launch.py --config=configs/predict.py --config.fit=DIR --config.model=NAME
 
-DIR is the work folder of a study, or of `configs/regress.py`. Measures the model as the study did, prints the
-predicted score with its interval, whether the model lies within the range of the fit, and what the prediction rests
-on; writes the same to `predictions.csv` and `prediction.txt`. Where no fit covers the model's family it says "no
-prediction, because". Started again with the same model and fit, it prints the answer without measuring.
-Seconds for a small model. docs/regression.md tells what the interval promises.
+DIR is the work folder of a study, or of `configs/regress.py`. Measures the model as the study did, and prints the
+predicted score with its interval, whether the model lies within the range of the fit, and the evidence for the
+prediction; writes the same to `predictions.csv` and `prediction.txt`. Where the fit cannot predict for the model's
+family, it prints "no prediction, because" and the reason. Started again with the same model and fit, it prints the
+answer without measuring. A small model takes seconds. docs/regression.md defines the coverage of the interval.
 """
 
 from configs.schema import Predict

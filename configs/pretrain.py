@@ -1,4 +1,4 @@
-"""Pre-trains a small encoder; these are the settings of `geojax-bert-tiny`, the encoder that ships with geojax.
+"""Pre-train a small encoder, by default with the settings of `geojax-bert-tiny`, the encoder that ships with geojax.
 
     python launch.py --config=configs/pretrain.py --config.text=train.txt --config.eval_text=held_out.txt \\
         --workdir=runs/pretrain

@@ -1,11 +1,12 @@
-"""Go on pre-training an encoder three times: plain, and with a loss that asks for less or more of a measure.
+"""Continue pre-training an encoder three times: plain, and with a loss that lowers or raises a measure.
 
     python launch.py --config=configs/regularize.py --workdir=runs/regularize
     ... --config.measure=isoscore    (soft_patchiness, the default, eee, isoscore or vrm)
 
 Writes `DIR/regularize.csv`, a row a run and evaluation with the masked-LM loss on held-out text and the measure itself,
-the figure `DIR/regularize.svg`, and the three models, as `DIR/down/model`. It needs nothing but what ships with geojax.
-Some two minutes on two cores; stopped at any moment, the same command goes on from the last evaluation.
+the figure `DIR/regularize.svg`, and the models of the three runs, as in `DIR/down/model`. The model and the sequences
+ship with geojax. Takes some two minutes on two cores; stopped at any moment, the same command goes on from the last
+evaluation.
 """
 
 from configs.schema import Regularize

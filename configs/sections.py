@@ -1,6 +1,7 @@
 """Sections of settings that several experiments share: `configs/schema.py` composes the experiments of them.
 
-`--help` lists the fields of a keyword-only section after an experiment's own, and those of any other section before.
+`--help` lists the fields of a keyword-only section after an experiment's own fields, and the fields of any other
+section before them.
 """
 
 from dataclasses import dataclass
@@ -24,15 +25,15 @@ class ModelRevision(Model):
 class NoisedModel(ModelRevision):
     """A model with noise on its weights."""
 
-    alpha: float = 0.0  # noise percent put on the encoder's weights before anything else
+    alpha: float = 0.0  # percent of noise added to the encoder's weights before anything else
     noise_seed: int = 0  # seed of that noise
 
 
 @dataclass
 class CloudFile:
-    """Points that were sampled before, in place of a model."""
+    """Points sampled beforehand, in place of a model."""
 
-    cloud: str = ""  # .npy file, float array n x d, or a file of `sample`: measured instead of a model
+    cloud: str = ""  # .npy file, float array n x d, or a file of configs/sample.py: measured instead of a model
     sequence_index: str = ""  # .npy file, int array n: the sequence that each row of the cloud belongs to
 
 
@@ -61,14 +62,14 @@ class Texts:
 
 @dataclass(kw_only=True)
 class FirstTexts(Texts):
-    """The first of these sequences."""
+    """The first sequences of a file."""
 
-    max_sequences: int = 0  # use only the first so many; 0: all
+    max_sequences: int = 0  # number of sequences read, from the first on; 0: all
 
 
 @dataclass(kw_only=True)
 class Sampling(Texts):
-    """Points of one layer on these sequences."""
+    """Points of one layer."""
 
     tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
 
@@ -82,9 +83,9 @@ class LayerSampling(Sampling):
 
 @dataclass(kw_only=True)
 class TaskData:
-    """Where the data of tasks are, and how much of them trains."""
+    """The source of the data of tasks, and the size of the training sets."""
 
-    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set `hub`
+    data_dir: str = ""  # folder that holds CoLA/, SST-2/ ...; empty: the data set named by `hub`
     hub: str = "nyu-mll/glue"  # data set on the HuggingFace hub, or a local folder in its layout
     train_examples: int = 0  # random subset of a task's training set; 0: all of it
 
@@ -98,24 +99,24 @@ class Tasks:
 
 @dataclass(kw_only=True)
 class Convention:
-    """The form of measures that have two."""
+    """The convention of the measures that have two."""
 
     convention: str = "standard"  # "standard", or "paper": the form comparable with the published numbers
 
 
 @dataclass(kw_only=True)
 class Measures:
-    """Measures by their names."""
+    """Names of measures."""
 
-    measures: str = "study"  # "study" (arXiv 2406.12159), "all", names of the catalogue: "study,koleo"
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", or names of the catalogue: "study,koleo"
 
 
 @dataclass(kw_only=True)
 class Codebooks:
-    """Codebooks, and how often they are fitted."""
+    """Codebooks, and the number of fits."""
 
     codebook_size: int = 256  # K, entries of one codebook
-    quantizer_seeds: int = 1  # refits of the quantizer; the value is their mean, their spread gives se_quantizer
+    quantizer_seeds: int = 1  # fits of the quantizer; the value is the mean over them, their spread gives se_quantizer
 
 
 @dataclass(kw_only=True)
@@ -123,7 +124,7 @@ class Quantizer(Codebooks):
     """A quantizer."""
 
     codebooks: int = 4  # M, codebooks of the quantizer; the width d must be divisible by it
-    iterations: int = 0  # of a quantizer's training; 0: Lloyd's 25 for pq, 20 to 60 passes for lsq
+    iterations: int = 0  # iterations of a quantizer's training; 0: 25 of Lloyd's for pq, 20 to 60 passes for lsq
 
 
 @dataclass(kw_only=True)
@@ -136,7 +137,7 @@ class Evaluation(Quantizer, Convention, Measures):
 
 @dataclass(kw_only=True)
 class PoolMeasuring(Codebooks, FirstTexts):
-    """How each model of a replication is measured."""
+    """Settings of the measurement of each model of a replication."""
 
     max_sequences: int = 5000
     points: int = 20000  # points of a layer that are measured
@@ -145,7 +146,7 @@ class PoolMeasuring(Codebooks, FirstTexts):
 
 @dataclass(kw_only=True)
 class Descent:
-    """What every training has."""
+    """The learning rate of a training."""
 
     learning_rate: float = 2e-5  # peak; falls linearly to 0
 
@@ -161,21 +162,21 @@ class FineTuning(Descent):
 
 @dataclass(kw_only=True)
 class MicroBatches(FineTuning):
-    """Steps that are taken in parts."""
+    """Steps that sum the gradients of parts of a batch."""
 
-    micro_batch: int = 0  # rows of like length at once; a step sums their gradients; 0: 8, on accelerators batch_size
+    micro_batch: int = 0  # rows of similar length at once; a step sums the gradients; 0: 8, on accelerators batch_size
 
 
 @dataclass(kw_only=True)
 class Population:
-    """Models that train side by side."""
+    """Models that train as one step."""
 
     population: int = 1  # models of one base that are fine-tuned as one compiled step
 
 
 @dataclass(kw_only=True)
 class Steps(Descent):
-    """Training on text, of a given length."""
+    """Training for a given number of steps."""
 
     steps: int = 20000  # optimizer steps
     warmup: int = 500  # steps of linear warm-up
@@ -183,7 +184,7 @@ class Steps(Descent):
 
 @dataclass(kw_only=True)
 class Windows:
-    """Pieces of a text."""
+    """Windows of a text."""
 
     length: int = 64  # tokens of a training window
     batch_size: int = 64  # windows a step
@@ -202,22 +203,22 @@ class Architecture:
 class Checkpoints:
     """Checkpoints of a training."""
 
-    checkpoint_seconds: float = 60.0  # time between checkpoints
+    checkpoint_seconds: float = 60.0  # seconds between checkpoints
 
 
 @dataclass(kw_only=True)
 class NewEncoder(Checkpoints, Steps, Architecture):
     """An encoder that is trained from scratch."""
 
-    tokenizer: str = ""  # model whose tokenizer is taken; empty: one is trained on the text
-    vocabulary_size: int = 4096  # WordPiece entries of one that is trained
-    snapshots: str = ""  # steps after which the model is kept as well, in `model_STEP/`: "0,100,1000"
+    tokenizer: str = ""  # model whose tokenizer is taken; empty: a tokenizer is trained on the text
+    vocabulary_size: int = 4096  # WordPiece entries of a tokenizer that is trained
+    snapshots: str = ""  # steps after which the model is also saved, as `model_STEP/`: "0,100,1000"
 
 
 @dataclass(kw_only=True)
 class Resampling:
-    """Intervals of what is estimated, by resampling."""
+    """Intervals by resampling."""
 
     level: float = 0.9  # nominal coverage of every interval
     resamples: int = 1000  # bootstrap samples of the families; 0: no intervals
-    seed: int = 0  # seed of these
+    seed: int = 0  # seed of the resampling

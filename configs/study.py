@@ -2,10 +2,10 @@
 
     python launch.py --config=configs/study.py --config.model=bert-base-uncased --workdir=DIR
 
-Every level of noise and every draw of it is one model: measured once, fine-tuned on every task. Writes
+Every draw of noise at every level is one model, which is measured once and fine-tuned on every task. Writes
 `DIR/results.csv` (a row a model), `DIR/regression.csv` and `DIR/report.html`. Each measurement and each fine-tuning
-is a work unit with a folder of its own: stopped at any moment, the same command goes on with what is missing.
-With --sweep units are run on many processes and machines (docs/sweeps.md).
+is a work unit with a folder of its own: stopped at any moment, the same command goes on with the missing units.
+With --sweep the units run in many processes and on many machines (docs/sweeps.md).
 With `--config.population=8`, eight models of one base are fine-tuned on a task as one compiled step.
 """
 

@@ -1,4 +1,4 @@
-"""Makes a non-standard model of the study: foreign, shuffled or untrained embeddings and layers. Seconds.
+"""Make a non-standard model of the study in seconds: transplanted or shuffled embeddings, or untrained parameters.
 
     python launch.py --config=configs/surgery.py --config.model=bert-base-chinese --config.operation=transplant \\
         --config.donor=bert-base-uncased --workdir=runs/bert-base-chinese-english-words

@@ -1,1 +1,1 @@
-"""Experiments: each module has `run(config, workdir)`, straight from top to bottom, resumable."""
+"""Experiments, one module each: `run(config, workdir)` runs an experiment and resumes it after an interruption."""

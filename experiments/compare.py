@@ -32,12 +32,12 @@ def run(config: schema.Compare, workdir: PurePath) -> None:
     """Writes `measures.csv` (the values) and `compare.csv` (a row a pair of models and measure).
 
     Models are compared on equal numbers of points of every sequence. A difference is separable where its 95 % interval
-    leaves out 0, a tie where it does not; the cell is empty where its error is not known. Started again, it samples and
-    measures the models that are missing.
+    excludes 0, and a tie where it does not; the cell is empty where the error is not known. A run that is started again
+    samples and measures the missing models.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; after the tables of the
-        other models are written, a model that could not be measured: started again, that one is tried again.
+      InputError: settings that cannot work or that differ from those of the folder; after the tables of the other
+        models are written, a model that could not be measured, which the next run tries again.
     """
     workdir, measures, models = folders.path(workdir), measuring.chosen(config.measures), names(config.models)
     if len(models) < 2 or len(set(models)) < len(models):
@@ -61,7 +61,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
         except InputError as error:
             leave_out(name, error)
     common = dict(zip(clouds, representations.common_points(tuple(clouds.values()), config.seed), strict=True))
-    together = "-".join(str(models.index(name)) for name in clouds)  # whose points are cut to equal numbers
+    together = "-".join(str(models.index(name)) for name in clouds)  # models that are cut to equal numbers of points
     for name, cloud in common.items():
         path = parts / f"{models.index(name):02d}_among_{together}.json"
         try:
@@ -99,7 +99,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
 
 
 def kept_cloud(path: PurePath, name: str, texts: Sequence[str], tokens: str) -> Cloud:
-    """The last layer of a model: from the file at a path, which is written first where there is none."""
+    """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
     if path.exists():
         return Cloud.load(path)
     model, facts = measuring.load_perturbed(name, "", 0.0, 0)
@@ -117,7 +117,7 @@ def measured(cloud: Cloud, config: schema.Compare, measures: Sequence[Measure], 
 
 
 def show(workdir: PurePath) -> None:
-    """Logs the differences of a folder."""
+    """Logs the differences in the `compare.csv` of a work folder."""
     table = list(csv.DictReader(folders.path(workdir / "compare.csv").read_text().splitlines()))
     for row in table:
         verdict = "error not known"

@@ -1,8 +1,8 @@
-"""Converts a pickled checkpoint: the work folder is a model folder, which `--config.model` of every experiment takes.
+"""Converts a pickled checkpoint to a model folder, the work folder, which `--config.model` of every experiment takes.
 
-Files are opened by `torch.load(weights_only=True)`, which makes tensors and plain containers and runs no code of the
-file; the one class allowed beside them is argparse.Namespace, in which fairseq keeps its settings. Torch is imported
-where a file is converted, not before.
+`torch.load(weights_only=True)` opens the files: it makes tensors and plain containers and runs no code of the file. The
+only other class allowed is argparse.Namespace, in which fairseq keeps its settings. Torch is imported only when a file
+is converted.
 """
 
 import argparse
@@ -26,7 +26,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
     "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
-FAIRSEQ = {  # of sentence_encoder; a number of a layer is {}
+FAIRSEQ = {  # names below sentence_encoder, and HuggingFace's; {} is the number of a layer
     "embed_tokens": "embeddings.word_embeddings",
     "embed_positions": "embeddings.position_embeddings",
     "segment_embeddings": "embeddings.token_type_embeddings",
@@ -50,7 +50,7 @@ def run(config: ConvertCheckpoint, workdir: Path) -> None:
     """Writes the model folder `workdir` from `config.source`.
 
     Raises:
-      InputError: a source that cannot be converted, a work folder that holds other files, no torch.
+      InputError: a source that cannot be converted, a work folder that holds other files, or torch is not installed.
     """
     workdir = folders.local(workdir)
     source, tokenizer = Path(config.source), Path(config.tokenizer) if config.tokenizer else None
@@ -68,7 +68,7 @@ def convert(source: Path, out: Path, tokenizer: Path | None = None) -> None:
     """Writes the model folder `out` from a folder with a .bin file or from a fairseq checkpoint.
 
     Raises:
-      InputError: a source that cannot be converted, or no torch.
+      InputError: a source that cannot be converted, or torch is not installed.
     """
     try:
         from safetensors.torch import save_file
@@ -89,12 +89,16 @@ def convert(source: Path, out: Path, tokenizer: Path | None = None) -> None:
         if (tokenizer / name).exists():
             shutil.copy(tokenizer / name, out / name)
     records.write_json(out / "config.json", config)
-    # Tensors that share memory are written apart: safetensors has no aliases.
+    # Tensors that share memory are copied, because safetensors has no aliases.
     save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, out / "model.safetensors")
 
 
 def unpickle(path: Path) -> Any:
-    """What a file holds, if that is tensors, plain containers and Namespaces."""
+    """The tensors, plain containers and Namespaces in a pickled file.
+
+    Raises:
+      InputError: no such file, or a file that is damaged or holds other objects.
+    """
     import torch
 
     if not path.exists():
@@ -108,7 +112,7 @@ def unpickle(path: Path) -> Any:
 
 
 def read_bin(folder: Path) -> Tensors:
-    """The tensors of pytorch_model.bin, or of its shards."""
+    """The tensors of pytorch_model.bin, or of its shards, by name."""
     import torch
 
     index = folder / "pytorch_model.bin.index.json"
@@ -123,7 +127,7 @@ def read_bin(folder: Path) -> Tensors:
 
 
 def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
-    """The config and the tensors of a fairseq RoBERTa, as HuggingFace names them."""
+    """The config and the tensors of a fairseq RoBERTa, by HuggingFace's names."""
     import torch
 
     checkpoint = unpickle(path)
@@ -134,7 +138,7 @@ def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
     tensors, unknown = {}, []
     for name, tensor in checkpoint["model"].items():
         if name.startswith("classification_heads."):
-            continue  # of another task
+            continue  # heads of other tasks
         if (renamed := rename(name, tensor)) is None:
             unknown.append(name)
         else:
@@ -175,7 +179,7 @@ def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
 
 
 def rename(name: str, tensor: Any) -> Tensors | None:
-    """One tensor of fairseq under HuggingFace's name, three for a joint projection; None where there is no name."""
+    """A fairseq tensor by HuggingFace's name, or three tensors for a joint projection; None for an unknown name."""
     name = re.sub(r"^(encoder|decoder)\.", "", name)
     if name.startswith("lm_head."):
         known = re.fullmatch(r"lm_head\.(weight|bias|(dense|layer_norm)\.(weight|bias))", name)
@@ -191,9 +195,9 @@ def rename(name: str, tensor: Any) -> Tensors | None:
 
 
 def check_vocabulary(dictionary: Path, tokenizer: Path) -> None:
-    """Refuses a tokenizer whose ids are not those of the dict.txt beside the checkpoint.
+    """Raises an InputError where the ids of a tokenizer differ from the dict.txt beside the checkpoint.
 
-    Entries of a dict.txt are numbers of GPT-2's vocabulary: 256 bytes, printable ones first, then the merges in order.
+    Entries of a dict.txt are ids of GPT-2's vocabulary: 256 bytes, printable bytes first, then the merges in order.
     """
     if not dictionary.exists():
         logging.warning("%s does not exist: that the tokenizer's ids are the checkpoint's is not checked", dictionary)

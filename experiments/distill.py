@@ -1,4 +1,4 @@
-"""Trains an encoder to tell the sentence vectors of another: `model/`, `metrics.jsonl`, `result.json`, snapshots."""
+"""Trains an encoder on the sentence vectors of another; writes `model/`, `metrics.jsonl`, `result.json`, snapshots."""
 
 import hashlib
 import logging
@@ -20,16 +20,16 @@ from geojax.runtime.run_once import once, settings_without
 from geojax.training import distill, pretrain, pretraining_objectives, reporting
 from geojax.training.step import LossSums, State
 
-HELD_OUT = 50  # one sentence in so many
+HELD_OUT = 50  # one sentence in 50 is held out
 
 log = logging.getLogger(__name__)
 
 
 def run(config: schema.Distill, workdir: Path) -> None:
-    """Trains a student on `config.vectors`, scores it on sentences that are held out; resumes where it stopped.
+    """Trains a student on `config.vectors` and scores it on held-out sentences; resumes where it stopped.
 
     Raises:
-      InputError: files that are absent, or vectors of other sentences.
+      InputError: missing files, or vectors of other sentences.
     """
     workdir = folders.local(workdir)
     if config.word_order not in ("text", "sentence"):
@@ -41,7 +41,7 @@ def run(config: schema.Distill, workdir: Path) -> None:
 
 
 def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
-    """The work of a folder with these settings."""
+    """Trains and scores the student and writes the files of the work folder."""
     sentences = read_sequences(config.sentences)
     vectors = read_vectors(config.vectors, sentences)
     held_out = np.arange(len(sentences)) % HELD_OUT == 0
@@ -77,10 +77,10 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
 
 
 def read_vectors(path: str, sentences: list[str]) -> np.ndarray:
-    """The vectors of these sentences.
+    """The vectors of the sentences in a file of `experiments.sample`.
 
     Raises:
-      InputError: the file is no cloud, or one of other sentences, or has not one vector for each.
+      InputError: the file is no cloud, is a cloud of other sentences, or does not have one vector a sentence.
     """
     if not Path(path).is_file():
         raise InputError(f"no vectors at {path!r}: make them by configs/sample.py with --config.tokens=mean")

@@ -1,4 +1,4 @@
-"""Fine-tune one model on one task: `result.json` is written last, `model/` is what was scored."""
+"""Fine-tunes one model, or a population, on one task; writes the scored model to `model/`, then `result.json`."""
 
 import contextlib
 import logging
@@ -20,18 +20,18 @@ from geojax.sweeps import costs as estimates
 from geojax.training import finetune
 from geojax.training.reporting import Reporter
 
-CHANGING_NOTHING = ("checkpoint_seconds", "tensorboard", "shard_parameters")  # but for a result's last bits
+CHANGING_NOTHING = ("checkpoint_seconds", "tensorboard", "shard_parameters")  # except the last bits of a result
 
 
 def run(config: schema.Finetune, workdir: PurePath) -> None:
-    """Fine-tunes `config.model` on `config.task`; goes on where it stopped, and does nothing when it has finished.
+    """Fine-tunes `config.model` on `config.task`; resumes where it stopped, and does nothing when it has finished.
 
     One run takes all devices of all processes that were joined; the first process writes.
 
     Raises:
-      InputError: a value that cannot work, found before anything slow; data or a model that cannot be read; a folder
+      InputError: a value that cannot work, found before any slow step; data or a model that cannot be read; a folder
         that is in use or was begun with other settings; divergence.
-      Preempted: SIGTERM came while it trained.
+      Preempted: SIGTERM during training.
     """
     workdir, members = folders.path(workdir), finetune_population.members(config)
     for member in members.values():
@@ -50,7 +50,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
         if (workdir / "result.json").exists():
             logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
             if processes.leads():
-                folders.remove(workdir / "training")  # a kill may have left it
+                folders.remove(workdir / "training")  # left over if a run was killed
             return
         if processes.leads():
             warn_of_other_machine(workdir, config.shard_parameters)
@@ -71,12 +71,12 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
                 progress=reporter,
             )
         if processes.leads():
-            folders.remove(workdir / "model")  # a kill may have left half of one
+            folders.remove(workdir / "model")  # incomplete if a run was killed
             models.save(workdir / "model", model.apply, params, model.tokenizer)
             about = facts(config, source, data) | environment(config.shard_parameters)
             records.write_json(workdir / "result.json", result | about)
             folders.remove(workdir / "training")
-        processes.agree()  # who is ready first waits, so that all end well together
+        processes.agree()  # processes wait for each other, so that none ends while another still works
     logging.info("%s: score %.4f, %s", task.name, result["score"], duration(result["seconds"]))
     if processes.leads():
         dev = result["dev"].items()
@@ -84,7 +84,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
 
 
 def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cost]:
-    """What the run takes, by the name of its task; nothing once it has finished."""
+    """The cost of the run, by the name of its task; empty when the run has finished."""
     if (workdir / "result.json").exists():
         return {}
     check(config)

@@ -1,6 +1,6 @@
-"""Fine-tune a population: its members, their single runs' settings, and what is written of each.
+"""Fine-tunes a population of models and writes a folder for each member and a table of all.
 
-A member is a config of a single run. Members train some at a time; each has the folder `members/NAME/`, whose
+A member is the config of a single run. Members train in groups; each has the folder `members/NAME/`, in which
 `result.json` is written last, and a row of `results.csv`.
 """
 
@@ -32,10 +32,10 @@ LABELS = {"model": "", "alpha": "alpha", "noise_seed": "noise", "seed": "seed", 
 
 
 def members(config: Finetune) -> dict[str, Finetune]:
-    """The configs of all members by their names, which tell what differs among them; one nameless, where there is one.
+    """The configs of all members by name; a name lists the settings that differ, and is empty for a single member.
 
     Raises:
-      InputError: no whole number of members, a value that is named twice.
+      InputError: a negative population, or a value that is named twice.
     """
     if config.population < 0:
         raise InputError(f"population is {config.population}: give how many train at once, or 0 for as many as fit")
@@ -70,10 +70,10 @@ def members(config: Finetune) -> dict[str, Finetune]:
 
 
 def run(config: Finetune, configs: Mapping[str, Finetune], workdir: Path) -> None:
-    """Fine-tunes the members that have no result yet, in a work folder that is claimed; then writes the table.
+    """Fine-tunes the members that have no result yet, in a locked work folder; then writes the table.
 
     Raises:
-      InputError: as a single run; and, once all is written, members whose training diverged.
+      InputError: the same errors as a single run; several processes; after all files are written, diverged members.
     """
     if processes.several():
         raise InputError("a population trains in one process, over its devices: give each process members of its own")
@@ -98,7 +98,7 @@ def folder_of(workdir: Path, name: str) -> Path:
 
 
 def number_at_once(member: Member, count: int, workdir: Path) -> int:
-    """As many members as memory holds; asked once for a work folder, since other numbers give other last bits."""
+    """The number of members that memory holds, found once for a work folder: the last bits of results depend on it."""
     path = workdir / "memory.json"
     if not path.exists():
         estimate = memory.estimate(member.model, member.settings, member.encoded.train, count)
@@ -108,7 +108,7 @@ def number_at_once(member: Member, count: int, workdir: Path) -> int:
 
 
 def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:
-    """Trains some members as one step and writes what becomes of them."""
+    """Trains some members as one step and writes their models and results."""
     logging.info("%d members train as one step: %s", len(group), ", ".join(group))
     members = [loader.member(name) for name in group]
     reporter = Reporter(workdir / "metrics.jsonl", members, loader.configs[group[0]].tensorboard)
@@ -128,14 +128,14 @@ def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:
 
 
 def outcome(result: Mapping[str, Any]) -> str:
-    """What became of a member, in a few words."""
+    """A short summary of a member's result, for the log."""
     if "diverged_at" in result:
         return f"diverged at step {result['diverged_at']}"
     return f"score {result['score']:.4f}" + (", collapsed" if result["collapsed"] else "")
 
 
 def tabulate(configs: Mapping[str, Finetune], workdir: Path) -> list[str]:
-    """Writes `results.csv`, a row a member; returns which members diverged, and when."""
+    """Writes `results.csv`, a row a member; returns the names of the members that diverged, with the steps."""
     rows, diverged = [], []
     for name in configs:
         result = records.read_json(folder_of(workdir, name) / "result.json")
@@ -149,7 +149,7 @@ def tabulate(configs: Mapping[str, Finetune], workdir: Path) -> list[str]:
 
 
 class Loader:
-    """Members as they start; what several share is read once."""
+    """Builds members as their training starts, and reads the models and data that they share once."""
 
     def __init__(self, configs: Mapping[str, Finetune]):
         self.configs = configs
@@ -171,7 +171,7 @@ class Loader:
         return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length)
 
     def member(self, name: str) -> Member:
-        """A member: its model under its noise, the task's data cut by its seed, its settings."""
+        """A member: a model with noise and a new head, the data with the member's training examples, and settings."""
         config = self.configs[name]
         folder, seed = self.source(config.model, config.revision).folder, self.seed(config)
         data = self.data(seed)
@@ -179,25 +179,25 @@ class Loader:
         return Member(name, model, data, tuning.settings_of(config), self.encoded(folder, seed))
 
     def seed(self, config: Finetune) -> int:
-        """What the training set of a member is cut by: whole, it is that of every member."""
+        """The seed of a member's subset of the training set; the same for all members where the set is whole."""
         return config.seed if config.train_examples else self.any.seed
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What a member's result is about, and where it was made."""
+        """The model, noise and data of a member's result, and the environment that it was made in."""
         config = self.configs[name]
         source, data = self.source(config.model, config.revision), self.data(self.seed(config))
         return tuning.facts(config, source, data) | environment()
 
 
 class Reporter(reporting.Reporter):
-    """Shows one bar, and appends the losses of all members to `metrics.jsonl`; says when one of them stops."""
+    """Shows one progress bar, appends the losses of all members to `metrics.jsonl`, and warns when a member stops."""
 
     def __init__(self, path: Path, members: Sequence[Member], tensorboard: bool):
         super().__init__(path, members[0].settings, len(members), tensorboard)
         self.names, self.stopped = [member.name for member in members], set()
 
     def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
-        """The losses by name, null where a member has stopped."""
+        """The range of the losses, and the record of the losses by name, None where a member has stopped."""
         losses = dict(zip(self.names, np.asarray(self.previous).tolist(), strict=True))
         going = {name: loss for name, loss in losses.items() if np.isfinite(loss)}
         for name in losses.keys() - going.keys() - self.stopped:

@@ -1,4 +1,4 @@
-"""Measures one latent space: of a model on sequences or on the examples of a task, or a bare array of points."""
+"""Measures one latent space: a model's, on sequences or on the examples of a task, or a bare array of points."""
 
 import dataclasses
 import logging
@@ -22,13 +22,13 @@ from geojax.streaming.layer_stream import Stream
 
 
 def run(config: schema.Measure, workdir: PurePath) -> None:
-    """Writes `measures.csv`, a row a layer and measure, and `measures.json` with all that is known about them.
+    """Writes `measures.csv`, a row a layer and measure, and `measures.json` with the provenance of the values.
 
-    Where there are several layers, `layers.svg` shows every measure against depth with 90 % intervals. Started again,
-    it measures the layers that are missing, and none where all are there.
+    With several layers, `layers.svg` shows every measure against depth with 90 % intervals. A run that is started again
+    measures the missing layers.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+      InputError: settings that cannot work or that differ from those of the folder; files that cannot be read.
     """
     workdir, measures = folders.path(workdir), measuring.chosen(config.measures, labels=bool(config.task))
     measuring.check_source(config)
@@ -57,7 +57,7 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
             profiles[result.measure].append((one["layer"], result.value, *ends))
     records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
     if len(layers) > 1:
-        from geojax import plots  # matplotlib, which a measurement of one space does without
+        from geojax import plots  # imports matplotlib, which the measurement of a single layer does not need
 
         panels = {plots.measure_name(measure): {"": rows} for measure, rows in profiles.items()}
         records.write_atomic(workdir / "layers.svg", plots.curves(panels, "layer (0: embeddings)"))
@@ -77,7 +77,7 @@ def layer_of(
     name: str,
     labels: np.ndarray | None,
 ) -> dict[str, Any]:
-    """One layer of `measures.json`."""
+    """Measures one layer and returns its record in `measures.json`."""
     start = time.perf_counter()
     cloud = space.sample if isinstance(space, Stream) else space
     layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
@@ -93,7 +93,7 @@ def layer_of(
 
 
 def show(workdir: PurePath) -> None:
-    """Logs the values of a folder."""
+    """Logs the values in the files of a work folder."""
     record, count = records.read_json(workdir / "measures.json"), 0
     for layer in record["layers"]:
         for row in layer["results"]:

@@ -1,4 +1,4 @@
-"""Tells how many sequences a measurement needs."""
+"""Finds how many sequences a measurement needs."""
 
 import dataclasses
 import logging
@@ -23,10 +23,10 @@ COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
 def run(config: schema.Plan, workdir: PurePath) -> None:
     """Writes `plan.csv`, a row a measure and number of sequences, and prints the answer for each measure.
 
-    Started again when it is done, it prints the answers alone.
+    A run that is started again when it has finished only prints the answers.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+      InputError: settings that cannot work or that differ from those of the folder; files that cannot be read.
     """
     workdir, measures = folders.path(workdir), measuring.chosen(config.measures)
     measuring.check_source(config)

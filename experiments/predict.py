@@ -30,12 +30,12 @@ SCHEMES = {
 
 
 def run(config: schema.Predict, workdir: PurePath) -> None:
-    """Prints the prediction and what it rests on, or why there is none; writes `predictions.csv`.
+    """Prints the prediction and its evidence, or the reason why there is no prediction; writes `predictions.csv`.
 
-    What is printed of a prediction is in `prediction.txt` too: started again when it is done, it prints that alone.
+    `prediction.txt` has the printed text of a prediction; a run that is started again when it has finished prints it.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+      InputError: settings that cannot work or that differ from those of the folder; files that cannot be read.
     """
     if not config.model:
         raise InputError("no model: give --config.model")
@@ -73,7 +73,7 @@ def make(
 
 
 def why_not(table: score_table.ScoreTable, family: str, level: float) -> str:
-    """Why a fit says nothing about a family; empty where it does."""
+    """The reason why a fit cannot predict for a family; empty where it can."""
     if not table.families:
         return "the fit names no families: give its table a column family"
     if family in table.families:
@@ -91,7 +91,11 @@ def why_not(table: score_table.ScoreTable, family: str, level: float) -> str:
 def choose(
     evidence: Sequence[Mapping[str, Any]], table: score_table.ScoreTable, promise: str, wanted: str
 ) -> Mapping[str, Any] | None:
-    """The validated fit with the least error on what was left out, among measures that can be measured here."""
+    """The validation row with the least error on models left out, among measures of the catalogue; None without one.
+
+    Raises:
+      InputError: `wanted` is no measure of the fit, or no measure of the catalogue.
+    """
     wanted = score_table.catalogue_name(wanted)
     if wanted and wanted not in table.measures:
         raise InputError(f"the fit has no measure {wanted!r}: {score_table.near(wanted, table.measures)}")
@@ -114,14 +118,14 @@ def choose(
 
 
 def settings_of(config: schema.Predict, record: Mapping[str, Any]) -> SimpleNamespace:
-    """How the measure is taken: as for the fit, but for what the config says."""
+    """The settings of the measurement: those of the fit, except where the config sets its own."""
     defaults = {field.name: field.default for field in dataclasses.fields(schema.Study)}
     own = {key: value for key in ("sequences", "tokens", "convention") if (value := getattr(config, key))}
     return SimpleNamespace(**defaults | (record["measuring"] or {}) | own)
 
 
 def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> float:
-    """The measure of the model's last layer."""
+    """The value of a measure on the model's last layer."""
     model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = measuring.sequences(settings.sequences)[: settings.max_sequences or None]
     (cloud,) = measuring.sample(model, texts, "last", settings.tokens, facts)
@@ -152,7 +156,7 @@ def lines(
     record: Mapping[str, Any],
     settings: SimpleNamespace,
 ) -> list[str]:
-    """The answer first, then what it rests on."""
+    """The lines that are printed: the prediction, then its evidence."""
     name, terms = choice["measure"], choice["terms"].replace(MEASURE, choice["measure"])
     if math.isnan(row["predicted"]):
         return [f"no prediction, because {row['note']}"]
@@ -198,7 +202,7 @@ def lines(
 
 
 def baseline_that_wins(evidence: Sequence[Mapping[str, Any]], choice: Mapping[str, Any]) -> str:
-    """Which baseline did better on the same left-out models, if one did."""
+    """A sentence about the baseline that had a lower error on the same left-out models, empty without one."""
     rows = [
         row
         for row in evidence

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: schema.Pretrain, workdir: Path) -> None:
-    """Trains a tokenizer and an encoder on `config.text`, scores it on `config.eval_text`; resumes where it stopped."""
+    """Trains an encoder on `config.text` and scores it on `config.eval_text`; resumes where it stopped."""
     workdir = folders.local(workdir)
     pretraining_objectives.check(config.objective, config.word_order)
     snapshots(config)
@@ -41,7 +41,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
 
 
 def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None:
-    """The work of a folder with these settings."""
+    """Trains and scores the encoder and writes the files of the work folder."""
     check_files(config.text)
     check_files(config.eval_text, "eval_text")
     tokenizer = tokenizer_of(config, config.text, config.length, workdir / "tokenizer")
@@ -79,7 +79,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
 
 
 def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
-    """The steps after which the model is kept."""
+    """The steps after which a snapshot of the model is saved."""
     steps = lists.integers(config.snapshots)
     if wrong := [step for step in steps if not 0 <= step < config.steps]:
         raise InputError(f"there is no snapshot after step {wrong[0]}: choose from 0 to {config.steps - 1}")
@@ -99,7 +99,7 @@ def train(
     count: int,
     save: Callable[[Path, Params], None],
 ) -> Params:
-    """The parameters behind all steps, which take batches of so many rows in a new order every epoch."""
+    """Trains on batches of `count` rows, in a new order every epoch, and returns the final parameters."""
     rows = partial(batch_rows, windows=count, batch_size=config.batch_size, seed=config.seed)
     kept = {"save": save, "snapshots": snapshots(config), "checkpoint_seconds": config.checkpoint_seconds}
     return pretrain.train(begin, take, rows, config.steps, workdir, **kept)
@@ -111,30 +111,30 @@ def save_model(apply: models.Apply, tokenizer: Any, folder: Path, params: Any) -
 
 
 def windows_of(config: schema.Pretrain, tokenizer: Any, files: str) -> np.ndarray:
-    """The windows of text files, in the word order that is asked for."""
+    """The token windows of text files, in the word order of the config."""
     text = pretraining_objectives.reorder(list(paragraphs(files)), config.word_order, config.seed)
     return pack(tokenizers.tokenize(tokenizer, text), config.length)
 
 
 def paragraphs(files: str) -> Iterator[str]:
-    """The lines of text files, in order, without the blank ones."""
+    """The lines of text files, in order, without blank lines."""
     for name in lists.names(files):
         with open(name, encoding="utf-8") as file:
             yield from (line.strip() for line in file if line.strip())
 
 
 def check_files(files: str, setting: str = "text") -> None:
-    """Raises an InputError where there is no such text, or the setting names none."""
+    """Raises an InputError where a text file does not exist or a setting names none."""
     for name in lists.names(files) or ("''",):
         if not Path(name).is_file():
             raise InputError(f"no text at {name}: give files with --config.{setting}=FILE,FILE")
 
 
 def tokenizer_of(config: schema.Pretrain | schema.Distill, files: str, max_length: int, folder: Path) -> Any:
-    """The lower-cased WordPiece tokenizer of a run: that of a model, or one that is trained on the text, in `folder`.
+    """The tokenizer of a run: the tokenizer of a model, or a lower-cased WordPiece trained on the text, in `folder`.
 
     Raises:
-      InputError: a model with other special tokens.
+      InputError: the tokenizer of the model has other special tokens.
     """
     if not config.tokenizer:
         return tokenizers.train_wordpiece(paragraphs(files), config.vocabulary_size, max_length, folder)
@@ -147,7 +147,7 @@ def tokenizer_of(config: schema.Pretrain | schema.Distill, files: str, max_lengt
 def architecture(
     config: schema.Pretrain | schema.Distill, vocabulary_size: int, positions: int
 ) -> models.EncoderConfig:
-    """BERT with an inner width of 4 d and no dropout: the model is small."""
+    """The config of a BERT encoder with an inner width of 4 d and no dropout, because the model is small."""
     return models.EncoderConfig(
         vocab_size=vocabulary_size,
         hidden_size=config.hidden_size,
@@ -162,7 +162,7 @@ def architecture(
 
 
 def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
-    """The facts of a run, in Markdown."""
+    """The model card: the settings and results of a run, in Markdown."""
     given = settings_without(config, ("experiment",))
     options = " ".join(f"--config.{name}={value}" for name, value in given.items())
     return f"""# An encoder of {result["parameters"]:,} parameters

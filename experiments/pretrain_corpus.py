@@ -18,7 +18,7 @@ from geojax.errors import InputError
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once
 
-HELD_OUT = 50  # one paragraph in so many
+HELD_OUT = 50  # one paragraph in 50 is held out
 WIKITEXT = ("wikitext2_valid.raw", "wikitext2_test.raw")
 INSTALL = (
     "apt-get install r-cran-janeaustenr r-cran-tokenizers sword-text-web libsword-utils wordnet-base dict-devil cfi-en"
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config: PretrainCorpus, workdir: Path) -> None:
-    """Writes the two files of every source, and says how many words they have.
+    """Writes the two files of every source, and logs the numbers of their words.
 
     Raises:
       InputError: WikiText-2 or a package is missing.
@@ -64,12 +64,12 @@ def write(wikitext: Path, out: Path) -> None:
 
 
 def words(lines: Iterable[str]) -> int:
-    """Words separated by blanks."""
+    """The number of words separated by blanks."""
     return sum(len(line.split()) for line in lines)
 
 
 def sources(wikitext: Path) -> dict[str, Iterable[str]]:
-    """Name and paragraphs of each source."""
+    """The paragraphs of each source, by its name."""
     wordnet = Path("/usr/share/wordnet")
     book = Path("/usr/share/doc/cfi-en/html")
     return {
@@ -84,23 +84,23 @@ def sources(wikitext: Path) -> dict[str, Iterable[str]]:
 
 
 def command(*arguments: str) -> str:
-    """What a program prints."""
+    """The standard output of a program."""
     return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
 
 
 def r_data(package: str) -> str:
-    """The character vectors that an R package ships, one element a line."""
+    """The character vectors of an R package, one element a line."""
     return command("Rscript", "-e", R_DATA.format(package=package))
 
 
 def prose(text: str) -> list[str]:
-    """Paragraphs that blank lines separate; of a Project Gutenberg file, what lies between its START and END lines."""
+    """The paragraphs of a text, separated by blank lines; of a Project Gutenberg file only those from START to END."""
     text = re.split(r"\*\*\* ?START OF .*\n", text)[-1]
     return re.split(r"\n\s*\n", re.split(r"\n.*(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", text)[0])
 
 
 def verses(text: str) -> Iterator[str]:
-    """Chapters, of the entries `$$$Book chapter:verse`."""
+    """The chapters of a text of entries `$$$Book chapter:verse`, one paragraph each."""
     chapter, body = None, []
     for entry in re.split(r"^\$\$\$", text, flags=re.MULTILINE)[1:]:
         key, _, verse = entry.partition("\n")
@@ -116,7 +116,7 @@ def verses(text: str) -> Iterator[str]:
 
 
 def glosses(files: Iterable[str]) -> Iterator[str]:
-    """Words, definition and examples of each synset."""
+    """The words, definition and examples of each synset of WordNet."""
     for line in (line for file in files for line in file.splitlines() if " | " in line):
         fields, gloss = line.split(" | ", 1)
         fields = fields.split()
@@ -125,13 +125,13 @@ def glosses(files: Iterable[str]) -> Iterator[str]:
 
 
 def web_pages(files: Iterable[Path]) -> Iterator[str]:
-    """Paragraphs of HTML files."""
+    """The paragraphs of HTML files."""
     for file in files:
         for paragraph in re.split(r"(?i)<(?:p|h\d|li|br|td)\b", file.read_text(encoding="latin-1")):
             yield html.unescape(re.sub(r"<[^>]*>", " ", "<" + paragraph))
 
 
 def wiki(files: Iterable[str]) -> Iterator[str]:
-    """Paragraphs of WikiText, without its marks for headings and its escaped hyphens, points and commas."""
+    """The paragraphs of WikiText, without its marks of headings and its escapes of hyphens, points and commas."""
     for line in (line for file in files for line in file.splitlines()):
         yield re.sub(r" ?@([-.,])@ ?", r"\1", line).replace("= ", "").replace(" =", "")

@@ -1,4 +1,4 @@
-"""Regresses a score on each measure of a table, validates what it finds, and predicts new models.
+"""Regresses a score on each measure of a table, validates the regressions, and predicts new models.
 
 Files in the work folder: `regression.csv` (a row a measure and set of terms), `coefficients.csv`, `influence.csv`,
 `partial.csv`, `ladders.csv`, `relations.csv`, `cross_validation.csv`, `held_out.csv`, `fit.json`; with new models
@@ -45,7 +45,7 @@ COLUMNS_OF = {
     "cross_validation": cross_validation.COLUMNS,
     "held_out": cross_validation.HELD_OUT,
 }
-FEWEST_MODELS = 8  # below, a table is regressed and nothing about it validated
+FEWEST_MODELS = 8  # a table with fewer models is regressed but not validated
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def run(config: schema.Regress, workdir: PurePath) -> None:
     """Reads `config.table`, fits and validates every measure, predicts `config.predict`; writes the files above.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; a bad table.
+      InputError: settings that cannot work or that differ from those of the folder; a bad table.
     """
     check(config)
     workdir = folders.path(workdir)
@@ -63,7 +63,7 @@ def run(config: schema.Regress, workdir: PurePath) -> None:
 
 
 def make(config: schema.Regress, workdir: PurePath) -> None:
-    """Reads, fits, validates, predicts, and writes."""
+    """Reads the tables, fits, validates, predicts, and writes the files of the work folder."""
     table = read(config, config.table)
     new = None
     if config.predict:
@@ -90,7 +90,7 @@ def make(config: schema.Regress, workdir: PurePath) -> None:
 
 
 def check(config: schema.Regress) -> None:
-    """Raises `InputError` for numbers that mean nothing."""
+    """Raises an InputError for numbers outside their range."""
     prediction.check_level(config.level)
     if config.resamples and config.resamples < 100:
         raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more; 0 leaves the validation out")
@@ -115,7 +115,7 @@ def write(
 ) -> dict[str, list[dict[str, Any]]]:
     """Writes every table about the fits and their validation; returns their rows by the name of the file.
 
-    `measuring` are the settings that the measures were taken with, where they are known.
+    `measuring` holds the settings that the measures were computed with, if they are known.
     """
     clusters = units.clusters(table.frame, config.clusters)
     sides = predictors.sides(table, config.terms)
@@ -169,7 +169,7 @@ def write_predictions(
 
 
 def facts(table: score_table.ScoreTable, config: schema.Regress) -> dict[str, Any]:
-    """What was run, label by label."""
+    """The facts of the run for the report, by their labels."""
     frame, dose = table.frame, units.doses(table.frame)
     levels = {kind: np.unique(dose.values[dose.kinds == kind]) for kind in sorted(set(dose.kinds[dose.known]))}
     return {
@@ -185,7 +185,7 @@ def facts(table: score_table.ScoreTable, config: schema.Regress) -> dict[str, An
 
 
 def sources(config: schema.Regress) -> dict[str, Any]:
-    """The data and the seed of a run."""
+    """The data and the seed of the run for the report, by their labels."""
     files = [path for path in (config.table, config.predict) if path]
     digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files]
     return {
@@ -199,11 +199,11 @@ def regressions(
 ) -> list[dict[str, Any]]:
     """One row for each measure and set of terms, in the order of the table, with the columns `COLUMNS`.
 
-    `n_dropped` counts the rows of the table that are not in the fit, for want of a value. `slope` is the measure's own
-    coefficient, where the terms have one; the family term is coded by treatment: `intercept` is that of the
-    alphabetically first family with rows. `p_permutation` and `p_max_t` are by permuting the units `permuted`, the
-    second corrected for the `candidates` that were tried; NaN below 5 units. `influential` counts the models with a
-    Cook's distance above 4/n.
+    `n_dropped` counts the rows of the table that the fit leaves out because a value is missing. `slope` is the
+    coefficient of the measure itself, if the terms have one. The family term has treatment coding: `intercept` is the
+    intercept of the alphabetically first family with rows. `p_permutation` and `p_max_t` come from permutations of the
+    units `permuted`, `p_max_t` corrected for the number of `candidates`; both are NaN below 5 units. `influential`
+    counts the models with a Cook's distance above 4/n.
     """
     of, moved = fitted.least_squares, fitted.influence
     sides = dict.fromkeys(one.terms for one in fitted.found)

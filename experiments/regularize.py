@@ -1,4 +1,4 @@
-"""Pre-training with a measure in the loss: `regularize.csv`, `regularize.svg`; of each run its folder `model/`."""
+"""Pre-trains with a measure in the loss; writes `regularize.csv`, `regularize.svg` and the model of each run."""
 
 import logging
 import math
@@ -24,23 +24,23 @@ from geojax.training import regularize
 from geojax.training.masking import pack
 from geojax.training.pretrain import rates_of
 
-RUNS = {"plain": 0, "down": -1, "up": 1}  # which way the loss pushes the measure
-HELD_OUT = 5  # one sequence in so many
-PROBES = 128  # windows of the held-out sequences at most
+RUNS = {"plain": 0, "down": -1, "up": 1}  # the sign of the change that the loss asks of the measure
+HELD_OUT = 5  # one sequence in 5 is held out
+PROBES = 128  # largest number of windows of the held-out sequences
 COLUMNS = ("run", "step", "loss", "accuracy", "measure")
 
 log = logging.getLogger(__name__)
 
 
 def run(config: schema.Regularize, workdir: Path) -> None:
-    """Trains `config.model` on plain, then with the measure pushed down and up; resumes at the last evaluation."""
+    """Continues to train `config.model` plain, with the measure lowered, and raised; resumes at the last evaluation."""
     workdir = folders.local(workdir)
     check(config)
     once(workdir, settings_without(config), partial(make, config, workdir))
 
 
 def make(config: schema.Regularize, workdir: Path) -> None:
-    """The work of a folder with these settings."""
+    """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
     windows, probes = split(model.tokenizer, measuring.sequences(config.sequences), config.length)
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)
@@ -71,7 +71,7 @@ def make(config: schema.Regularize, workdir: Path) -> None:
 
 
 def check(config: schema.Regularize) -> None:
-    """Refuses settings that cannot work, before anything slow."""
+    """Raises an InputError for settings that cannot work, before any slow step."""
     if config.measure not in regularize.MEASURES:
         raise InputError(f"measure {config.measure!r} is unknown: choose {', '.join(regularize.MEASURES)}")
     for name, least in (("strength", 0), ("factor", 1), ("temperature", 0)):
@@ -82,7 +82,7 @@ def check(config: schema.Regularize) -> None:
 
 
 def split(tokenizer: Any, texts: list[str], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows to train on, and windows of the sequences that are held out."""
+    """The windows of the training sequences, and the windows of the held-out sequences."""
     check_special_tokens(tokenizer)
     ids = tokenizer(texts, add_special_tokens=False, truncation=False)["input_ids"]
     train = [sequence for index, sequence in enumerate(ids) if index % HELD_OUT]
@@ -90,14 +90,14 @@ def split(tokenizer: Any, texts: list[str], length: int) -> tuple[np.ndarray, np
 
 
 def fit(config: schema.Regularize, hidden: Hidden) -> Quantizer:
-    """The cells across which soft_patchiness moves the points: those of the encoder as it is, kept from then on."""
+    """The quantizer of soft_patchiness, fitted to the hidden states of the encoder before training, and then fixed."""
     sizes = {"codebooks": config.codebooks, "codebook_size": config.codebook_size}
     points = hidden.reshape(-1, hidden.shape[-1])
     return jax.jit(partial(product.fit, **sizes))(points, jax.random.key(config.seed))
 
 
 def figure(rows: list[dict[str, Any]], measure: str) -> bytes:
-    """Loss and measure against the steps, a line a run."""
+    """The figure, in SVG, of the loss and the measure against the steps, a line a run."""
     titles = {"loss": "held-out masked-LM loss (nats)", "measure": plots.measure_name(measure.removeprefix("soft_"))}
     panels = {title: {name: [] for name in RUNS} for title in titles.values()}
     for row in rows:

@@ -12,12 +12,12 @@ from geojax.runtime.run_once import once
 
 
 def run(config: Sample, workdir: PurePath) -> None:
-    """Writes `layer_NN.safetensors` for every layer asked for, and `clouds.json`, which lists them.
+    """Writes `layer_NN.safetensors` for every layer that the config names, and `clouds.json`, which lists the files.
 
-    Started again, it keeps the clouds that are there, and does nothing where all are.
+    A run that is started again keeps the files that exist, and does nothing when all exist.
 
     Raises:
-      InputError: settings that cannot work, or others than those the folder was begun with; what cannot be read.
+      InputError: settings that cannot work or that differ from those of the folder; files that cannot be read.
     """
     workdir = folders.path(workdir)
     once(workdir, identity(config), partial(make, config, workdir))
@@ -26,7 +26,7 @@ def run(config: Sample, workdir: PurePath) -> None:
 
 
 def make(config: Sample, workdir: PurePath) -> None:
-    """Samples all layers in one pass and writes those that are missing."""
+    """Samples all layers in one pass and writes the missing files."""
     texts = measuring.sequences(config.sequences)
     model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     shapes = {}

@@ -40,7 +40,7 @@ Generator = np.random.RandomState
 
 
 def run(config: SpreadStudy, workdir: Path) -> None:
-    """Writes `spread_study.csv`, its rows as they come to `spread_study.jsonl`, and `spread_study.svg`."""
+    """Writes each row to `spread_study.jsonl` when it is done, then `spread_study.csv` and `spread_study.svg`."""
     dims = dimensions(config.dims)
     check_convention(config.convention)
     if not 0 <= config.seed < 2**32:
@@ -70,7 +70,7 @@ def run(config: SpreadStudy, workdir: Path) -> None:
 
 
 def dimensions(text: str) -> tuple[int, ...]:
-    """The dimensions asked for, each once."""
+    """The distinct dimensions in a comma list; an InputError where one is no whole number of at least 2."""
     dims = numbers(text)
     for d in dims:
         if not (math.isfinite(d) and d == int(d) and d >= 2):
@@ -100,15 +100,15 @@ def _value(row: Measure, convention: str, points: Points, key: Key, options: dic
 
 
 def _decimal(value: Scalar) -> float:
-    """The shortest decimal that names this float32: its other digits are not the measure's."""
+    """The shortest decimal of a float32: further digits are no digits of the measure."""
     return float(str(np.float32(value)))
 
 
 def references(n: int, d: int, seed: int) -> dict[str, dict[str, Any]]:
-    """What the published numbers compare with: an order of the rows, then five normal samples, in order of drawing."""
+    """The random references of the published numbers, by measure: an order of the rows, then five normal samples."""
     generator = Generator(seed)
     order = np.arange(n)
-    generator.shuffle(order)  # of the rows themselves in the published form: the same draws
+    generator.shuffle(order)  # the published code shuffles the rows themselves, with the same draws
     vrm, koleo, gaussian, discrete, empirical = (generator.normal(size=(n, d)) for _ in range(5))
     return {
         "average_cosine_similarity": {"order": jnp.asarray(order)},
@@ -121,13 +121,13 @@ def references(n: int, d: int, seed: int) -> dict[str, dict[str, Any]]:
 
 
 def sphere(generator: Generator, n: int, d: int) -> np.ndarray:
-    """Uniform in the unit ball."""
+    """Points uniform in the unit ball, [n, d]."""
     radius = generator.uniform(0, 1, n) ** (1 / d)
     return radius[:, None] * directions(generator, n, d)
 
 
 def shell(generator: Generator, n: int, d: int) -> np.ndarray:
-    """Uniform on the unit sphere."""
+    """Points uniform on the unit sphere, [n, d]."""
     return directions(generator, n, d)
 
 
@@ -138,7 +138,7 @@ def nested_shell(generator: Generator, n: int, d: int) -> np.ndarray:
 
 
 def cone(generator: Generator, n: int, d: int) -> np.ndarray:
-    """A cone about the first axis, of half-angle 1 / sqrt(d)."""
+    """Points in a cone about the first axis, of half-angle 1 / sqrt(d)."""
     height = generator.uniform(0, 1, n) ** (1 / d)
     radius = generator.uniform(0, height * np.tan(1 / np.sqrt(d))) ** (1 / (d - 1))
     return np.column_stack([height, radius[:, None] * directions(generator, n, d - 1)])
@@ -165,7 +165,7 @@ def shifted_clusters(generator: Generator, n: int, d: int) -> np.ndarray:
 
 
 def clusters(generator: Generator, n: int, d: int, pair: Callable) -> np.ndarray:
-    """For each of d centres two clusters: `pair(mu)` gives their centres and the size of the first."""
+    """Two clusters for each of d centres: `pair(mu)` gives the two centres and the size of the first cluster."""
     deviation = min(1 / d, 0.2)
     found = []
     for mu in generator.uniform(-1, 1, (d, d)):
@@ -176,7 +176,7 @@ def clusters(generator: Generator, n: int, d: int, pair: Callable) -> np.ndarray
 
 
 def directions(generator: Generator, n: int, d: int) -> np.ndarray:
-    """Uniform unit vectors."""
+    """Uniform unit vectors, [n, d]."""
     vectors = generator.normal(size=(n, d))
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 

@@ -1,4 +1,4 @@
-"""Writes a non-standard model: the work folder is a model folder, which `--config.model` of every experiment takes."""
+"""Writes a non-standard model to the work folder, a model folder, which `--config.model` of every experiment takes."""
 
 import dataclasses
 import logging
@@ -18,10 +18,10 @@ OPERATIONS = ("transplant", "shuffle", "untrained")
 
 
 def run(config: schema.Surgery, workdir: Path) -> None:
-    """Operates on `config.model`; `result.json`, written last, says what was done to which weights.
+    """Applies the operation to `config.model`; `result.json`, written last, records the operation and the weights.
 
     Raises:
-      InputError: an operation that does not exist or lacks its donor, models that do not fit together.
+      InputError: an operation that does not exist or lacks its donor, or models that do not fit together.
     """
     if config.operation not in OPERATIONS:
         raise InputError(f"operation {config.operation!r} is unknown: choose one of {', '.join(OPERATIONS)}")

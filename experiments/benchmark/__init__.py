@@ -1,4 +1,4 @@
-"""Speed beside named peers."""
+"""Speed beside public packages."""
 
 from experiments.benchmark.command import run
 

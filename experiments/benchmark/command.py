@@ -1,6 +1,6 @@
-"""Our time beside that of public packages, in turn in one process: faiss, scikit-learn, SciPy and PyTorch.
+"""Times geojax and public packages (faiss, scikit-learn, SciPy, PyTorch) in turn in one process.
 
-Each part is a pair of functions that do the same work; both return a number that shows it.
+Each part is a pair of functions that do the same work; both return a number that shows that they did.
 """
 
 import logging
@@ -40,13 +40,13 @@ SPACES = 8
 
 
 class Part(NamedTuple):
-    """One thing that both sides compute.
+    """A computation that both sides do.
 
     Attributes:
-      reference, ours: the two computations, to be timed.
-      shows: what the numbers that both return mean.
-      shape: points and their width.
-      flops: floating-point operations of the matrix products that ours cannot do without, where they are the cost.
+      reference, ours: the two functions that are timed.
+      shows: the meaning of the numbers that both return.
+      shape: number of points and their width.
+      flops: floating-point operations of the matrix products that ours needs; None if other work is the cost.
     """
 
     reference: Callable[[], float]
@@ -57,7 +57,7 @@ class Part(NamedTuple):
 
 
 class Inputs:
-    """What the parts work on, read when it is first needed."""
+    """The inputs of the parts, each read or generated when a part first needs it."""
 
     def __init__(self, config: Benchmark):
         self.config = config
@@ -65,7 +65,7 @@ class Inputs:
 
     @cached_property
     def points(self) -> np.ndarray:
-        """The latent space."""
+        """The latent space, float32 [n, d]."""
         points = representations.read_cloud(self.config.cloud) if self.config.cloud else generated(self.config.seed)
         return np.ascontiguousarray(points, np.float32)
 
@@ -76,7 +76,11 @@ class Inputs:
 
 
 def run(config: Benchmark, workdir: Path) -> None:
-    """Writes `start.csv`, whole processes, and `benchmark.csv`, a row a part, as the parts are done."""
+    """Writes `start.csv`, a row a kind of process, and `benchmark.csv`, a row a part, after each part.
+
+    Raises:
+      InputError: an unknown part, a number below 1, or a package of the reference that is not installed.
+    """
     wanted = names(config.parts) or ("start", *PARTS)
     if unknown := [name for name in wanted if name not in ("start", *PARTS)]:
         raise InputError(f"part {unknown[0]!r} is unknown: choose some of start, {', '.join(PARTS)}")
@@ -126,7 +130,7 @@ def generated(seed: int) -> np.ndarray:
 
 
 def peak() -> float:
-    """Operations a second that XLA reaches in a large product of square float32 matrices, the best of ten."""
+    """The speed of XLA in a large product of square float32 matrices, in operations a second, the best of ten."""
     size = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = jnp.ones((size, size))
     product = jax.jit(jnp.matmul)
@@ -135,14 +139,14 @@ def peak() -> float:
 
 
 def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that a call takes, and what it returns."""
+    """The seconds that a call takes, and its result."""
     begun = time.perf_counter()
     found = function()
     return time.perf_counter() - begun, found
 
 
 def compare(part: Part, repeats: int, speed: float) -> dict[str, Any]:
-    """Runs both sides in turn and takes the median of the ratios."""
+    """Runs both sides in turn and returns a row of the table, with the median of the ratios."""
     with one_blas_thread():
         first, _ = timed(lambda: float(part.ours()))
     theirs, ours = [], []
@@ -168,7 +172,7 @@ def compare(part: Part, repeats: int, speed: float) -> dict[str, Any]:
 
 
 def quantizing(kind: str, inputs: Inputs) -> Part:
-    """Training and encoding; shows the reconstruction error."""
+    """Training a quantizer and encoding; shows the reconstruction error."""
     quantizer = QUANTIZERS[kind]
     points, cloud, seed = inputs.points, inputs.cloud, inputs.config.seed
 
@@ -188,7 +192,7 @@ def quantizing(kind: str, inputs: Inputs) -> Part:
 
 
 def cell_part(inputs: Inputs) -> Part:
-    """EEE of the cells of one product quantizer, ours, which both sides are given."""
+    """EEE of the cells of one product quantizer; both sides get the cells of our quantizer."""
     pq = QUANTIZERS["pq"]
     cells = jax.jit(lambda x: pq.cells(pq.fit(x, inputs.key), x))(inputs.cloud)
     measure = jax.jit(partial(statistics_of_cells.cell_eee, convention="paper"))
@@ -201,7 +205,7 @@ def cell_part(inputs: Inputs) -> Part:
 
 
 def vrm_part(inputs: Inputs) -> Part:
-    """VRM: products for the covariance and for the scores, and a sort."""
+    """VRM, by products for the covariance and for the scores, and a sort."""
     n, d = inputs.points.shape
     ours = jax.jit(vrm)
     return Part(lambda: peers.vrm(inputs.points), lambda: ours(inputs.cloud), "VRM", (n, d), 4 * n * d * min(n, d))
@@ -218,14 +222,14 @@ def study(inputs: Inputs) -> Part:
 
 
 def lsq_patchiness(evaluation: Any) -> float:
-    """The value of that measure."""
+    """The value of `lsq_patchiness` in an evaluation."""
     return next(result.value for result in evaluation.results if result.measure == "lsq_patchiness")
 
 
 def eight(inputs: Inputs) -> Part:
-    """Eight spaces of n / 8 points in one compiled call, by the measures of the study that need nothing of the host.
+    """Eight spaces of n / 8 points in one compiled call, by those measures of the study that compiled programs take alone.
 
-    The reference is ours, one space after the other.
+    The reference is eight calls of ours.
     """
     n = len(inputs.points) // SPACES
     stack = inputs.cloud[: n * SPACES].reshape(SPACES, n, -1)
@@ -246,7 +250,7 @@ def eight(inputs: Inputs) -> Part:
 
 
 def sampling(batch_size: int, inputs: Inputs) -> Part:
-    """Every token's last hidden state, PyTorch in batches of so many sequences."""
+    """The last hidden state of every token; PyTorch takes batches of `batch_size` sequences."""
     name, texts = inputs.config.model, measuring.sequences(inputs.config.sequences)
     apply, params, tokenizer, config = load(name)
     layer = config.num_hidden_layers
@@ -271,19 +275,19 @@ def bootstrap(inputs: Inputs, samples: int = 10_000) -> Part:
 
 
 def training(padded: bool, inputs: Inputs) -> Part:
-    """Steps of fine-tuning; PyTorch pads to the full length, or to the longest of a batch."""
+    """Steps of fine-tuning; PyTorch pads to the full length, or to the longest row of a batch."""
     reference, ours, shape, flops = finetuning.sides(inputs.config, padded)
     return Part(reference, ours, "last loss, with dropout", shape, flops)
 
 
 def members(inputs: Inputs) -> Part:
-    """Steps of fine-tuning with several seeds as one; the reference is ours, one run after the other."""
+    """Steps of fine-tuning with several seeds as one population; the reference is single runs of ours, in turn."""
     reference, ours, shape, flops = finetuning.populations(inputs.config)
     return Part(reference, ours, "mean last loss, with dropout", shape, flops)
 
 
 def pretraining(inputs: Inputs) -> Part:
-    """Steps of pre-training whose batches go through the model in parts; the reference is ours, a batch at once."""
+    """Steps of pre-training with micro-batches; the reference is our step on whole batches."""
     reference, ours, shape, flops = finetuning.pretraining(inputs.config)
     return Part(reference, ours, "last loss", shape, flops)
 

@@ -1,5 +1,7 @@
-"""Fine-tuning beside transformers and PyTorch, theirs padded to one length; and two of our own steps beside what they
-replace: a population beside its single runs, a pre-training in parts beside one that takes its batches whole.
+"""Parts of the benchmark that train: fine-tuning beside transformers and PyTorch, and our own steps beside each other.
+
+Two of our steps are compared with the steps that they replace: a population with its single runs, and pre-training with
+micro-batches with pre-training on whole batches.
 """
 
 import tempfile
@@ -29,14 +31,14 @@ RATE = 2e-5
 
 
 def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """Their and our run of some steps with the settings of fine-tuning, each going on from its last.
+    """PyTorch's run and our run of some fine-tuning steps; each call continues from the state of the last call.
 
     Args:
-      config: model, task and its folder.
-      padded: theirs pad to `max_length`, or else to the longest of a batch.
+      config: model, task and the folder of its data.
+      padded: PyTorch pads to `max_length`, or else to the longest row of a batch.
 
     Returns:
-      Both, which return the last loss; (rows, width); operations of the products that the tokens need.
+      Both runs, which return the last loss; (rows, width); operations of the products that the tokens need.
     """
     settings, model, train = _inputs(config)
     order, size = epoch_order(len(train), config.seed, 0), settings.batch_size
@@ -55,7 +57,7 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     lengths = [train.ladder[-1] if padded else int(train.lengths[index].max()) for index in rows]
     theirs = _torch(model, [_cut(batch, length) for batch, length in zip(whole, lengths, strict=True)], settings)
     seen = np.concatenate(rows)
-    # Forward, and twice that backward.
+    # The backward pass takes twice the operations of the forward pass.
     return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
 
 
@@ -69,7 +71,7 @@ def _inputs(config: Benchmark) -> tuple[Settings, Model, Encoded]:
 
 
 def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """Runs of some steps with seeds of their own: one after the other, and as one vmapped step; as `sides`."""
+    """Fine-tunings with different seeds, one after the other and as one vmapped step; returns the same as `sides`."""
     settings, base, train = _inputs(config)
     members, size, apply = config.members, settings.batch_size, settings.training(base.apply)
     seeds = range(config.seed, config.seed + members)
@@ -103,15 +105,15 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
             held[0] += 1
         return float(np.mean(losses))
 
-    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
     seen = np.concatenate([index for indices in rows for index in indices])
     return theirs, ours, (len(seen), base.config.hidden_size), 3 * products(base.config, train.lengths[seen])
 
 
 def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """Steps of masked language modelling of an untrained encoder, a batch at once and in parts; as `sides`.
+    """Steps of masked language modelling with whole batches and with micro-batches; returns the same as `sides`.
 
-    Sizes are those of `configs/pretrain.py`; the windows hold random tokens.
+    The untrained encoder and the batches have the sizes of `configs/pretrain.py`; the windows hold random tokens.
     """
     sizes, architecture = Pretrain(), load(config.model).config
     rows, length = sizes.batch_size, min(sizes.length, architecture.max_length)
@@ -133,13 +135,13 @@ def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
         return run
 
     theirs, ours = steps(rows), steps(rows_at_once(rows, length))
-    theirs()  # compiles, and keeps step with ours, whose first call is not timed
+    theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
     lengths = np.full(STEPS * rows, length)
     return theirs, ours, (lengths.size, architecture.hidden_size), 3 * products(architecture, lengths)
 
 
 def _cut(batch: Batch, length: int) -> Batch:
-    """A batch of that length, padded or cut behind its longest row."""
+    """A batch with rows of the given length, padded, or cut behind its longest row."""
     tokens = {}
     for name in ("input_ids", "token_type_ids", "attention_mask"):
         tokens[name] = np.zeros((len(batch["labels"]), length), np.int64)
@@ -149,7 +151,7 @@ def _cut(batch: Batch, length: int) -> Batch:
 
 
 def _torch(model: Any, batches: list[Batch], settings: Settings) -> Callable[[], float]:
-    """AdamW on the transformers model with the same weights, gradients clipped at norm 1."""
+    """The steps of PyTorch: AdamW on the transformers model with the same weights, gradients clipped at norm 1."""
     import torch
     from transformers import AutoModelForSequenceClassification
 

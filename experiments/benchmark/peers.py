@@ -1,7 +1,7 @@
-"""What public packages do instead: the reference of the benchmark (faiss, scikit-learn, SciPy, PyTorch).
+"""The reference of the benchmark: the same computations by faiss, scikit-learn, SciPy and PyTorch.
 
-Each function of a measure takes a cloud as NumPy holds it and returns a number that shows the work was done. faiss,
-scikit-learn and SciPy run on the processor; PyTorch runs where JAX does.
+Each function of a measure takes a cloud as a NumPy array and returns a number that shows that the work was done. faiss,
+scikit-learn and SciPy run on the processor; PyTorch runs on the device of JAX.
 """
 
 import time
@@ -13,15 +13,15 @@ import numpy as np
 
 from geojax.errors import InputError
 
-# Codebooks and entries of a codebook, of both quantizers.
+# Codebooks, and entries of a codebook, for both quantizers.
 M, K = 4, 256
 
 
 def device() -> str:
-    """PyTorch's name of the kind of device that JAX takes; there, float32 products may round as JAX's do.
+    """PyTorch's name of the kind of JAX's device; lets PyTorch round float32 products on it as JAX does.
 
     Raises:
-      InputError: PyTorch does not see it.
+      InputError: PyTorch does not see such a device.
     """
     import torch
 
@@ -36,7 +36,7 @@ def device() -> str:
 
 
 def codes(kind: str, points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes Int[n, M] and reconstructions by the quantizers of faiss, with their defaults, trained on all points."""
+    """Codes, Int[n, M], and reconstructions by a quantizer of faiss with its defaults, trained on all points."""
     import faiss
 
     d = points.shape[1]
@@ -67,7 +67,7 @@ def enrichment(points: np.ndarray) -> float:
 
 
 def cell_enrichment(points: np.ndarray, codes: np.ndarray) -> float:
-    """Mean EEE over the cells with more than one distinct point."""
+    """The mean EEE over the cells with more than one distinct point."""
     values = []
     for column in codes.T:
         for cell in range(K):
@@ -78,7 +78,7 @@ def cell_enrichment(points: np.ndarray, codes: np.ndarray) -> float:
 
 
 def vrm(points: np.ndarray) -> float:
-    """VRM of the convention "standard", which is that of "paper" but for a random factor near 1."""
+    """VRM of the convention "standard", which equals "paper" except for a random factor near 1."""
     from scipy.stats import differential_entropy
     from sklearn.decomposition import PCA
 
@@ -88,7 +88,7 @@ def vrm(points: np.ndarray) -> float:
 
 
 def study(points: np.ndarray, seed: int) -> float:
-    """The nineteen measures of arXiv 2406.12159, "paper"; returns the patchiness of the local-search quantizer."""
+    """Computes the nineteen measures of arXiv 2406.12159, "paper", and returns the LSQ patchiness."""
     from scipy.spatial.distance import cdist
     from scipy.stats import skew
 
@@ -130,10 +130,10 @@ def sample(folder: str, texts: Sequence[str], batch_size: int) -> float:
 
 
 def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.ndarray], float]:
-    """Fine-tunes by transformers and PyTorch: rows shuffled anew each epoch and padded to the longest of their batch.
+    """Fine-tunes by transformers and PyTorch: rows are shuffled each epoch and padded to the longest of their batch.
 
     Args:
-      folder: model and tokenizer; the head is fresh.
+      folder: folder of the model and the tokenizer; the head is new.
       data: a `geojax.data.glue.TaskData`.
       settings: a `geojax.training.settings.Settings`.
 
@@ -173,7 +173,7 @@ def finetune(folder: str, data: Any, settings: Any) -> tuple[Mapping[str, np.nda
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adamw.step()
             decay.step()
-    loss.item()  # a GPU has finished then
+    loss.item()  # waits until a GPU has finished
     seconds = time.monotonic() - start
     model.eval()
     outputs = {}

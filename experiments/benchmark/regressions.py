@@ -11,7 +11,7 @@ MODELS, MEASURES = 125, 19
 
 
 def table(seed: int) -> np.ndarray:
-    """A table of 125 models: nineteen measures, a family of two, the score."""
+    """A table of 125 models: nineteen measures, a family (one of two), the score."""
     rng = np.random.default_rng(seed)
     family = rng.integers(0, 2, MODELS)
     measures = rng.normal(size=(MODELS, MEASURES)) + 0.5 * family[:, None]
@@ -20,7 +20,7 @@ def table(seed: int) -> np.ndarray:
 
 
 def ours(table: np.ndarray, counts: np.ndarray) -> float:
-    """Mean slope of the first measure, with the family, over samples in which every model counts so often."""
+    """Mean slope of the first measure, with a family term, over samples with these `counts` of each model."""
     measures, family, score = table[:, :MEASURES].T, table[:, MEASURES], table[:, -1]
     ones = np.ones_like(measures)
     plain = np.stack([ones, measures, np.zeros_like(measures)], -1)
@@ -32,7 +32,7 @@ def ours(table: np.ndarray, counts: np.ndarray) -> float:
 
 
 def scikit_learn(table: np.ndarray, counts: np.ndarray) -> float:
-    """The same by one `LinearRegression` for every sample, measure and form."""
+    """The same mean slope, by one `LinearRegression` of scikit-learn for every sample, measure and set of terms."""
     from sklearn.linear_model import LinearRegression
 
     measures, family, score = table[:, :MEASURES], table[:, MEASURES], table[:, -1]
@@ -49,7 +49,7 @@ def scikit_learn(table: np.ndarray, counts: np.ndarray) -> float:
 
 
 def sides(seed: int, samples: int) -> tuple[np.ndarray, partial, partial]:
-    """The table, the loop and the one call, both with the same bootstrap samples."""
+    """The table, scikit-learn's loop and our single call, both with the same bootstrap samples."""
     counts = np.random.default_rng(seed).multinomial(MODELS, np.full(MODELS, 1 / MODELS), samples).astype(float)
     whole = table(seed)
     return whole, partial(scikit_learn, whole, counts), partial(ours, whole, counts)

@@ -1,6 +1,6 @@
-"""Fine-tunes with geojax and with transformers and PyTorch; scores differ by the seed, or the two disagree.
+"""Fine-tunes with geojax and with transformers and PyTorch, and compares the scores over seeds.
 
-A work unit is one side, task and seed. The sides take turns, so that both meet the same state of the machine.
+A work unit is one side, task and seed. The sides take turns, so that both run in the same state of the machine.
 """
 
 import importlib.util
@@ -30,23 +30,23 @@ from geojax.training.settings import Settings
 
 SIDES = ("geojax", "pytorch")
 SMALL = 5000
-CUT_SEED = 0  # of the training sets: the same rows for every seed of fine-tuning
+CUT_SEED = 0  # seed of the training subsets: the same rows for every seed of fine-tuning
 LEVEL = 0.95
-GROWING = ("tasks", "seeds", "small_seeds")  # more of them change no run
+GROWING = ("tasks", "seeds", "small_seeds")  # settings that may grow without a change of any run
 COLUMNS = ("task", "side", "seed", "train_examples", "score", "collapsed", "train_seconds", "seconds")
 
 
 def run(config: SideBySide, workdir: Path) -> None:
-    """Runs what is missing, then writes `runs.csv` and `tasks.csv`, and prints the latter.
+    """Runs the missing units, then writes `runs.csv` and `tasks.csv`, and prints `tasks.csv`.
 
     Raises:
-      InputError: data or a model that cannot be read, PyTorch absent, a folder begun with other settings.
+      InputError: data or a model that cannot be read, PyTorch is not installed, a folder begun with other settings.
     """
     engine.run(sweep(config, workdir))
 
 
 def sweep(config: SideBySide, workdir: Path) -> Sweep:
-    """A unit for each seed, task and side, in this order: however few are done, they compare."""
+    """A unit for each seed, task and side, in this order, so that the finished units can be compared at any time."""
     if min(config.seeds, config.small_seeds) < 1:
         raise InputError("seeds and small_seeds must be at least 1")
     if importlib.util.find_spec("torch") is None:
@@ -102,7 +102,7 @@ def theirs(folder: Path, data: glue.TaskData, settings: Settings) -> dict[str, A
 
 
 def collect(workdir: Path, units: Sequence[Unit], failures: Sequence[str] = ()) -> None:
-    """Writes the tables from the results that are there."""
+    """Writes the tables from the finished units."""
     found = [unit.settings | result for unit in units if (result := unit.result())]
     if not found:
         raise InputError(f"no run has its result: {'; '.join(failures) or 'run the units first'}")
@@ -116,7 +116,7 @@ def collect(workdir: Path, units: Sequence[Unit], failures: Sequence[str] = ()) 
 
 
 def compared(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and deviation of each side over its seeds, and the difference with Welch's interval (Welch 1947)."""
+    """A row of `tasks.csv`: each side's mean and deviation over seeds, the difference, its interval (Welch 1947)."""
     row: dict[str, Any] = {"task": name, "train_examples": runs[0]["train_examples"]}
     scores = []
     for side in SIDES:

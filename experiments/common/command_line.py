@@ -1,4 +1,4 @@
-"""The settings of a command line: what none may be, and the command line that repeats a run."""
+"""Checks the settings of a command line, and writes the command line that repeats a run."""
 
 import dataclasses
 import shlex
@@ -6,7 +6,7 @@ from typing import Any
 
 from geojax.errors import InputError
 
-LEAST = {  # of settings that mean the same in every experiment that has them
+LEAST = {  # least values of settings that mean the same in every experiment
     **dict.fromkeys(("seed", "max_sequences", "max_points", "train_examples", "resamples", "groups"), 0),
     **dict.fromkeys(("layers", "heads", "hidden_size", "batch_size", "epochs", "draws", "quantizer_seeds"), 1),
     **dict.fromkeys(("length", "codebook_size"), 2),
@@ -14,7 +14,7 @@ LEAST = {  # of settings that mean the same in every experiment that has them
 
 
 def check_numbers(config: Any) -> None:
-    """Raises an InputError, before anything slow, where a whole number lies below what any experiment can take."""
+    """Raises an InputError where a whole number is below its least value in any experiment."""
     for name, least in LEAST.items():
         value = getattr(config, name, None)
         if isinstance(value, int) and value < least:
@@ -22,7 +22,7 @@ def check_numbers(config: Any) -> None:
 
 
 def changed(config: Any, standard: Any) -> list[str]:
-    """The flags of the settings that are not those of `standard`, unquoted."""
+    """The flags of the settings that differ from `standard`, unquoted."""
     return [
         f"--config.{field.name}={value}"
         for field in dataclasses.fields(config)
@@ -31,6 +31,6 @@ def changed(config: Any, standard: Any) -> list[str]:
 
 
 def command(name: str, config: Any) -> str:
-    """The command of a config with the settings that are not its defaults."""
+    """The command line of an experiment with the settings that differ from its defaults."""
     flags = map(shlex.quote, changed(config, type(config)()))
     return " ".join([f"python launch.py --config=configs/{name}.py", *flags, "--workdir=DIR"])

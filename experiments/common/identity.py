@@ -1,4 +1,4 @@
-"""The identity of a run: its settings, and in place of the paths among them the contents of what lies there."""
+"""The identity of a run: its settings, with the contents of files and models in place of their paths."""
 
 import hashlib
 from pathlib import Path, PurePath
@@ -13,22 +13,22 @@ from geojax.runtime import folders
 from geojax.runtime.run_once import settings_without
 
 FILES = ("cloud", "sequence_index", "table", "predict")  # settings that name a file
-PLACES = (*FILES, "sequences", "data_dir", "hub", "fit")  # where something lies: no result depends on it
+PLACES = (*FILES, "sequences", "data_dir", "hub", "fit")  # paths, on which no result depends
 ABSENT = "absent"
 
 
 def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
-    """What the results of a measuring or regressing config depend on: with the same a work folder goes on.
+    """The settings and contents that the results of a config depend on; a work folder goes on with the same identity.
 
-    The same files at another place are the same run, changed files are another. What cannot be read is absent here: who
-    reads it says why.
+    The same files at another path are the same run; changed files are another run. A file that cannot be read is
+    "absent" in the identity; the function that reads the file raises the error.
 
     Args:
-      config: settings.
-      sequences: in place of its `sequences`, where they come from elsewhere.
+      config: settings of an experiment that measures or regresses.
+      sequences: replaces the config's own `sequences`.
 
     Raises:
-      InputError: no such model, or one whose files cannot be read; sequences or data of a task that cannot be read.
+      InputError: a model that does not exist or cannot be read; sequences or task data that cannot be read.
     """
     found = settings_without(config, PLACES)
     files = {name: Path(getattr(config, name)) for name in FILES if getattr(config, name, "")}
@@ -56,7 +56,7 @@ def digest(path: PurePath) -> str:
 
 
 def model_digest(name: str, revision: str = "") -> str:
-    """The digest of a model: of its weights, or its commit on the hub; of its configuration and its tokenizer."""
+    """The digest of a model's weights (or its commit on the hub), configuration and tokenizer."""
     folder, weights = models.resolve(name, revision or None)
     small = {path for pattern in models.HUB_FILES for path in folder.glob(pattern) if path.suffix != ".safetensors"}
     listed = [weights, *(f"{path.name} {digest(path)}" for path in sorted(small))]

@@ -1,4 +1,4 @@
-"""What the experiments that measure share: a (perturbed) model, its clouds, and the rows of a measurement."""
+"""Functions that the measuring experiments share: load a model, sample its clouds, measure them, tabulate results."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> t
 
 
 def chosen(measures: str, *, labels: bool = False) -> tuple[Measure, ...]:
-    """The rows of the catalogue that a setting names; those that read labels only where there are some."""
+    """The rows of the catalogue that a setting names; an InputError for rows that need labels without `labels`."""
     rows = select(names(measures))
     if not labels:
         without_labels(rows, "measure the examples of a task, by configs/measure.py and --config.task")
@@ -55,7 +55,7 @@ def sequences(path: str) -> list[str]:
 def sample(
     model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any], max_points: int = 0, seed: int = 0
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
-    """Clouds of the layers asked for, with a progress bar; streams that keep at most `max_points` where it is set."""
+    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar."""
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
@@ -71,11 +71,11 @@ def sample(
 
 
 def check_source(config: Any) -> None:
-    """Refuses settings that name no one source of points.
+    """Checks that a config names exactly one source of points.
 
     Raises:
-      InputError: neither or both of a model and a cloud are named, a bound for points that are held already, a task
-        without a model, or with a setting that it excludes.
+      InputError: neither or both of a model and a cloud are set, `max_points` with a cloud, a task without a model, or
+        a task with a setting that it excludes.
     """
     if getattr(config, "task", ""):
         for name in ("cloud", "sequences", "max_points"):
@@ -94,12 +94,12 @@ def check_source(config: Any) -> None:
 
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream | np.ndarray, ...], dict[str, Any]]:
-    """What a config names, one cloud a layer of a model or the array of a file, and the facts that identify it.
+    """The clouds of a model's layers, or the array of a file, and the facts that identify them.
 
-    A layer is a `Stream` where the config bounds the points that are held by `max_points`.
+    A layer is a `Stream` if `max_points` of the config bounds the number of points in memory.
 
     Raises:
-      InputError: what the config names cannot be read.
+      InputError: a model or file that cannot be read.
     """
     if config.cloud:
         return (representations.read_cloud(config.cloud, config.sequence_index),), {"cloud": config.cloud}
@@ -113,7 +113,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
 
     Raises:
-      InputError: what the config names cannot be read, or measures of classes of a regression.
+      InputError: a model or data that cannot be read, or measures of classes on a regression task.
     """
     if glue.find(config.task).regression:
         need_classes(measures)
@@ -129,7 +129,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
 
 
 def options(config: Any) -> dict[str, Any]:
-    """The settings of a config that `evaluate` takes; no errors where it has no number of groups."""
+    """The settings of a config that `evaluate` takes; `groups` is 0, which gives no errors, if the config has none."""
     names = ("convention", "codebooks", "codebook_size", "quantizer_seeds")
     given = {name: getattr(config, name) for name in names}
     return given | {"iterations": config.iterations or None, "groups": getattr(config, "groups", 0)}
@@ -142,7 +142,7 @@ def measure(
     name: str,
     labels: np.ndarray | None = None,
 ) -> Evaluation:
-    """Evaluates the measures with the settings of a config; errors say which cloud they are about."""
+    """Evaluates the measures with the settings of a config; the message of an InputError begins with `name`."""
     key, settings = jax.random.key(config.seed), options(config)
     try:
         if isinstance(cloud, Stream):
@@ -153,12 +153,12 @@ def measure(
 
 
 def results_of(record: Mapping[str, Any]) -> tuple[Result, ...]:
-    """The results in a record, where each is a mapping."""
+    """The results in a record, which stores each as a mapping."""
     return tuple(Result(**row | {"warnings": tuple(row["warnings"])}) for row in record["results"])
 
 
 def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
-    """Rows of `measures.csv`."""
+    """Rows of `measures.csv`; logs the warnings of the results."""
     found = []
     for result in results:
         row = {name: getattr(result, name, None) for name in COLUMNS}

@@ -1,4 +1,4 @@
-"""What commands that fine-tune share: settings, data, models as they start, and models with noise one after another."""
+"""Functions that the fine-tuning commands share: settings, data, initial models, fine-tuning of noisy models."""
 
 import dataclasses
 import logging
@@ -21,13 +21,13 @@ from geojax.training.settings import Settings
 
 
 def settings_of(config: Any, **own: Any) -> Settings:
-    """The settings of fine-tuning among those of a config, and some of the caller's own."""
+    """The fine-tuning settings of a config, together with settings of the caller."""
     shared = [field.name for field in dataclasses.fields(Settings) if hasattr(config, field.name)]
     return Settings(**{name: getattr(config, name) for name in shared}, **own)
 
 
 def check(config: schema.Finetune) -> None:
-    """Refuses values outside their range that `Settings` does not know."""
+    """Raises an InputError for values outside their range that `Settings` does not check."""
     perturb.check_level(config.alpha)
     if config.train_examples < 0:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
@@ -38,9 +38,9 @@ def check(config: schema.Finetune) -> None:
 
 
 def load_task(name: str, config: Any, train_examples: int, seed: int, eval_file: str = "") -> glue.TaskData:
-    """The data of a task from where a config says; of its training set a random subset, or with 0 examples all.
+    """The data of a task, with a random subset of `train_examples` training examples, or all of them for 0.
 
-    `eval_file` replaces the development file of the task.
+    The config names the folder or the hub's data set. `eval_file` replaces the development file of the task.
     """
     data = glue.load(name, config.data_dir, config.hub, eval_file)
     if data.source.get("missing"):
@@ -67,14 +67,14 @@ class NoisyModel(NamedTuple):
 
 
 def headed(base: Model, task: glue.Task, noise: schema.Finetune | NoisyModel, seed: int) -> Model:
-    """An encoder as its fine-tuning on a task begins: with noise of a level and a seed, and with the head of `seed`."""
+    """An encoder at the start of its fine-tuning on a task: with noise on its weights and the new head of `seed`."""
     apply = make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
     model = base._replace(apply=apply, params=with_head(apply, base.params, finetune.head_key(seed)))
     return perturb.perturbed(model, noise.alpha, noise.noise_seed)
 
 
 def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
-    """What a result is about."""
+    """The model, noise and data of a result."""
     return {
         "model": config.model,
         "model_revision": source.revision,
@@ -85,7 +85,7 @@ def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -
 
 
 class Tuner:
-    """Fine-tunes models one after another; keeps of the last base model its weights and its encoded tasks."""
+    """Fine-tunes models one after another; keeps the weights and the encoded tasks of the last base model."""
 
     def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings):
         self.tasks, self.settings = tasks, settings
@@ -95,15 +95,15 @@ class Tuner:
     def load(self, base: str) -> tuple[Model, dict[str, Any]]:
         """A base model and the facts that identify it."""
         if self.base is None or self.base[0] != base:
-            self.base, self.encoded = None, {}  # gives their memory back before the next ones take theirs
+            self.base, self.encoded = None, {}  # frees the memory before the next base model is loaded
             self.base = (base, *measuring.load_perturbed(base, "", 0.0, 0))
         return self.base[1:]
 
     def tune(self, members: Sequence[NoisyModel], task: str, folder: Path, **changed: Any) -> dict[str, Any]:
-        """Puts new heads on models of one base and fine-tunes them, as one step where they are several.
+        """Puts new heads on models of one base and fine-tunes them; several models train as one step.
 
-        Checkpoints go to `folder`, and `changed` replaces settings. Of several models each has its result under
-        `members`.
+        Checkpoints go to `folder`, and `changed` replaces settings. For several models `members` of the result has a
+        result for each, by name.
         """
         model, _ = self.load(members[0].base)
         settings = dataclasses.replace(self.settings, **changed)

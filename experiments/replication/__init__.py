@@ -1,4 +1,4 @@
-"""The replication: encoders made in many ways, their geometry and their scores."""
+"""The replication: encoders trained in many ways, their geometry and their scores."""
 
 from experiments.replication.command import run, sweep
 

@@ -1,4 +1,4 @@
-"""What the replication is made of: base models, how each is made, and the models that each gives.
+"""The base models of the replication, their training or surgery, and the noisy models derived from them.
 
 | base | made by | seeds |
 |---|---|---|
@@ -8,9 +8,9 @@
 | mlm | masked language modelling | 5 |
 | first_character, ascii_sum, random_label | another objective (arXiv 2203.10415) | 3 each |
 | sentence, corpus | masked language modelling on shuffled words (arXiv 2104.06644) | 3 each |
-| shuffled, transplanted | a distilled base, its word embeddings shuffled, or those of the next seed's | 3 each |
-| untrained, untrained_embedded | fresh parameters; the embeddings of a distilled base kept | 3 each |
-| plain, down, up | mlm bases, pre-trained further with nothing, less or more asked of a measure | 5 each |
+| shuffled, transplanted | a distilled base with its word embeddings shuffled, or with the next seed's | 3 each |
+| untrained, untrained_embedded | new parameters; the embeddings of a distilled base kept | 3 each |
+| plain, down, up | mlm bases, pre-trained further with a measure unchanged, lowered or raised | 5 each |
 | larger | the larger encoder itself | |
 """
 
@@ -56,13 +56,13 @@ class Base(NamedTuple):
     """A model without noise.
 
     Attributes:
-      name: its folder's, and that of its models.
-      kind: as above; "trajectory" for snapshots.
-      family: what is left out together: everything that descends from one pre-training.
+      name: name of the base, its folder and its model without noise.
+      kind: kind in the table above, or "trajectory" for snapshots.
+      family: all models that descend from one training; a family is left out together.
       how: "pretrain", "distill", "snapshot", "surgery", "regularize" or "given".
-      settings: of the experiment that makes it.
-      needs: bases that it is made of.
-      making: name of the folder in which it is made, which it may share.
+      settings: settings of the experiment that makes the base.
+      needs: names of the bases that it is made of.
+      making: name of the folder in which the base is made, which bases may share.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Base(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A base with one draw of noise."""
+    """A base model with one draw of noise."""
 
     base: Base
     alpha: float
@@ -88,7 +88,7 @@ class Model(NamedTuple):
 
 
 def bases(steps: int) -> tuple[Base, ...]:
-    """All bases, each behind those that it needs, for trainings of so many steps."""
+    """All bases for trainings of `steps` steps, each after the bases that it needs."""
     found: list[Base] = []
     for kind, (how, seeds, settings) in KINDS.items():
         for seed in range(seeds):
@@ -119,7 +119,7 @@ def bases(steps: int) -> tuple[Base, ...]:
 
 
 def models(found: tuple[Base, ...]) -> tuple[Model, ...]:
-    """All models: ladders of what was trained from scratch and of what is given, one model of any other base."""
+    """All models: noise ladders of bases that are trained from scratch or given, and one model of any other base."""
     made = []
     for base in found:
         alphas, seeds = (0.0,), (0,)
@@ -134,7 +134,7 @@ def models(found: tuple[Base, ...]) -> tuple[Model, ...]:
 
 
 def predicts_tokens(base: Base) -> bool:
-    """Whether a base has a masked-LM head."""
+    """Whether a base has a masked-LM head that predicts tokens."""
     return base.how == "regularize" or (
         base.how == "pretrain" and base.settings.get("objective", "masked_lm") == "masked_lm"
     )

@@ -1,4 +1,4 @@
-"""Makes the bases of the replication: folders of models, each made when it is first asked for."""
+"""Makes the bases of the replication: model folders, each made when a unit first needs it."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,13 @@ from geojax.runtime import records
 from geojax.runtime.folder_lock import claim
 from geojax.training import pretraining_objectives
 
-PRETRAINING = {"batch_size": 16, "learning_rate": 1.5e-3}  # as of geojax-bert-tiny
+PRETRAINING = {"batch_size": 16, "learning_rate": 1.5e-3}  # as for geojax-bert-tiny
 WARMUP = 200
-WORDS = range(4, 25)  # of a sentence that is taught
+WORDS = range(4, 25)  # numbers of words of the sentences for distillation
 
 
 def sentences_of(paragraphs: Iterable[str]) -> Iterator[str]:
-    """The sentences of a text that are neither short nor long."""
+    """The sentences of a text that have 4 to 24 words."""
     for paragraph in paragraphs:
         for sentence in pretraining_objectives.SENTENCE_END.split(paragraph):
             if len(sentence.split()) in WORDS:
@@ -30,14 +30,14 @@ def sentences_of(paragraphs: Iterable[str]) -> Iterator[str]:
 
 
 class Maker:
-    """Makes bases below a work folder: `models/NAME` is the model, `making/NAME` what its making leaves behind."""
+    """Makes bases below a work folder: `models/NAME` is the model, `making/NAME` has other files of its training."""
 
     def __init__(self, config: schema.Replication, workdir: Path):
         self.config, self.workdir = config, workdir
         self.bases = {base.name: base for base in base_models.bases(config.steps)}
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuses what is wrong with the files that making these bases takes; bases that are there take none."""
+        """Raises an InputError where a file that the missing ones of these bases need is wrong."""
         hows = {base.how for base in self._missing(names)}
         if hows & {"pretrain", "distill"}:
             pretrain.check_files(self.config.text)
@@ -45,7 +45,7 @@ class Maker:
             models.resolve(self.config.model)
 
     def _missing(self, names: Iterable[str]) -> Iterator[Base]:
-        """Those of these bases, and of what they need, that are not made yet."""
+        """The missing bases among the named bases and the bases that they need."""
         for base in (self.bases[name] for name in names if not self._made(name)):
             yield base
             yield from self._missing(base.needs)
@@ -54,7 +54,7 @@ class Maker:
         return (self.workdir / "models" / name / "config.json").exists()
 
     def folder(self, name: str) -> Path:
-        """The model folder of a base, which is made with all that it needs, unless it is there."""
+        """The model folder of a base; the base, and the bases that it needs, are made if they are missing."""
         folder = self.workdir / "models" / name
         if not self._made(name):
             base = self.bases[name]
@@ -65,7 +65,7 @@ class Maker:
         return folder
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What is known of a base from its making; of a snapshot nothing, for that is of the whole training."""
+        """Results of the training of a base; empty for a snapshot, because they belong to the whole training."""
         base = self.bases[name]
         if base.how == "snapshot":
             return {}
@@ -75,7 +75,7 @@ class Maker:
         return {key: found[key] for key in known if key in found}
 
     def _put(self, made: Path, folder: Path) -> None:
-        """Copies a model folder, whole or not at all."""
+        """Copies a model folder completely or not at all."""
         temporary = folder.with_name(f".{folder.name}")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(made, temporary)
@@ -97,14 +97,14 @@ class Maker:
         return folder / "model"
 
     def _training(self, base: Base) -> dict[str, Any]:
-        """What all trainings from scratch share, and the snapshots of the first."""
+        """The settings that all trainings from scratch share, and the snapshots of the first base."""
         shared = ("steps", "tokenizer", "layers", "hidden_size", "heads")
         given = {name: getattr(self.config, name) for name in shared} | {"warmup": min(WARMUP, self.config.steps // 10)}
         kept = [other.settings["step"] for other in self.bases.values() if other.how == "snapshot"]
         return given | {"snapshots": ",".join(map(str, kept)) if base.name == base_models.FIRST else ""}
 
     def _teaching(self) -> tuple[Path, Path]:
-        """Sentences of the text, the same everywhere, and their vectors by the larger encoder."""
+        """The file of sentences for distillation, the same for every base, and their vectors by the larger encoder."""
         folder = self.workdir / "making" / "teacher"
         sentences = folder / "sentences.txt"
         with claim(self.workdir / "locks" / "teacher", {}, wait=True):

@@ -1,7 +1,8 @@
-"""The replication: encoders made in many ways, their geometry and their GLUE scores, as one sweep.
+"""The replication: encoders trained in many ways, their geometry and their GLUE scores, as one sweep.
 
-A work unit makes a base, measures a model, or fine-tunes one (or a group of one base's) on a task with a seed. What a
-unit gives is small and goes into the ledger; the bases stay in the work folder, and are made again where they lack.
+A work unit makes a base, measures a model, or fine-tunes a model (or a group of models of one base) on the tasks with a
+seed. The result of a unit is small and goes into the ledger; the bases stay in the work folder, and missing bases are
+made again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,19 +37,19 @@ from geojax.training.masking import pack
 from geojax.training.pretrain import eval_step
 from geojax.training.scoring import loss_and_accuracy
 
-LABELLED_EXAMPLES = 1000  # of each training set, that transfer measures read
-LM_WINDOWS, WINDOWS_AT_ONCE = 256, 32  # of the held-out text, that give the masked-LM loss
+LABELLED_EXAMPLES = 1000  # examples of each training set that transfer measures read
+LM_WINDOWS, WINDOWS_AT_ONCE = 256, 32  # windows of the held-out text for the masked-LM loss
 FREE = ("population",)  # settings on which no result depends
 PLACES = ("text", "eval_text", "model", "sequences", "data_dir", "hub")
 
 
 def run(config: Replication, workdir: Path) -> None:
-    """Does the units that are missing, then writes `results.csv` and `layers.csv`."""
+    """Runs the missing units, then writes `results.csv` and `layers.csv`."""
     engine.run(sweep(config, workdir))
 
 
 def sweep(config: Replication, workdir: Path) -> Sweep:
-    """Of each base its making, then of each of its models the measurement and the fine-tunings."""
+    """The work units: for each base its making, then the measurement and the fine-tunings of each of its models."""
     plan = Plan(config, workdir)
     return Sweep(
         workdir=workdir,
@@ -62,7 +63,7 @@ def sweep(config: Replication, workdir: Path) -> Sweep:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """What a unit gave, in a few words."""
+    """A short summary of a unit's result, for the log."""
     if "scores" in result:
         found = [f"{task} {np.mean(list(scores.values())):.3f}" for task, scores in result["scores"].items()]
         return ", ".join(found)
@@ -72,7 +73,7 @@ def headline(result: Mapping[str, Any]) -> str:
 
 
 class Worker:
-    """Does units one after another; what several need is read when the first one does."""
+    """Runs units one after another; data that several units need is read once, when the first unit needs it."""
 
     def __init__(self, config: Replication, plan: Plan, units: Sequence[Unit]):
         self.config, self.plan = config, plan
@@ -82,7 +83,7 @@ class Worker:
         self.tuner = Tuner({task: self.load_task(task) for task in plan.tasks}, settings_of(config, seed=plan.seeds[0]))
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """Makes, measures or fine-tunes."""
+        """Makes a base, measures a model, or fine-tunes models, and returns the result of the unit."""
         _, base, chosen, seed = self.plan.jobs[unit.name]
         folder = self.maker.folder(base.name)
         if not chosen:
@@ -94,12 +95,12 @@ class Worker:
         return result | environment()
 
     def load_task(self, name: str) -> glue.TaskData:
-        """The data of a task, its training set cut: the same rows for every model."""
+        """The data of a task with a subset of its training set, the same rows for every model."""
         count = self.config.train_examples if name in self.plan.outcome else self.config.other_examples
         return load_task(name, self.config, count, self.plan.seeds[0])
 
     def tune(self, folder: Path, base: Base, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
-        """Scores of models of one base on its tasks; None where one diverged beside others."""
+        """The scores of models of one base on its tasks; None for a model of a group that diverged."""
         members = [NoisyModel(str(folder), model.alpha, model.noise_seed) for model in chosen]
         rate = self.config.larger_learning_rate if base.kind == base_models.LARGER else self.config.learning_rate
         found: dict[str, Any] = {"scores": {}, "collapsed": {}, "floors": {}, "train_examples": {}}
@@ -113,7 +114,7 @@ class Worker:
         return found
 
     def measure(self, folder: Path, model: Model) -> dict[str, Any]:
-        """The geometry of a model: the last layer with errors, all layers without, and what labels say of it."""
+        """The geometry of a model: the last layer with errors, the other layers without, and transfer measures."""
         config = self.config
         base, _ = self.tuner.load(str(folder))
         noised = perturb.perturbed(base, model.alpha, model.noise_seed)
@@ -142,7 +143,7 @@ class Worker:
         }
 
     def transfer(self, model: models.Model, data: glue.TaskData) -> dict[str, float]:
-        """Transfer measures of the last layer's mean vectors."""
+        """The transfer measures of the last layer's mean vectors on a task, by name."""
         examples = glue.subset(data.train, LABELLED_EXAMPLES, self.plan.seeds[0])
         last = (model.config.num_hidden_layers,)
         (cloud,) = task_examples.clouds(model, examples, layers=last)
@@ -164,11 +165,11 @@ class Worker:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The sequences that latent spaces are sampled on."""
+        """The sequences on which latent spaces are sampled."""
         return measuring.sequences(self.config.sequences)[: self.config.max_sequences or None]
 
     def held_out(self, tokenizer: Any) -> np.ndarray:
-        """Windows of the held-out text, the same for all: every pre-training has the same tokenizer."""
+        """Windows of the held-out text, the same for all models, because every pre-training has the same tokenizer."""
         if self._held_out is None:
             ids = tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
             windows = pack(ids, self.config.length)[:LM_WINDOWS]

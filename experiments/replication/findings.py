@@ -1,7 +1,7 @@
-"""Answers the questions of a replication from its table: docs/results/replication/plan.md says which.
+"""Answers the questions of a replication, which docs/results/replication/plan.md lists, from its table.
 
-Files in the work folder: `findings.csv`, a row a number; on the pool, all models but those of the intervention and the
-larger encoder's, `primary.svg`, the primary measure against the score, `report.html` and the tables of
+Files in the work folder: `findings.csv`, a row a number; and, on the pool (all models except those of the intervention
+and of the larger encoder), `primary.svg`, the primary measure against the score, `report.html` and the tables of
 `experiments.regress`.
 """
 
@@ -30,13 +30,13 @@ from geojax.runtime import folders, progress, records
 
 LAYERS = ("model", "layer", "convention", "measure", "value")
 ERRORS = ("_se_sampling", "_se_quantizer")
-CLOSEST = 3  # measures that are printed
+CLOSEST = 3  # number of measures that are printed
 
 log = logging.getLogger(__name__)
 
 
 def run(config: Findings, workdir: Path) -> None:
-    """Reads `config.table`, answers every question that it has rows for, prints what counts, writes the report."""
+    """Reads `config.table`, answers every question that it has rows for, prints the main answers, writes the report."""
     settings = Regress(
         table=config.table, target=config.target, level=config.level, resamples=config.resamples, seed=config.seed
     )
@@ -79,7 +79,7 @@ def run(config: Findings, workdir: Path) -> None:
 
 
 def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[str, Any]]:
-    """The rows of all questions; what the table has no rows for is said in the log."""
+    """The rows of all questions; logs the questions that the table has no rows for."""
     columns = candidates(questions.pool_of(table), Path(config.table).with_name("layers.csv"))
     for name, found in (
         ("noise", questions.noise(table, config)),
@@ -97,7 +97,7 @@ def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[s
 
 
 def read(path: str, target: str, *numbers: str) -> score_table.ScoreTable:
-    """The checked table of a replication; `numbers` are further columns that hold numbers where they are there.
+    """The checked table of a replication; `numbers` names further columns that hold numbers if they exist.
 
     Raises:
       InputError: a bad table, or one that lacks a column; `standard` that is neither 0 nor 1.
@@ -116,10 +116,11 @@ def read(path: str, target: str, *numbers: str) -> score_table.ScoreTable:
 
 
 def shuffled(table: score_table.ScoreTable, seed: int) -> score_table.ScoreTable:
-    """The scores of every model, and how many of its runs collapsed, given to another model.
+    """The table with the scores of every model, and its number of collapsed runs, moved to another model.
 
-    The families' scores, each family's in random order, are put in random order behind one another and laid over the
-    families: what models of a family have in common stays together, and what a measure or a dose says of it is lost.
+    The scores are permuted within each family, the families are put in random order, and the resulting list is laid
+    over the models, sorted by family. Scores of a family mostly stay together, while their relation to measures and
+    doses is lost.
     """
     rng, unit = np.random.default_rng(seed), units.by_family(table.frame)
     blocks = [rng.permutation(np.flatnonzero(unit.ids == family)) for family in rng.permutation(unit.count)]
@@ -133,10 +134,10 @@ def shuffled(table: score_table.ScoreTable, seed: int) -> score_table.ScoreTable
 
 
 def candidates(pool: score_table.ScoreTable, path: Path) -> dict[str, np.ndarray]:
-    """What may follow the outcome, a value for each model: every measure of the last layer in both conventions.
+    """The columns that are correlated with the outcome, by name, a value for each model.
 
-    With a file of layers those before the last too: "eee[-1]" is eee one layer before it. In the paper's convention
-    it is "paper_eee".
+    They are every measure of the last layer in both conventions ("paper_eee" is eee in the paper's convention) and, if
+    the file of layers exists, the measures of the layers before ("eee[-1]" is eee one layer before the last).
     """
     frame = pool.frame
     names = [*pool.measures, *(f"paper_{name}" for name in pool.measures if f"paper_{name}" in frame)]
@@ -145,7 +146,7 @@ def candidates(pool: score_table.ScoreTable, path: Path) -> dict[str, np.ndarray
 
 
 def before_last(path: Path, models: pd.Series) -> dict[str, np.ndarray]:
-    """The measures of all layers but the last, counted from it."""
+    """The measures of all layers before the last, with layers counted from the last."""
     layers = score_table.load(path)
     if missing := [name for name in LAYERS if name not in layers]:
         raise InputError(f"{path} has no column {missing[0]!r}: it needs {', '.join(LAYERS)}")
@@ -161,7 +162,7 @@ def before_last(path: Path, models: pd.Series) -> dict[str, np.ndarray]:
 
 
 def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mapping[str, Any]]:
-    """The rows that answer the questions, in short."""
+    """The rows with the main answers, which are printed."""
 
     def some(question: str, **wanted: Any) -> list[Mapping[str, Any]]:
         of = [row for row in rows if row["question"] == question]
@@ -179,7 +180,7 @@ def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mappin
     chance = {row["predictor"]: row["value"] for row in some("measures", subset="all", quantity="p_max_t")}
     closest = sorted(
         some("measures", subset="all", quantity="spearman"),
-        key=lambda row: (-row["n"], -abs(np.nan_to_num(row["value"]))),  # few models have layers far from the last
+        key=lambda row: (-row["n"], -abs(np.nan_to_num(row["value"]))),  # few models have layers far before the last
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
     found += some("intervention")

@@ -18,7 +18,7 @@ from geojax.sweeps.engine import Unit
 
 
 class Job(NamedTuple):
-    """What a unit is: the making of a base, the measurement of a model, or the fine-tuning of some with a seed."""
+    """A unit of work: the making of a base, the measurement of a model, or the fine-tuning of models with a seed."""
 
     unit: Unit
     base: Base
@@ -43,7 +43,7 @@ class Plan:
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
-        """By the names of their units, a base's behind its making."""
+        """All jobs by the names of their units; the jobs of a base come after its making."""
         return {job.unit.name: job for base in self.bases for job in self._jobs(base)}
 
     def _jobs(self, base: Base) -> Iterator[Job]:
@@ -61,7 +61,7 @@ class Plan:
                 yield Job(unit, base, group, seed)
 
     def tasks_of(self, base: Base, seed: int) -> tuple[str, ...]:
-        """The tasks that models of a base are fine-tuned on with a seed."""
+        """The tasks on which models of a base are fine-tuned with a seed."""
         return self.tasks if seed == self.seeds[0] and base.kind != base_models.LARGER else self.outcome
 
     def _unit(self, name: str, about: Mapping[str, Any], kind: str) -> Unit:

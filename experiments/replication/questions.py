@@ -1,7 +1,8 @@
-"""Questions of a replication: pure functions of its table, each with rows `COLUMNS` as its answer.
+"""Questions of a replication: pure functions of its table, each of which yields rows with the columns `COLUMNS`.
 
-Here what all of them share, how much is noise, each family by itself, and the intervention; `answers_by_fits` has the
-others. The pool is every model but the kinds `recipes.APART`. A question that the table has no rows for gives none.
+This module has the functions that all questions share, and the questions of noise, single families and the
+intervention; `questions_of_fits` has the others. The pool is every model except the kinds `base_models.APART`. A
+question that the table has no rows for yields no rows.
 """
 
 from collections.abc import Iterator
@@ -19,25 +20,25 @@ from geojax.regression import units, validation
 from geojax.regression.units import Units
 
 COLUMNS = ("question", "subset", "predictor", "quantity", "value", "lower", "upper", "n", "units", "note")
-COLLAPSED = 0.05  # an outcome of so little or less
-WIDER = 2.0  # the gate: of the deviation between models to that of the noise; the reliability is then 0.8
-FEWEST_MODELS = 5  # of a family that is looked into by itself
+COLLAPSED = 0.05  # largest outcome of a collapsed model
+WIDER = 2.0  # the gate: deviation between models over the deviation of noise; the reliability is then 0.8
+FEWEST_MODELS = 5  # least number of models of a family that is analysed by itself
 PLANNED, EXPLORED, BASELINE = "pre-registered", "exploratory", "baseline"
 Rows = Iterator[dict[str, Any]]
 
 
 def pool_of(table: score_table.ScoreTable) -> score_table.ScoreTable:
-    """All models but those of the intervention and the larger encoder's."""
+    """The pool: all models except those of the intervention and of the larger encoder."""
     return part(table, ~table.frame["kind"].isin(APART).to_numpy())
 
 
 def part(table: score_table.ScoreTable, rows: np.ndarray) -> score_table.ScoreTable:
-    """Some rows of a table."""
+    """The table with only the rows of a mask."""
     return replace(table, frame=table.frame[rows].reset_index(drop=True))
 
 
 def collapsed(table: score_table.ScoreTable) -> np.ndarray:
-    """Which models collapsed: their outcome is `COLLAPSED` or less, or every fine-tuning predicts one thing."""
+    """A mask of the collapsed models: the outcome is at most `COLLAPSED`, or every fine-tuning predicts a constant."""
     found = table.scores <= COLLAPSED
     if {"collapsed", "runs"} <= set(table.frame):
         found |= table.frame["collapsed"].to_numpy(float) >= table.frame["runs"].to_numpy(float)
@@ -45,7 +46,7 @@ def collapsed(table: score_table.ScoreTable) -> np.ndarray:
 
 
 def subsets(pool: score_table.ScoreTable) -> dict[str, np.ndarray]:
-    """Masks of the pool's rows: all, those that did not collapse, the top third by outcome, the standard ones."""
+    """Masks of the pool's rows by name: all, not collapsed, the top third by outcome, standard."""
     score = pool.scores
     return {
         "all": np.ones(len(score), bool),
@@ -56,37 +57,37 @@ def subsets(pool: score_table.ScoreTable) -> dict[str, np.ndarray]:
 
 
 def families(table: score_table.ScoreTable, rows: np.ndarray) -> Units:
-    """The families of some rows; the others are in none."""
+    """The families of some rows of a table as units; the other rows are in no unit."""
     named = zip(units.families(table.frame), rows, strict=True)
     return Units.of([family if inside else None for family, inside in named], "families")
 
 
 def samples_of(unit: Units, config: Findings | ScoreMeasure) -> np.ndarray:
-    """How often each unit counts, [1 + samples, units]: once, then in bootstrap samples; none of them below 5 units."""
+    """Counts of each unit, [1 + samples, units]: ones, then those of bootstrap samples (none below 5 units)."""
     return validation.resamples(np.random.default_rng(config.seed), unit.count, config.resamples)
 
 
 def estimate(samples: np.ndarray, level: float) -> dict[str, float]:
-    """The value of all units, which is the first, and an interval from the samples behind it."""
+    """The value of all units, which is the first sample, and an interval from the bootstrap samples after it."""
     lower, upper = validation.percentiles(samples[1:], level)
     return {"value": float(samples[0]), "lower": float(lower), "upper": float(upper)}
 
 
 def line(question: str, subset: str, predictor: str, quantity: str, **more: Any) -> dict[str, Any]:
-    """A row of the answer; what is not known is NaN, or empty."""
+    """A row of the answer; unknown numbers are NaN, and an unknown note is empty."""
     nothing = dict.fromkeys(("value", "lower", "upper", "n", "units"), np.nan) | {"note": ""}
     head = {"question": question, "subset": subset, "predictor": predictor, "quantity": quantity}
     return head | nothing | more
 
 
 def noise(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """How much of the outcome and of the primary measure is noise, and what R² can reach therefore.
+    """The noise of the outcome and of the primary measure, and the ceiling of R² that follows.
 
-    σ² of the label noise is the mean variance between the fine-tuning seeds of a model (of two seeds half the squared
-    difference), over the models of the pool that did not collapse. The outcome is a mean over seeds: its own noise is
-    σ² over their number, reliability = 1 − noise / variance between the models of a subset; that of the measure
-    likewise, with the mean of se_sampling² + se_quantizer². Their product is the ceiling of R². Intervals resample the
-    families.
+    σ² of the label noise is the mean variance between the fine-tuning seeds of a model (half the squared difference for
+    two seeds), over the models of the pool that did not collapse. The outcome is a mean over seeds, with the noise
+    σ² / number of seeds. Its reliability is 1 − noise / variance between the models of a subset. The reliability of the
+    measure is the same with the noise mean(se_sampling² + se_quantizer²). The product of both reliabilities is the
+    ceiling of R². Intervals resample the families.
     """
     pool = pool_of(table)
     runs = pool.frame[[name for name in pool.frame if name.startswith(f"{pool.target}_seed_")]].to_numpy(float)
@@ -137,7 +138,7 @@ def noise(table: score_table.ScoreTable, config: Findings) -> Rows:
 
 
 def errors_of(table: score_table.ScoreTable, measure: str) -> np.ndarray:
-    """Squared standard errors of a measure; NaN where the table has none. Without a quantizer there is no such part."""
+    """Squared standard errors of a measure, with a quantizer's part if the measure has one; NaN where unknown."""
     sampling, quantizer = (
         table.frame[name].to_numpy(float) if name in table.frame else np.full(len(table.frame), np.nan)
         for name in (f"{measure}_se_sampling", f"{measure}_se_quantizer")
@@ -146,7 +147,7 @@ def errors_of(table: score_table.ScoreTable, measure: str) -> np.ndarray:
 
 
 def by_family(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """Correlations of the primary measure with the outcome inside every family of enough models, the larger's too."""
+    """Correlations of the primary measure with the outcome inside every family with enough models, and the larger's."""
     own = part(table, ~table.frame["kind"].isin(ARMS).to_numpy() & table.frame[config.primary].notna().to_numpy())
     for family, some in own.frame.groupby("family"):
         if len(some) < FEWEST_MODELS or some[[config.primary, own.target]].nunique().min() < 2:
@@ -158,7 +159,7 @@ def by_family(table: score_table.ScoreTable, config: Findings) -> Rows:
 
 
 def intervention(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """What pushing a measure did: differences between the arms of one seed, with Student's t over the seeds."""
+    """The effect of raising and lowering a measure: differences between arms of one seed, Student's t over seeds."""
     frame = table.frame[table.frame["kind"].isin(ARMS)]
     seeds = frame["model"].str.extract(r"_(\d+)$")[0]
     if seeds.isna().any():

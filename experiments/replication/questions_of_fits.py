@@ -1,6 +1,6 @@
 """Questions of a replication that fits answer: families left out, non-standard models, the dose, all measures.
 
-As in `answers`: pure functions of the table, with rows `answers.COLUMNS`.
+As in `questions`, each question is a pure function of the table that yields rows with `questions.COLUMNS`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,19 +31,19 @@ from geojax.regression import correlation, units
 
 
 class Transferred(NamedTuple):
-    """A fit to the standard models, and what it says of the others."""
+    """The predictions for new models of a fit to the standard models."""
 
     name: str
-    block: str  # of `predictors.BLOCKS`
+    block: str  # one of `predictors.BLOCKS`
     predicted: np.ndarray  # NaN where a model lacks a value
-    mean: float  # of the outcome, over the rows of the fit
+    mean: float  # mean of the outcome over the rows of the fit
 
 
 def primary(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """How well the primary measure, on the last layer, predicts families that its fit has not seen; so the baselines.
+    """The skill of the primary measure, and of the baselines, on families that a fit has not seen.
 
-    `r2_vs_training_mean` and Spearman's correlation of the held-out predictions, refitted in bootstrap samples of the
-    families. Where a baseline lacks rows, the primary measure stands beside it on the rows that the baseline has.
+    The rows give `r2_vs_training_mean` and Spearman's correlation of the held-out predictions, refitted in bootstrap
+    samples of the families. Where a baseline lacks rows, another row gives the primary measure on the baseline's rows.
     """
     pool = pool_of(table)
     columns = [config.primary, *pool.baselines]
@@ -71,20 +71,20 @@ def primary(table: score_table.ScoreTable, config: Findings) -> Rows:
 
 
 def label(name: str, block: str, config: Findings) -> str:
-    """What a predictor's row is worth: the plan named it, it is a baseline, or it was found among others."""
+    """The status of a predictor: named in the plan, a baseline, or exploratory."""
     if block != predictors.BLOCKS[0]:
         return BASELINE
     return PLANNED if name == config.primary else EXPLORED
 
 
 def non_standard(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """How well fits to the standard models predict the others, beside the training mean.
+    """The errors of fits to the standard models on the non-standard models, relative to the training mean.
 
-    All of them, and those of families that the fit has no model of: surgery starts from a standard model.
-    `mse_over_mean` is the mean squared error over that of the mean of the fit's rows, on the same models; below 1 the
-    fit does better. Its interval resamples the families of the non-standard models and keeps the fits. "any" counts the
-    measures and combinations of them whose upper bound is below 1, corrected for having looked at all: the largest
-    studentised deviation of log(mse_over_mean) among them in each bootstrap sample.
+    Rows cover all non-standard models, and those of families without a standard model, because surgery starts from a
+    standard model. `mse_over_mean` is the mean squared error of the fit over the error of the training mean, on the
+    same models; below 1 the fit is better. Its interval resamples the families of the non-standard models and keeps the
+    fits. "any" counts the measures and combinations with an upper bound below 1, corrected for the number of those
+    tried by the largest studentised deviation of log(mse_over_mean) among them in each bootstrap sample.
     """
     pool = pool_of(table)
     standard = pool.frame["standard"].to_numpy(float) == 1
@@ -101,7 +101,7 @@ def non_standard(table: score_table.ScoreTable, config: Findings) -> Rows:
 def transfer(
     new: score_table.ScoreTable, subset: str, inside: np.ndarray, found: Sequence[Transferred], config: Findings
 ) -> Rows:
-    """The rows of `non_standard` about some of the new models."""
+    """The rows of `non_standard` for the new models in the mask `inside`."""
     unit = families(new, inside)
     counts, actual, logs = samples_of(unit, config), new.scores, {}
     for name, block, predicted, mean in found:
@@ -127,7 +127,7 @@ def transfer(
 
 
 def transferred(known: score_table.ScoreTable, new: score_table.ScoreTable, config: Findings) -> Iterator[Transferred]:
-    """What the training mean, every measure and their combinations, fitted to known models, predict for new ones."""
+    """Predictions for new models by the training mean, every measure and combinations, fitted to known models."""
     target = known.scores
     found = predictors.of_table(known, [MEASURE])
     (mean,) = (one for one in predictors.baselines(known) if one.name == "training_mean")
@@ -144,12 +144,12 @@ def transferred(known: score_table.ScoreTable, new: score_table.ScoreTable, conf
 
 
 def mean_of(values: np.ndarray, rows: np.ndarray) -> float:
-    """The mean of some rows; NaN of none."""
+    """The mean over a mask of rows; NaN without rows."""
     return float(values[rows].mean()) if rows.any() else np.nan
 
 
 def surely_below(logs: Mapping[str, np.ndarray], level: float) -> list[str]:
-    """The names whose value, the first of its bootstrap samples, is below 0 with all names' upper bounds at once."""
+    """The names with a simultaneous upper bound below 0; the first sample is the value, the others are bootstrap's."""
     whole = {name: values for name, values in logs.items() if np.isfinite(values).all() and np.ptp(values)}
     if not whole:
         return []
@@ -161,7 +161,7 @@ def surely_below(logs: Mapping[str, np.ndarray], level: float) -> list[str]:
 
 
 def within_dose(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """What the primary measure adds to the noise level, taken as a line, a spline and levels (`fits.partial_rows`).
+    """The gain of the primary measure over the noise level, as a line, a spline and levels (`fits.partial_rows`).
 
     The interval of the partial correlation resamples the families.
     """
@@ -179,14 +179,14 @@ def within_dose(table: score_table.ScoreTable, config: Findings) -> Rows:
 
 
 def measures(table: score_table.ScoreTable, config: Findings, columns: Mapping[str, np.ndarray]) -> Rows:
-    """Pearson's and Spearman's correlation of every column with the outcome, and p corrected for having tried all.
+    """Pearson's and Spearman's correlation of every column with the outcome, and p corrected for the search.
 
     Args:
-      table: The models.
-      config: The settings.
-      columns: A value for each row of the pool; their names say measure, convention and layer.
+      table: the models.
+      config: the settings.
+      columns: a value for each row of the pool, by names that give measure, convention and layer.
 
-    Intervals resample the families; p is of the families' means, of which those of the outcome are permuted (max-T).
+    Intervals resample the families. p is computed on the families' means by permuting the means of the outcome (max-T).
     """
     pool = pool_of(table)
     names = tuple(columns)
@@ -220,7 +220,7 @@ def measures(table: score_table.ScoreTable, config: Findings, columns: Mapping[s
 def correlations(
     columns: Float[Array, "n m"], target: Float[Array, "n"], known: Float[Array, "n m"], weights: Float[Array, "b n"]
 ) -> tuple[Float[Array, "b m"], Float[Array, "b m"]]:
-    """Pearson's and Spearman's correlation of every column with the target under every row of weights."""
+    """Pearson's and Spearman's correlation, each [b, m], of every column with the target under every row of weights."""
 
     def sample(weight: Float[Array, "n"]) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
         both = (correlation.pearson, correlation.spearman)

@@ -1,6 +1,7 @@
-"""Scores a measure on a replication's table: what it says of families left out, beyond dose and masked-LM loss.
+"""Scores a measure on a replication's table: its skill on families left out, beyond dose and masked-LM loss.
 
-Files in the work folder: `values.csv`, the measure of every model, and `score.csv`, a row a subset and what is given.
+Files in the work folder: `values.csv`, the measure of every model, and `score.csv`, a row for each subset of the models
+and each set of columns known beforehand.
 """
 
 import dataclasses
@@ -35,16 +36,16 @@ PLACES = ("models", "sequences")
 
 
 def run(config: ScoreMeasure, workdir: Path) -> None:
-    """Takes the measure on the models that lack it, then writes `values.csv` and `score.csv`, and prints the latter.
+    """Measures the models that have no value yet, writes `values.csv` and `score.csv`, and prints `score.csv`.
 
     Raises:
-      InputError: a bad table, a measure or a model that is not there; or, after everything else, models that failed.
+      InputError: a bad table, a measure or a model that does not exist; or, after all other units, models that failed.
     """
     engine.run(sweep(config, workdir))
 
 
 def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
-    """A unit a model; none where the measure is a column of the table."""
+    """The work units, one a model; none where the measure is a column of the table."""
     prediction.check_level(config.level)
     table = findings.read(config.table, config.target)
     if not config.models:
@@ -70,7 +71,7 @@ def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
 
 
 def units_of(table: score_table.ScoreTable, models: Path, workdir: Path) -> Iterator[Unit]:
-    """What is measured: every model of the table, by its base, its level of noise and the seed of that."""
+    """A unit for every model of the table, given by its base, noise level and noise seed."""
     if missing := [name for name in ("base", "alpha", "noise_seed") if name not in table.frame]:
         raise InputError(f"the table has no column {missing[0]!r}, so its models cannot be made again")
     for name, base, alpha, seed in table.frame[["model", "base", "alpha", "noise_seed"]].itertuples(index=False):
@@ -81,7 +82,7 @@ def units_of(table: score_table.ScoreTable, models: Path, workdir: Path) -> Iter
 
 
 class Worker:
-    """Takes the measure on models one after another; keeps the last base."""
+    """Measures models one after another; keeps the last base in memory."""
 
     def __init__(self, config: ScoreMeasure, measure: Measure):
         self.config, self.measure = config, measure
@@ -89,7 +90,7 @@ class Worker:
         self.load = functools.lru_cache(maxsize=1)(load)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """The value of one model's last layer."""
+        """The value of the measure on the last layer of one model."""
         start, config = time.monotonic(), self.config
         base, alpha, seed = (unit.settings[name] for name in ("base", "alpha", "noise_seed"))
         model = perturb.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
@@ -108,7 +109,7 @@ def collect(
     workdir: Path,
     failures: Sequence[str] = (),
 ) -> None:
-    """Writes the tables from the values that are there."""
+    """Writes the tables from the finished units, or from the column of the table."""
     if config.models:
         known = {unit.name: result["value"] for unit in found if (result := unit.result())}
         values = np.array([known.get(name, np.nan) for name in table.frame["model"]], float)
@@ -125,10 +126,10 @@ def collect(
 
 
 def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasure) -> Iterator[dict[str, Any]]:
-    """For every subset and everything that is given: 1 - the squared error with the measure over that without it.
+    """The skill for every subset and set of given columns: 1 - squared error with the measure / error without it.
 
-    Every family is predicted by the fit to the others, and fitted anew in bootstrap samples of the families, the same
-    for both fits.
+    Every family is predicted by a fit to the others, with and without the measure; both fits are repeated in the same
+    bootstrap samples of the families.
     """
     before = given(pool)
     for subset, inside in questions.subsets(pool).items():
@@ -146,7 +147,7 @@ def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasur
         mse, n = np.asarray(scores.mse), np.asarray(scores.n)
         for place, name in enumerate(before):
             without, with_it = mse[: len(drawn), 2 * place], mse[: len(drawn), 2 * place + 1]
-            same = n[: len(drawn), 2 * place] == n[: len(drawn), 2 * place + 1]  # else one fit was not determined
+            same = n[: len(drawn), 2 * place] == n[: len(drawn), 2 * place + 1]  # else one fit was underdetermined
             with np.errstate(invalid="ignore", divide="ignore"):
                 found = questions.estimate(np.where(same, 1 - with_it / without, np.nan), config.level)
             size = {"n": int(n[0, 2 * place]), "families": unit.count}
@@ -156,10 +157,11 @@ def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasur
 
 
 def given(pool: score_table.ScoreTable) -> Mapping[str, list[np.ndarray]]:
-    """What is known before the measure, as columns of a fit by its name.
+    """The sets of columns known before the measure, by name.
 
-    A kind of dose, and the masked-LM loss, are a column that tells which models have it, and its (log) value there: so
-    every model has all columns. What only one family has is left out: nothing could be learnt of it from the others.
+    A kind of dose, or the masked-LM loss, gives two columns: which models have it, and its (log) value there, so that
+    every model has all columns. Columns that only one family has are left out, because the other families say nothing
+    about them.
     """
     dose, families = units.doses(pool.frame), units.families(pool.frame)
     known = {f"dose: {kind}": (dose.kinds == kind, np.log1p(dose.values)) for kind in np.unique(dose.kinds[dose.known])}
@@ -178,7 +180,7 @@ def given(pool: score_table.ScoreTable) -> Mapping[str, list[np.ndarray]]:
 
 
 def designs(sides: Sequence[Sequence[np.ndarray]], rows: np.ndarray) -> np.ndarray:
-    """Designs [m, n, k] with an intercept, 0 outside of the rows, padded with columns of zeros."""
+    """Design matrices, [m, n, k], with an intercept, 0 outside the rows, padded with columns of zeros."""
     k = 1 + max(len(side) for side in sides)
     found = np.zeros((len(sides), len(rows), k))
     for place, side in enumerate(sides):

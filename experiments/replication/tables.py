@@ -19,8 +19,8 @@ def write(plan: Plan, failures: Sequence[str]) -> None:
 
     A task's column is the mean score over the fine-tuning seeds. `outcome` is the mean over `config.outcome` of
     (score - floor) / (reference - floor): the floor is the best constant prediction's score, the reference the mean
-    score of the distilled bases without noise; empty before these are there. Columns that end in `_seed_S` are of that
-    seed alone.
+    score of the distilled bases without noise; `outcome` is empty until these are scored. Columns that end in `_seed_S`
+    are the scores with the seed S alone.
     """
     measured, missing = {}, set()
     runs: dict[str, dict[int, Mapping[str, Any]]] = {}
@@ -57,7 +57,7 @@ def row_of(
     runs: Mapping[int, Mapping[str, Any]],
     references: Mapping[str, float | None],
 ) -> dict[str, Any]:
-    """A model's row: what it is, its geometry, its scores."""
+    """The row of a model in `results.csv`: its description, geometry and scores."""
     score, floors = means_of(runs.values()), next(iter(runs.values()))["floors"]
     row = about(model) | {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
     row |= last_layer(geometry) | labelled(geometry, plan.outcome) | score
@@ -78,13 +78,13 @@ def row_of(
 
 
 def of_model(result: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A fine-tuning unit's part that is about one model: by task its score, whether it collapsed, the floor."""
+    """The part of a fine-tuning unit's result about one model: by task its score, whether it collapsed, the floor."""
     found = {key: {task: own[name] for task, own in result[key].items()} for key in ("scores", "collapsed")}
     return found | {"floors": result["floors"]}
 
 
 def means_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
-    """By task the mean score of the runs that were fine-tuned on it; None where one of them diverged."""
+    """The mean score of the runs on each task, by task; None where a run diverged."""
     runs = list(runs)
     tasks = dict.fromkeys(task for run in runs for task in run["scores"])
     return {task: mean([run["scores"][task] for run in runs if task in run["scores"]]) for task in tasks}
@@ -93,14 +93,14 @@ def means_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
 def outcome(
     scores: Mapping[str, float | None], floors: Mapping[str, float], references: Mapping[str, float | None]
 ) -> float | None:
-    """The mean over the tasks that have a reference of (score - floor) / (reference - floor); None where one lacks."""
+    """The mean over tasks of (score - floor) / (reference - floor); None where a score or a reference is missing."""
     if None in references.values() or any(scores[task] is None for task in references):
         return None
     return mean([(scores[task] - floors[task]) / (best - floors[task]) for task, best in references.items()])
 
 
 def about(model: base_models.Model) -> dict[str, Any]:
-    """What a model is: its columns before any number that was measured."""
+    """The columns that describe a model: names, kind, noise and dose."""
     base = model.base
     noisy = base.how in ("pretrain", "distill", "given")
     step = base.settings.get("step")
@@ -118,7 +118,7 @@ def about(model: base_models.Model) -> dict[str, Any]:
 
 
 def last_layer(result: Mapping[str, Any]) -> dict[str, float]:
-    """The measures of the last layer by the catalogue's names, with their errors; those of the paper's convention."""
+    """The measures of the last layer with their errors, by the catalogue's names, and in the paper's convention."""
     rows = [dict(zip(ROW, row, strict=True)) for row in result["rows"]]
     last = max(row["layer"] for row in rows)
     found = {}
@@ -135,21 +135,21 @@ def last_layer(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def labelled(result: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, float]:
-    """The transfer measures, as means over the tasks of the outcome that have them."""
+    """The transfer measures, each as the mean over the outcome's tasks on which it is defined."""
     found = [result["transfer"][task] for task in tasks]
     return {name: mean([own[name] for own in found if name in own]) for name in dict.fromkeys(chain(*found))}
 
 
 def layers(model: base_models.Model, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of `layers.csv`."""
+    """The rows of `layers.csv` for one model."""
     return [{"model": model.name} | dict(zip(ROW, row, strict=True)) for row in measured[model.name]["rows"]]
 
 
 def distinct(texts: Iterable[str]) -> str:
-    """Texts in one, each once."""
+    """The distinct texts, joined to one text."""
     return "; ".join(dict.fromkeys(texts))
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean; None where one is missing."""
+    """The mean of the values; None where a value is missing."""
     return None if not values or None in values else float(np.mean(values))

@@ -1,7 +1,7 @@
 """The study: perturb, sample, measure and fine-tune a pool of models; regress the scores on the measures; report.
 
-Every draw of noise on every base model is one model. Its measurement and each of its fine-tunings, by itself or as one
-step with others, is a work unit: a folder below `units/` whose `result.json` is written last.
+Every draw of noise on every base model is one model. Its measurement, and each of its fine-tunings, alone or as one
+step with other models, is a work unit: a folder below `units/`, in which `result.json` is written last.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from geojax.sweeps.engine import Sweep, Unit
 
 
 def run(config: Study, workdir: Path) -> None:
-    """Runs the units that are missing, then writes `results.csv`, `regression.csv` and `report.html`.
+    """Runs the missing units, then writes `results.csv`, `regression.csv` and `report.html`.
 
     Raises:
       InputError: settings that cannot work; or, after everything else is done and written, units that failed.
@@ -34,7 +34,7 @@ def run(config: Study, workdir: Path) -> None:
 
 
 def sweep(config: Study, workdir: Path) -> Sweep:
-    """The study as work units: of each model its measurement, then its fine-tunings."""
+    """The work units of the study: the measurement of each model, then its fine-tunings."""
     pool = Pool.of(config, workdir)
     measuring.chosen(config.measures)
     settings_of(config)
@@ -50,7 +50,7 @@ def sweep(config: Study, workdir: Path) -> Sweep:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """What a unit gave, in a few words."""
+    """A short summary of a unit's result, for the log."""
     if "members" in result:
         scores = [own["score"] for own in result["members"].values() if "score" in own]
         return f"scores {min(scores):.4f} to {max(scores):.4f}" if scores else "all diverged"
@@ -63,13 +63,13 @@ def load_texts(config: Study) -> list[str]:
 
 
 def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, glue.TaskData]:
-    """The data of the tasks among some kinds of units."""
+    """The data of the tasks among the kinds of units in `needed`, by task."""
     tasks = (task for task in needed if task != MEASURE)
     return {task: load_task(task, config, config.train_examples, config.seed) for task in tasks}
 
 
 class Worker:
-    """Does units one after another."""
+    """Runs units one after another; keeps the last base model and its data."""
 
     def __init__(self, config: Study, pool: Pool, units: Sequence[Unit]):
         self.config, self.measures = config, measuring.chosen(config.measures)
@@ -80,13 +80,13 @@ class Worker:
         self.tuner = Tuner(load_tasks(config, needed), settings_of(config))
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """Measures a model, or fine-tunes one or more."""
+        """Measures one model, or fine-tunes one or more, and returns the result of the unit."""
         _, members, task = self.jobs[unit.name]
         result = self.measure(members[0]) if task == MEASURE else self.tuner.tune(members, task, unit.folder)
         return result | environment()
 
     def measure(self, member: NoisyModel) -> dict[str, Any]:
-        """Samples and measures the last layer of a model."""
+        """Samples and measures the last layer of a model, and returns the result of the unit."""
         start = time.monotonic()
         base, facts = self.tuner.load(member.base)
         model = perturb.perturbed(base, member.alpha, member.noise_seed)
@@ -105,7 +105,7 @@ class Worker:
 
 
 def costs(config: Study, workdir: Path) -> dict[str, estimates.Cost]:
-    """What each unit that is missing takes, by its name."""
+    """The cost of each missing unit, by its name."""
     pool, settings = Pool.of(config, workdir), settings_of(config)
     missing = [job for job in pool.jobs if job.unit.result() is None]
     tasks = load_tasks(config, dict.fromkeys(job.task for job in missing))

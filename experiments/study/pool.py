@@ -1,4 +1,4 @@
-"""The pool of a study: its models, their work units, and where the units' results lie."""
+"""The pool of a study: its models, their work units, and the units' results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from geojax.runtime.run_once import settings_without
 from geojax.sweeps.engine import Unit
 
 MEASURE = "measure"
-GRID = ("model", "tasks", "alphas", "noise_seeds")  # along these a study may grow
+GRID = ("model", "tasks", "alphas", "noise_seeds")  # settings along which a study may grow
 MEASURING = (
     "sequences", "max_sequences", "tokens", "measures", "convention", "codebooks", "codebook_size", "iterations",
     "quantizer_seeds",
@@ -24,7 +24,7 @@ MEASURING = (
 
 
 class Job(NamedTuple):
-    """What a unit of work is: a measurement of one model, or the fine-tuning of one or more on a task."""
+    """A unit of work: the measurement of one model, or the fine-tuning of one or more models on a task."""
 
     unit: Unit
     members: tuple[NoisyModel, ...]
@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Pool:
-    """Every model of a study and every unit of work: of each model a measurement, and a fine-tuning a task."""
+    """All models of a study and all units of work: a measurement of each model, and its fine-tuning on each task."""
 
     workdir: Path
     members: tuple[NoisyModel, ...]
@@ -43,10 +43,11 @@ class Pool:
 
     @classmethod
     def of(cls, config: Study, workdir: Path) -> "Pool":
-        """The pool that a config describes: every base at every level, level 0 once and the others once a noise seed.
+        """The pool of a config: every base at noise level 0, and at every other level with every noise seed.
 
         Raises:
-          InputError: nothing named, a level that is no percentage, a value given twice, GLUE mixed with miniatures.
+          InputError: an empty list, a level that is no percentage, a value given twice, GLUE mixed with miniature
+            tasks, or a population below 1.
         """
         bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
         seeds = integers(config.noise_seeds)
@@ -68,12 +69,12 @@ class Pool:
 
     @property
     def target(self) -> str:
-        """The column of the mean score: miniature tasks are not GLUE."""
+        """The column of the mean score, which has another name for miniature tasks, because they are not GLUE."""
         return "miniature_average" if self.tasks[0].startswith("mini_") else "glue_average"
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """All work, model after model: measurements, and fine-tunings of as many models of a base as train together."""
+        """All jobs, base by base: for each group of models that train together, measurements, then fine-tunings."""
         found: list[Job] = []
         for _, same in groupby(self.members, key=lambda member: member.base):
             own = tuple(same)
@@ -98,9 +99,9 @@ class Pool:
         return {(member, job.task): job for job in self.jobs for member in job.members}
 
     def result(self, member: NoisyModel, task: str) -> dict[str, Any] | None:
-        """What a unit gave of a member, None before it is finished; made with other settings, it counts as unfinished.
+        """The result of a unit for a member; None if it is not finished, or was computed with other settings.
 
-        A member whose training diverged beside others has `diverged_at` in place of a score.
+        A member that diverged while others did not has `diverged_at` in place of a score.
         """
         job = self._job_of[member, task]
         result = job.unit.result()
@@ -111,5 +112,5 @@ class Pool:
 
 
 def identity(config: Study) -> dict[str, Any]:
-    """The settings that all units of a study share: with others, another work folder is needed."""
+    """The settings that all units of a study share; other settings need another work folder."""
     return settings_without(config, (*GRID, *MEASURING))

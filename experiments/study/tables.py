@@ -1,4 +1,4 @@
-"""What a study found: its table of results, the regressions, the report."""
+"""Writes the table of results, the regressions and the report of a study."""
 
 import logging
 from collections import defaultdict
@@ -50,14 +50,14 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
     """Writes `results.csv`, `regression.csv` and `report.html` from the results of the units, and prints the scores.
 
     Raises:
-      InputError: no model has all of its results; or, once all is written, models that diverged beside others.
+      InputError: no model has all of its results; or, after all files are written, models that diverged in a group.
     """
     scored, lost = collect(pool), diverged(pool)
     failures = [*failures, *lost]
     if not scored:
         raise InputError(f"no model has all of its results: {'; '.join(failures) or 'run the units first'}")
     path = pool.workdir / "results.csv"
-    measures = [row.name for row in measuring.chosen(config.measures)]  # a row of your own is in no catalogue
+    measures = [row.name for row in measuring.chosen(config.measures)]  # a row of the user's is not in the catalogue
     table = score_table.read(path, target=pool.target, measures=measures)
     lines = regress.write(table, Regress(target=pool.target), pool.workdir, pool.measuring)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
@@ -90,7 +90,7 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
 
 
 def diverged(pool: Pool) -> list[str]:
-    """A sentence for each fine-tuning that diverged beside others that did not."""
+    """A sentence for each model that diverged in a group of models that train together."""
     return [
         f"{member.name} diverged on {task} at step {result['diverged_at']}"
         for member in pool.members
@@ -100,13 +100,13 @@ def diverged(pool: Pool) -> list[str]:
 
 
 def profile(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays behind a measurement's figures."""
+    """The spectrum and the counts of cells of a measurement, for its figures."""
     counts = {quantizer: np.array(table) for quantizer, table in result["counts"].items()}
     return {"spectrum": np.array(result["spectrum"]), "counts": counts}
 
 
 def facts(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What was run, label by label."""
+    """The facts of the study for the report, by their labels."""
     first = next(iter(measured.values()))
     done = results(pool)
     return {
@@ -124,18 +124,18 @@ def facts(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) 
 
 
 def results(pool: Pool) -> list[dict[str, Any]]:
-    """Those of every model that are there."""
+    """The existing results of all models."""
     tasks = (MEASURE, *pool.tasks)
     return [result for member in pool.members for task in tasks if (result := pool.result(member, task))]
 
 
 def tuned(done: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each task one fine-tuning."""
+    """One fine-tuning result of each task, by task."""
     return {result["task"]: result for result in done if "score" in result}
 
 
 def sources(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a repetition needs: the models, the data, the seeds."""
+    """The models, data and seeds that a repetition needs, by their labels."""
     bases = {member.base: measured[member.name]["provenance"]["revision"] for member in pool.members
              if member.name in measured}  # fmt: skip
     return {
@@ -147,7 +147,7 @@ def sources(config: Study, pool: Pool, measured: Mapping[str, Mapping[str, Any]]
 
 
 def told(source: Mapping[str, Any]) -> list[str]:
-    """The record of some data in words, without what is empty."""
+    """The entries of a data record as words, without empty entries."""
     return [
         f"{name} {' '.join(f'{key} {each}' for key, each in value.items()) if isinstance(value, Mapping) else value}"
         for name, value in source.items()

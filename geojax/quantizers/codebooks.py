@@ -11,6 +11,8 @@ from geojax.typing import Points
 
 # Weight of the codebooks' squared length against squared errors: the sums alone leave M - 1 shifts undetermined.
 RIDGE = 1e-2
+# Rows whose products are added up at once; the number of rows is a multiple of it.
+ADDED = 2048
 
 
 def take(table: Float[Array, "K *rest"], index: Int[Array, "*b"]) -> Float[Array, "..."]:
@@ -39,7 +41,17 @@ class Regression:
     entries: Float[Array, "*batch M K d"]
 
     def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> "Regression":
-        """Adds points with weights: -1 takes them out again."""
+        """Adds points with weights: -1 takes them out again. Blocks behind the last weight cost nothing."""
+        blocks = rows.shape[0] // ADDED
+        used = jnp.max(jnp.where(jnp.any(weight.reshape(blocks, ADDED) != 0, 1), jnp.arange(1, blocks + 1), 0))
+
+        def block(number: Int[Array, ""], found: Regression) -> Regression:
+            own = (jax.lax.dynamic_slice_in_dim(part, number * ADDED, ADDED) for part in (rows, codes, weight))
+            return found._add(*own)
+
+        return jax.lax.fori_loop(0, used, block, self)
+
+    def _add(self, rows: Points, codes: Int[Array, "b M"], weight: Float[Array, "b"]) -> "Regression":
         count, size, _ = self.entries.shape
         flat = codes + size * jnp.arange(count)
         gram = self.gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
