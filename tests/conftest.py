@@ -23,6 +23,18 @@ install_import_hook(sorted(ROOMS), "typechecks.check")
 MOST_SECONDS = 20  # of processor time, that of started processes too: a busy machine fails no test
 
 
+def pytest_configure(config):
+    """Lets XLA compile the fast tests with less care, which takes a third of the time; the slow ones as for a user."""
+    import jaxlib
+
+    if "slow" in config.option.markexpr.replace("not slow", ""):
+        return
+    flags = ["--xla_backend_optimization_level=0"]
+    if tuple(map(int, jaxlib.__version__.split(".")[:2])) < (0, 11):  # later ones have no such flag
+        flags.append("--xla_cpu_use_fusion_emitters=false")
+    os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")])
+
+
 def processor_seconds() -> float:
     """What this process and the processes that it waited for have used."""
     used = os.times()

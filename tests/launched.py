@@ -11,6 +11,11 @@ from places import FIXTURES, ROOT
 BERT = FIXTURES / "random-bert"
 
 
+def xla_flags(devices):
+    """The flags of these tests, and so many CPU devices."""
+    return f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+
+
 def write_task(folder, train=64):
     """Files of SST-2, small ones."""
     for name, n in (("train.tsv", train), ("dev.tsv", 20)):
@@ -32,7 +37,7 @@ def command(data, workdir, *flags, **settings):
 
 def start(line, devices=1):
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    environment["XLA_FLAGS"] = xla_flags(devices)
     return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

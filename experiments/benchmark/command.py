@@ -227,7 +227,7 @@ def lsq_patchiness(evaluation: Any) -> float:
 
 
 def eight(inputs: Inputs) -> Part:
-    """Eight spaces of n / 8 points in one compiled call, by those measures of the study that compiled programs take alone.
+    """Eight spaces of n / 8 points in one compiled call, by the measures that need no work of the host.
 
     The reference is eight calls of ours.
     """

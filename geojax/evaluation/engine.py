@@ -1,6 +1,7 @@
 """Measures of a cloud, with what a reader must know beside each number."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 from geojax.errors import InputError
 from geojax.evaluation import programs
 from geojax.evaluation.diagnostics import cell_warnings, span_warnings, value_warnings
-from geojax.evaluation.programs import Options, Space, Together
+from geojax.evaluation.programs import Options, Program, Space, Together
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 from geojax.measures import Measure, check_convention, select
@@ -19,7 +20,7 @@ from geojax.measures.replicates import spectral
 from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
-from geojax.ops.threads import one_blas_thread
+from geojax.ops.threads import one_blas_thread, usable_cores
 from geojax.quantizers import QUANTIZERS, Cells
 from geojax.typing import Key, Mask, Points
 
@@ -95,11 +96,20 @@ def evaluate(
     space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
     options = Options(convention, codebooks, codebook_size, iterations)
     work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
-    with one_blas_thread():
-        _compile(work, space, options)
+    with (
+        one_blas_thread(),
+        ThreadPoolExecutor(usable_cores()) as compiling,
+        ThreadPoolExecutor(usable_cores()) as ahead,
+    ):
+        quantized, others = _compile(work, space, options, compiling)
         space = _with_twins(space)
         halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
-        fits = {name: [_fits(part, name, quantizer_seeds, options) for part in (space, *halves)] for name in quantizers}
+        fits = {
+            name: [_fits(part, name, quantizer_seeds, options, quantized[name], ahead) for part in (space, *halves)]
+            for name in quantizers
+        }
+        for program in others:
+            program.result()
         facts, values, replicates = _of_points(work[None], space, groups, options)
         facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
         counts, half_values = {}, {}
@@ -125,18 +135,32 @@ def evaluate(
     return Evaluation(tuple(results), spectrum, counts, replicates)
 
 
-def _compile(work: Mapping[str | None, Sequence[Together]], space: Space, options: Options) -> None:
-    """Compiles the programs of a measurement beside each other; those that are there already cost nothing."""
+def _compile(
+    work: Mapping[str | None, Sequence[Together]], space: Space, options: Options, pool: Executor
+) -> tuple[dict[str, Future], list[Future]]:
+    """Compiles the programs of a measurement, as many at once as the pool has threads.
+
+    Returns:
+      What tells that a quantizer is compiled, by its name; the same of the other programs.
+    """
     shapes = jax.tree.map(jax.typeof, space)
     shapes = shapes._replace(twins=jax.ShapeDtypeStruct(shapes.mask.shape, jnp.int32))
-    needed = [programs.facts(_of_moments(work[None]), shapes, options), programs.twins(shapes)]
-    for name, parts in work.items():
-        reading, key = (shapes.points, shapes.labels), shapes.key
-        if name:
-            needed.append(programs.quantized(name, 0, shapes, options))
-            reading, key = needed[-1].shapes()
-        needed += [programs.values(rows, reading, shapes, key, options) for rows in parts if _in_program(rows)]
-    programs.compile_at_once(needed)
+    quantize = {name: programs.quantized(name, 0, shapes, options) for name in work if name}
+    # The last quantizer first: the local-search quantizer compiles longest.
+    ready = {name: pool.submit(quantize[name].compile) for name in reversed(quantize)}
+    reading = shapes.points, shapes.labels
+    others = [programs.facts(_of_moments(work[None]), shapes, options)]
+    others += [programs.values(part, reading, shapes, shapes.key, options) for part in work[None] if _in_program(part)]
+    begun = [pool.submit(program.compile) for program in others]
+
+    def compile_values(name: str) -> None:
+        ready[name].result()
+        cells, key = quantize[name].shapes()
+        for part in work[name]:
+            if _in_program(part):
+                programs.values(part, cells, shapes, key, options).compile()
+
+    return ready, begun + [pool.submit(compile_values, name) for name in quantize]
 
 
 def _of_moments(parts: Sequence[Together]) -> Together:
@@ -158,10 +182,20 @@ def _of_points(
     return facts, {name: value[None] for name, value in (values | others).items()}, replicates
 
 
-def _fits(space: Space, name: str, seeds: int, options: Options) -> Iterator[tuple[Cells, Key]]:
-    """The cells of every refit of a quantizer; of a small cloud all are begun at once, as many as there are cores."""
-    begun = (programs.quantized(name, seed, space, options).on_device() for seed in range(seeds))
-    return iter(list(begun)) if space.points.size <= AT_ONCE else begun
+def _fits(
+    space: Space, name: str, seeds: int, options: Options, compiled: Future, ahead: Executor
+) -> Iterator[tuple[Cells, Key]]:
+    """The cells of every refit of a quantizer; those of a small cloud are made ahead, one on each core.
+
+    Threads start the fits, because on a CPU JAX runs all that one thread starts one after the other.
+    """
+    fits = [programs.quantized(name, seed, space, options) for seed in range(seeds)]
+
+    def made(fit: Program) -> tuple[Cells, Key]:
+        compiled.result()
+        return jax.block_until_ready(fit.on_device())
+
+    return ahead.map(made, fits) if space.points.size <= AT_ONCE else map(made, fits)
 
 
 def _of_cells(

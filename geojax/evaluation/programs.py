@@ -1,8 +1,7 @@
 """The compiled programs that measure a cloud: few, small, and shared by all clouds of one rung of the ladder."""
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ from geojax.measures import Measure
 from geojax.measures import replicates as replicates_of
 from geojax.ops.distinct import first_equal
 from geojax.ops.spectrum import eigenvalues
-from geojax.ops.threads import usable_cores
 from geojax.quantizers import QUANTIZERS, Cells
 from geojax.typing import Key, Labels, Mask, Points, Scalar, Targets
 
@@ -65,12 +63,6 @@ class Program(NamedTuple):
     def compile(self) -> None:
         """Compiles the function for these shapes."""
         self.function.lower(*self.arguments, **self.named).compile()
-
-
-def compile_at_once(programs: Iterable[Program]) -> None:
-    """Compiles programs, as many at once as there are cores."""
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        list(pool.map(Program.compile, programs))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from geojax.typing import Points
 
 # Weight of the codebooks' squared length against squared errors: the sums alone leave M - 1 shifts undetermined.
 RIDGE = 1e-2
-# Rows whose products are added up at once; the number of rows is a multiple of it.
-ADDED = 2048
 
 
 def take(table: Float[Array, "K *rest"], index: Int[Array, "*b"]) -> Float[Array, "..."]:
@@ -41,33 +39,14 @@ class Regression:
     entries: Float[Array, "*batch M K d"]
 
     def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> "Regression":
-        """Adds points with weights: -1 takes them out again. Blocks behind the last weight cost nothing."""
-        blocks = rows.shape[0] // ADDED
-        used = jnp.max(jnp.where(jnp.any(weight.reshape(blocks, ADDED) != 0, 1), jnp.arange(1, blocks + 1), 0))
-
-        def block(number: Int[Array, ""], found: Regression) -> Regression:
-            own = (jax.lax.dynamic_slice_in_dim(part, number * ADDED, ADDED) for part in (rows, codes, weight))
-            return found._add(*own)
-
-        return jax.lax.fori_loop(0, used, block, self)
-
-    def _add(self, rows: Points, codes: Int[Array, "b M"], weight: Float[Array, "b"]) -> "Regression":
+        """Adds points with weights: -1 takes them out again."""
         count, size, _ = self.entries.shape
         flat = codes + size * jnp.arange(count)
         gram = self.gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
-        weighted = weight[:, None] * rows
-        sums, _ = jax.lax.scan(lambda sums, place: (sums.at[place].add(weighted), None), self.sums, flat.T)
+        sums = self.sums
+        for place in flat.T:
+            sums = sums.at[place].add(weight[:, None] * rows)
         return replace(self, gram=gram, sums=sums)
-
-    def replace_codes(
-        self, rows: Points, old: Int[Array, "n M"], new: Int[Array, "n M"], weight: Float[Array, "n"]
-    ) -> "Regression":
-        """Takes points out by their old codes and adds them by their new ones."""
-
-        def add(found: Regression, change: tuple[Int[Array, "n M"], Float[Array, "n"]]) -> tuple[Regression, None]:
-            return found.add(rows, *change), None
-
-        return jax.lax.scan(add, self, (jnp.stack([old, new]), jnp.stack([-weight, weight])))[0]
 
     def improve(self) -> "Regression":
         """Solves for each codebook in turn given the others: a sweep of block Gauss-Seidel, its blocks diagonal."""

@@ -128,7 +128,7 @@ def fit(
         index, rows, old, weight = chunk
         entries = regression.entries
         new = _search(entries + noise, rows, old, weight > 0, jax.random.fold_in(key, index), searches=1)
-        regression = regression.replace_codes(rows, old, new, weight).improve()
+        regression = regression.add(rows, old, -weight).add(rows, new, weight).improve()
         # A chunk of masked rows, which only padding makes, changes nothing.
         entries = jnp.where(jnp.any(weight > 0), regression.occupy(rows, new, weight), entries)
         return replace(regression, entries=entries), new

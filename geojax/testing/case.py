@@ -54,7 +54,8 @@ class Case:
         if self.row.reads != "cells":
             points = points.astype(np.float64)
             return (points, labels()) if self.row.reads == "labels" else points
-        leaves = {name: np.asarray(leaf) for name, leaf in vars(self.read(points)).items()}
+        cells = self.read(points)
+        leaves = {name: np.asarray(leaf) for name, leaf in (vars(cells) | {"distinct": cells.distinct}).items()}
         real = ("points", "origin", "codebooks", "squared_errors")
         return SimpleNamespace(**leaves | {name: leaves[name].astype(np.float64) for name in real})
 

@@ -210,7 +210,7 @@ def memory(case: Case) -> Iterator[str]:
     real, whole, flag = jnp.float32, jnp.int32, bool
     shapes = [((n, d), real), ((n,), whole)][: 1 + (case.row.reads == "labels")]
     if case.row.reads == "cells":
-        shapes += [((d,), real), ((n,), flag), ((n,), flag), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
+        shapes += [((d,), real), ((n,), flag), ((n,), whole), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
         shapes += [((n,), real)]
 
     @jax.jit

@@ -14,6 +14,7 @@ import jax
 import pandas as pd
 import pytest
 from fake_sweep import NAMES, fake
+from launched import xla_flags
 from places import FIXTURES, ROOT
 
 from configs.schema import Study
@@ -210,7 +211,7 @@ def test_a_unit_goes_on_with_other_devices(small, tmp_path, monkeypatch):
         sweep = study.sweep(small, tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
             engine.run_alone(sweep, engine.named(sweep, [name]))
-    eight = launch(small, tmp_path / "cut", f"--unit={name}", XLA_FLAGS="--xla_force_host_platform_device_count=8")
+    eight = launch(small, tmp_path / "cut", f"--unit={name}", XLA_FLAGS=xla_flags(8))
     assert eight.returncode == 0, eight.stderr
     assert "the last bits may differ" in eight.stderr
     whole = study.sweep(small, tmp_path / "whole")
