@@ -96,11 +96,7 @@ def evaluate(
     space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
     options = Options(convention, codebooks, codebook_size, iterations)
     work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
-    with (
-        one_blas_thread(),
-        ThreadPoolExecutor(usable_cores()) as compiling,
-        ThreadPoolExecutor(usable_cores()) as ahead,
-    ):
+    with one_blas_thread(), _threads() as compiling, _threads() as ahead:
         quantized, others = _compile(work, space, options, compiling)
         space = _with_twins(space)
         halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
@@ -135,6 +131,17 @@ def evaluate(
     return Evaluation(tuple(results), spectrum, counts, replicates)
 
 
+def _threads() -> ThreadPoolExecutor:
+    """A thread for every core, each of which works with the caller's default device and precision of products."""
+
+    def take_over(device: Any, precision: str | None) -> None:
+        jax.default_device(device).__enter__()
+        jax.default_matmul_precision(precision).__enter__()
+
+    settings = jax.config.jax_default_device, jax.config.jax_default_matmul_precision
+    return ThreadPoolExecutor(usable_cores(), initializer=take_over, initargs=settings)
+
+
 def _compile(
     work: Mapping[str | None, Sequence[Together]], space: Space, options: Options, pool: Executor
 ) -> tuple[dict[str, Future], list[Future]]:
@@ -143,6 +150,7 @@ def _compile(
     Returns:
       What tells that a quantizer is compiled, by its name; the same of the other programs.
     """
+
     shapes = jax.tree.map(jax.typeof, space)
     shapes = shapes._replace(twins=jax.ShapeDtypeStruct(shapes.mask.shape, jnp.int32))
     quantize = {name: programs.quantized(name, 0, shapes, options) for name in work if name}
