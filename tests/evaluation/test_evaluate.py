@@ -8,7 +8,7 @@ import pytest
 from geojax.errors import InputError
 from geojax.evaluation import evaluate, programs
 from geojax.evaluation.results import difference
-from geojax.measures import select
+from geojax.measures import CATALOGUE, select
 from geojax.measures.replicates import compiled_without
 from geojax.measures.spread import eee
 from geojax.ops.shapes import rows_for, rung
@@ -151,6 +151,26 @@ def test_differences_of_quantized_measures_need_refits(points):
     refits = run(cloud, "pq_patchiness", groups=20, quantizer_seeds=3).results[0].se_quantizer
     assert value == 0 and error.std_error == pytest.approx(refits * 2**0.5)
     assert difference(run(cloud, "eee"), run(cloud, "eee"), "eee") == (0, None)
+
+
+def test_no_program_calls_the_host():
+    """A program that calls Python cannot be kept for the next process. Nothing is compiled."""
+    options = programs.Options("paper", 2, 16, 3)
+    kinds = jnp.float32, bool, jnp.int32, jnp.int32, KEY.dtype, jnp.int32
+    shapes = (96, 8), (96,), (96,), (96,), (), (96,)
+    space = programs.Space(*map(jax.ShapeDtypeStruct, shapes, kinds))
+    parts = programs.together(CATALOGUE, None, 3)
+    found = [programs.facts(parts[0], space, options), programs.twins(space)]
+    found += [programs.values(part, (space.points, space.labels), space, space.key, options) for part in parts[1:]]
+    for name in ("pq", "lsq"):
+        found.append(programs.quantized(name, 0, space, options))
+        cells, key = found[-1].shapes()
+        found += [
+            programs.values(part, cells, space, key, options) for part in programs.together(CATALOGUE, name, None)
+        ]
+    assert len(found) == 10
+    for program in found:
+        assert "callback" not in program.function.lower(*program.arguments, **program.named).as_text()
 
 
 def compilations():
