@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from guard import processor_seconds, too_long
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).parents[1]
@@ -20,9 +21,6 @@ ROOMS |= {f"geojax.quantizers.{name}" for name in ("codebooks", "local_search", 
 install_import_hook(sorted(ROOMS), "typechecks.check")
 
 
-MOST_SECONDS = 20  # of processor time, that of started processes too: a busy machine fails no test
-
-
 def pytest_configure(config):
     """Lets XLA compile the fast tests with less care, which takes a third of the time; the slow ones as for a user."""
     import jaxlib
@@ -33,19 +31,6 @@ def pytest_configure(config):
     if tuple(map(int, jaxlib.__version__.split(".")[:2])) < (0, 11):  # later ones have no such flag
         flags.append("--xla_cpu_use_fusion_emitters=false")
     os.environ["XLA_FLAGS"] = " ".join([*flags, os.environ.get("XLA_FLAGS", "")])
-
-
-def processor_seconds() -> float:
-    """What this process and the processes that it waited for have used."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
-
-
-def too_long(slow: bool, seconds: float) -> str:
-    """Why a test cannot stay as it is, if it cannot."""
-    if slow or seconds <= MOST_SECONDS:
-        return ""
-    return f"the test took {seconds:.0f} s of processor time: mark it slow, or let it take at most {MOST_SECONDS} s"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,6 @@
 """A test that takes too long and is not marked slow fails, whatever else it finds."""
 
-from conftest import MOST_SECONDS, too_long
+from guard import MOST_SECONDS, too_long
 
 
 def test_long_tests_are_to_be_marked_slow():

@@ -87,26 +87,29 @@ def run(config: Benchmark, workdir: Path) -> None:
     for name in ("repeats", "members"):
         if getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}: give 1 or more")
+    parts = [name for name in wanted if name != "start"]
+    if parts:
+        need_peers()
     if "start" in wanted:
         found = start.rows(config.repeats, config.seed)
         records.write_table(workdir / "start.csv", found, start.COLUMNS)
         print(table(found))
-    if wanted := [name for name in wanted if name != "start"]:
-        run_parts(config, wanted, workdir)
+    if parts:
+        run_parts(config, parts, workdir)
 
 
-def run_parts(config: Benchmark, wanted: Sequence[str], workdir: Path) -> None:
-    """Writes `benchmark.csv`.
-
-    Raises:
-      InputError: one of the references is not installed.
-    """
+def need_peers() -> None:
+    """Raises InputError if a package of the reference is not installed."""
     try:
         import faiss  # noqa: F401
         import sklearn  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
         raise InputError(f"the reference needs {error.name}: pip install '.[peers]'") from error
+
+
+def run_parts(config: Benchmark, wanted: Sequence[str], workdir: Path) -> None:
+    """Writes `benchmark.csv`, a row a part, after each part."""
     inputs, rows = Inputs(config), []
     speed = peak()
     logging.info("products of float32 matrices run at %.0f GFLOP/s", speed / 1e9)

@@ -47,6 +47,9 @@ def test_every_policy_gives_the_moments_and_a_sample_of_the_cloud(model, tokens)
         isoscore, patchiness, eee = evaluation.results
         assert eee.n == isoscore.n == n and patchiness.n == 40 and eee.n_duplicates is None
         assert eee.n_sequences == len(TEXTS) and patchiness.n_sequences == len(set(found.sample.sequence_index))
+        if not spectrum.any():  # every first token has the same embeddings
+            assert tokens == "cls" and cloud.layer == 0 and np.isnan([eee.value, isoscore.value]).all()
+            continue
         np.testing.assert_allclose(eee.value, oracles.eee(exact), rtol=1e-5)
         np.testing.assert_allclose(isoscore.value, oracles.isoscore(exact), rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(evaluation.spectrum, spectrum, rtol=1e-4, atol=1e-5 * spectrum[0])
