@@ -76,8 +76,9 @@ def evaluate(
     with np.errstate(over="ignore"):  # reported below, with its place
         points = as_float32(array)
     n, d = points.shape
-    mask = as_mask(None if mask is None else jnp.asarray(mask), n)
-    _check_values(array, points, mask)
+    mask = as_mask(jnp.asarray(np.ones(n, bool) if mask is None else mask), n)
+    if not np.asarray(mask).any():
+        raise InputError(f"the mask keeps none of the {n} points: keep at least one")
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
@@ -94,18 +95,18 @@ def evaluate(
     group[kept] = places % max(groups, 1)
     rows = rows_for(n, d)
     space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
+    _check_values(array, space, n)
     options = Options(convention, codebooks, codebook_size, iterations)
     work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
     with one_blas_thread(), _threads() as compiling, _threads() as ahead:
-        quantized, others = _compile(work, space, options, compiling)
-        space = _with_twins(space)
+        space = space._replace(twins=programs.twins(space).on_device())
         halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
-        fits = {
-            name: [_fits(part, name, quantizer_seeds, options, quantized[name], ahead) for part in (space, *halves)]
-            for name in quantizers
-        }
-        for program in others:
-            program.result()
+        fits = {}
+        for name in reversed(quantizers):  # the local-search quantizer first: it takes longest to compile and to fit
+            compiled = compiling.submit(programs.quantized(name, 0, space, options).lower().compile)
+            fits[name] = [_fits(part, name, quantizer_seeds, options, compiled, ahead) for part in (space, *halves)]
+        for begun in [compiling.submit(program.lower().compile) for program in _programs(work, space, options)]:
+            begun.result()
         facts, values, replicates = _of_points(work[None], space, groups, options)
         facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
         counts, half_values = {}, {}
@@ -142,33 +143,16 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(usable_cores(), initializer=take_over, initargs=settings)
 
 
-def _compile(
-    work: Mapping[str | None, Sequence[Together]], space: Space, options: Options, pool: Executor
-) -> tuple[dict[str, Future], list[Future]]:
-    """Compiles the programs of a measurement, as many at once as the pool has threads.
-
-    Returns:
-      What tells that a quantizer is compiled, by its name; the same of the other programs.
-    """
-
-    shapes = jax.tree.map(jax.typeof, space)
-    shapes = shapes._replace(twins=jax.ShapeDtypeStruct(shapes.mask.shape, jnp.int32))
-    quantize = {name: programs.quantized(name, 0, shapes, options) for name in work if name}
-    # The last quantizer first: the local-search quantizer compiles longest.
-    ready = {name: pool.submit(quantize[name].compile) for name in reversed(quantize)}
-    reading = shapes.points, shapes.labels
-    others = [programs.facts(_of_moments(work[None]), shapes, options)]
-    others += [programs.values(part, reading, shapes, shapes.key, options) for part in work[None] if _in_program(part)]
-    begun = [pool.submit(program.compile) for program in others]
-
-    def compile_values(name: str) -> None:
-        ready[name].result()
-        cells, key = quantize[name].shapes()
-        for part in work[name]:
+def _programs(work: Mapping[str | None, Sequence[Together]], space: Space, options: Options) -> Iterator[Program]:
+    """The programs of a measurement but for the quantizers."""
+    yield programs.facts(_of_moments(work[None]), space, options)
+    for name, parts in work.items():
+        reading, key = (space.points, space.labels), space.key
+        if name:
+            reading, key = programs.quantized(name, 0, space, options).shapes()
+        for part in parts:
             if _in_program(part):
-                programs.values(part, cells, shapes, key, options).compile()
-
-    return ready, begun + [pool.submit(compile_values, name) for name in quantize]
+                yield programs.values(part, reading, space, key, options)
 
 
 def _of_moments(parts: Sequence[Together]) -> Together:
@@ -265,7 +249,8 @@ def _halves(space: Space, kept: np.ndarray, places: np.ndarray, codebook_size: i
         rows = np.zeros(len(space.mask), np.int32)
         rows[: len(half)] = half
         mask = jnp.asarray(np.arange(len(rows)) < len(half))
-        found.append(_with_twins(space._replace(points=space.points[rows], mask=mask)))
+        own = space._replace(points=space.points[rows], mask=mask)
+        found.append(own._replace(twins=programs.twins(own).on_device()))
     return tuple(found)
 
 
@@ -281,10 +266,6 @@ def _of_halves(
     return {name: np.concatenate([np.empty(0), *(values[name] for values in found)]) for name in names}
 
 
-def _with_twins(space: Space) -> Space:
-    return space._replace(twins=programs.twins(space).on_device())
-
-
 def _distinct(space: Space) -> int:
     """The number of points that no earlier one equals."""
     twins = np.asarray(space.twins)
@@ -298,18 +279,16 @@ def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, tuple[f
     return {name: (float(low), float(high)) for name, (low, high) in found.items()}
 
 
-def _check_values(given: Any, points: Points, mask: Mask) -> None:
-    """Raises an InputError for the first value that is not finite, or where no row counts."""
-    if not mask.any():
-        raise InputError(f"the mask keeps none of the {len(mask)} points: keep at least one")
-    bad = np.asarray(_not_finite(points, mask))
+def _check_values(given: Any, space: Space, n: int) -> None:
+    """Raises an InputError for the first of the n points with a coordinate that is not finite."""
+    bad = np.asarray(_not_finite(space.points, space.mask))
     if bad.any():
         row = int(np.argmax(bad))
-        column = int(np.argmin(np.isfinite(points[row])))
+        column = int(np.argmin(np.isfinite(space.points[row])))
         value = np.asarray(given[row])[column]
         remedy = "mask or remove such points" if not np.isfinite(value) else "rescale the cloud to float32's range"
         raise InputError(
-            f"the coordinate in row {row}, column {column} is {value}, and {int(bad.sum())} of {len(mask)} "
+            f"the coordinate in row {row}, column {column} is {value}, and {int(bad.sum())} of {n} "
             f"points have one that is not finite in float32: {remedy}"
         )
 

@@ -60,9 +60,9 @@ class Program(NamedTuple):
         """The shapes of what the function gives."""
         return jax.eval_shape(partial(self.function, **self.named), *self.arguments)
 
-    def compile(self) -> None:
-        """Compiles the function for these shapes."""
-        self.function.lower(*self.arguments, **self.named).compile()
+    def lower(self) -> jax.stages.Lowered:
+        """The program as XLA takes it; once compiled, `on_device` finds it."""
+        return self.function.lower(*self.arguments, **self.named)
 
 
 @dataclass(frozen=True)

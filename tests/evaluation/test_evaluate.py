@@ -170,7 +170,7 @@ def test_no_program_calls_the_host():
         ]
     assert len(found) == 10
     for program in found:
-        assert "callback" not in program.function.lower(*program.arguments, **program.named).as_text()
+        assert "callback" not in program.lower().as_text()
 
 
 def compilations():
@@ -214,7 +214,7 @@ def test_a_million_points_need_less_than_two_more_clouds():
         (0, quantized),
         (1, programs.values(in_program, cells, space, key, options)),
     ):
-        memory = program.function.lower(*program.arguments, **program.named).compile().memory_analysis()
+        memory = program.lower().compile().memory_analysis()
         assert memory.temp_size_in_bytes + memory.output_size_in_bytes < (1.6 - held) * (4 * n * d)
 
 
