@@ -13,7 +13,7 @@ import numpy as np
 
 from configs import schema
 from configs.lists import names
-from experiments.common import measuring
+from experiments.common import measuring, sampling
 from experiments.common.identity import identity
 from geojax import representations
 from geojax.errors import InputError
@@ -48,7 +48,7 @@ def run(config: schema.Compare, workdir: PurePath) -> None:
 
 def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measure], workdir: PurePath) -> None:
     """Samples and measures the models that are missing, and writes and logs the tables."""
-    texts, parts = measuring.sequences(config.sequences), workdir / PARTS
+    texts, parts = sampling.sequences(config.sequences), workdir / PARTS
     clouds, evaluations, rows, broken = {}, {}, [], {}
 
     def leave_out(name: str, error: InputError) -> None:
@@ -102,8 +102,8 @@ def kept_cloud(path: PurePath, name: str, texts: Sequence[str], tokens: str) -> 
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
     if path.exists():
         return Cloud.load(path)
-    model, facts = measuring.load_perturbed(name, "", 0.0, 0)
-    (cloud,) = measuring.sample(model, texts, "last", tokens, facts)
+    model, facts = sampling.load_perturbed(name, "", 0.0, 0)
+    (cloud,) = sampling.sample(model, texts, "last", tokens, facts)
     cloud.save(path)
     return cloud
 

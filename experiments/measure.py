@@ -18,7 +18,6 @@ from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import PARTS, kept, once
-from geojax.streaming.layer_stream import Stream
 
 
 def run(config: schema.Measure, workdir: PurePath) -> None:
@@ -40,7 +39,9 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
     """Samples all layers in one pass, measures those that are missing, and writes the files."""
     start = time.perf_counter()
     if config.task:
-        clouds, labels, facts = measuring.examples_of(config, measures)
+        from experiments.common import sampling  # imports the libraries that models need
+
+        clouds, labels, facts = sampling.examples_of(config, measures)
     else:
         (clouds, facts), labels = measuring.clouds_of(config), None
     seconds, name = time.perf_counter() - start, facts.get("model") or config.cloud
@@ -71,7 +72,7 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
 
 
 def layer_of(
-    space: Cloud | Stream | np.ndarray,
+    space: Any,
     config: schema.Measure,
     measures: Sequence[Measure],
     name: str,
@@ -79,7 +80,7 @@ def layer_of(
 ) -> dict[str, Any]:
     """Measures one layer and returns its record in `measures.json`."""
     start = time.perf_counter()
-    cloud = space.sample if isinstance(space, Stream) else space
+    cloud = getattr(space, "sample", space)  # the points that a `Stream` has kept
     layer = cloud.layer if isinstance(cloud, Cloud) and cloud.layer >= 0 else None
     where = name if layer is None else f"{name}, layer {layer}"
     evaluation = measuring.measure(space, config, measures, where, labels)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from configs import schema
-from experiments.common import measuring
+from experiments.common import measuring, sampling
 from experiments.common.identity import identity
 from geojax.analysis import prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE, WITH_FAMILY
@@ -126,9 +126,9 @@ def settings_of(config: schema.Predict, record: Mapping[str, Any]) -> SimpleName
 
 def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> float:
     """The value of a measure on the model's last layer."""
-    model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
-    texts = measuring.sequences(settings.sequences)[: settings.max_sequences or None]
-    (cloud,) = measuring.sample(model, texts, "last", settings.tokens, facts)
+    model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    texts = sampling.sequences(settings.sequences)[: settings.max_sequences or None]
+    (cloud,) = sampling.sample(model, texts, "last", settings.tokens, facts)
     evaluation = measuring.measure(cloud, settings, measuring.chosen(name), config.model)
     (result,) = evaluation.results
     for warning in result.warnings:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import schema
-from experiments.common import measuring
+from experiments.common import sampling
 from geojax import models, plots
 from geojax.data.tokenizers import check_special_tokens
 from geojax.errors import InputError
@@ -42,7 +42,7 @@ def run(config: schema.Regularize, workdir: Path) -> None:
 def make(config: schema.Regularize, workdir: Path) -> None:
     """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
-    windows, probes = split(model.tokenizer, measuring.sequences(config.sequences), config.length)
+    windows, probes = split(model.tokenizer, sampling.sequences(config.sequences), config.length)
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)
     quantizer = fit(config, first)
     value = jax.jit(partial(regularize.differentiable, config.measure, config.temperature))

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import PurePath
 
 from configs.schema import Sample
-from experiments.common import measuring
+from experiments.common import sampling
 from experiments.common.identity import identity
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once
@@ -27,10 +27,10 @@ def run(config: Sample, workdir: PurePath) -> None:
 
 def make(config: Sample, workdir: PurePath) -> None:
     """Samples all layers in one pass and writes the missing files."""
-    texts = measuring.sequences(config.sequences)
-    model, facts = measuring.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    texts = sampling.sequences(config.sequences)
+    model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     shapes = {}
-    for cloud in measuring.sample(model, texts, config.layers, config.tokens, facts):
+    for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts):
         path = workdir / f"layer_{cloud.layer:02d}.safetensors"
         if not path.exists():
             cloud.save(path)

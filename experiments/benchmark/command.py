@@ -18,7 +18,7 @@ import numpy as np
 from configs.lists import names
 from configs.schema import Benchmark
 from experiments.benchmark import finetuning, peers, regressions, start
-from experiments.common import measuring
+from experiments.common import sampling
 from geojax import representations
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
@@ -252,9 +252,9 @@ def eight(inputs: Inputs) -> Part:
     return Part(each, lambda: jnp.mean(ours(stack)["lsq_patchiness"]), "mean LSQ patchiness", stack.shape[1:])
 
 
-def sampling(batch_size: int, inputs: Inputs) -> Part:
+def model_cloud(batch_size: int, inputs: Inputs) -> Part:
     """The last hidden state of every token; PyTorch takes batches of `batch_size` sequences."""
-    name, texts = inputs.config.model, measuring.sequences(inputs.config.sequences)
+    name, texts = inputs.config.model, sampling.sequences(inputs.config.sequences)
     apply, params, tokenizer, config = load(name)
     layer = config.num_hidden_layers
 
@@ -302,8 +302,8 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "vrm": vrm_part,
     "all": study,
     "eight": eight,
-    "sampling": partial(sampling, 1),
-    "sampling_batched": partial(sampling, 32),
+    "sampling": partial(model_cloud, 1),
+    "sampling_batched": partial(model_cloud, 32),
     "bootstrap": bootstrap,
     "finetune_padded": partial(training, True),
     "finetune_longest": partial(training, False),

@@ -5,8 +5,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from configs.lists import names
-from experiments.common import measuring
-from geojax import models
 from geojax.data import glue
 from geojax.errors import InputError
 from geojax.runtime import folders
@@ -38,7 +36,9 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
     if task := getattr(config, "task", ""):
         contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")
     elif hasattr(config, "sequences") and not getattr(config, "cloud", ""):
-        texts = measuring.sequences(config.sequences if sequences is None else sequences)
+        from experiments.common import sampling  # imports the libraries that models need
+
+        texts = sampling.sequences(config.sequences if sequences is None else sequences)
         contents["sequences"] = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     if getattr(config, "model", ""):
         contents["model"] = model_digest(config.model, config.revision)
@@ -57,6 +57,8 @@ def digest(path: PurePath) -> str:
 
 def model_digest(name: str, revision: str = "") -> str:
     """The digest of a model's weights (or its commit on the hub), configuration and tokenizer."""
+    from geojax import models
+
     folder, weights = models.resolve(name, revision or None)
     small = {path for pattern in models.HUB_FILES for path in folder.glob(pattern) if path.suffix != ".safetensors"}
     listed = [weights, *(f"{path.name} {digest(path)}" for path in sorted(small))]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs import schema
-from experiments.common import measuring
+from experiments.common import sampling
 from geojax import models
 from geojax.data import glue
 from geojax.errors import InputError
@@ -96,7 +96,7 @@ class Tuner:
         """A base model and the facts that identify it."""
         if self.base is None or self.base[0] != base:
             self.base, self.encoded = None, {}  # frees the memory before the next base model is loaded
-            self.base = (base, *measuring.load_perturbed(base, "", 0.0, 0))
+            self.base = (base, *sampling.load_perturbed(base, "", 0.0, 0))
         return self.base[1:]
 
     def tune(self, members: Sequence[NoisyModel], task: str, folder: Path, **changed: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from configs.schema import Replication
 from experiments import pretrain
-from experiments.common import measuring
+from experiments.common import sampling
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.replication import base_models, tables
 from experiments.replication.base_models import Base, Model
@@ -166,7 +166,7 @@ class Worker:
     @cached_property
     def texts(self) -> list[str]:
         """The sequences on which latent spaces are sampled."""
-        return measuring.sequences(self.config.sequences)[: self.config.max_sequences or None]
+        return sampling.sequences(self.config.sequences)[: self.config.max_sequences or None]
 
     def held_out(self, tokenizer: Any) -> np.ndarray:
         """Windows of the held-out text, the same for all models, because every pre-training has the same tokenizer."""

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from configs.schema import ScoreMeasure
-from experiments.common import measuring
+from experiments.common import measuring, sampling
 from experiments.replication import findings, questions
 from geojax.analysis import cross_validation, prediction, score_table
 from geojax.errors import InputError
@@ -86,7 +86,7 @@ class Worker:
 
     def __init__(self, config: ScoreMeasure, measure: Measure):
         self.config, self.measure = config, measure
-        self.texts = measuring.sequences(config.sequences)[: config.max_sequences or None]
+        self.texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
         self.load = functools.lru_cache(maxsize=1)(load)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:

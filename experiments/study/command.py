@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import Study
-from experiments.common import measuring
+from experiments.common import measuring, sampling
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.study import tables
 from experiments.study.pool import MEASURE, Pool, identity
@@ -59,7 +59,7 @@ def headline(result: Mapping[str, Any]) -> str:
 
 def load_texts(config: Study) -> list[str]:
     """The sequences of a study."""
-    return measuring.sequences(config.sequences)[: config.max_sequences or None]
+    return sampling.sequences(config.sequences)[: config.max_sequences or None]
 
 
 def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, glue.TaskData]:
@@ -91,7 +91,7 @@ class Worker:
         base, facts = self.tuner.load(member.base)
         model = perturb.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
-        (cloud,) = measuring.sample(model, self.texts, "last", self.config.tokens, about)
+        (cloud,) = sampling.sample(model, self.texts, "last", self.config.tokens, about)
         evaluation = measuring.measure(cloud, self.config, self.measures, member.name)
         return {
             "values": {result.measure: result.value for result in evaluation.results},

@@ -98,24 +98,25 @@ def evaluate(
     _check_values(array, space, n)
     options = Options(convention, codebooks, codebook_size, iterations)
     work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
-    with one_blas_thread(), _threads() as compiling, _threads() as ahead:
+    with _threads() as compiling, _threads() as ahead:
         space = space._replace(twins=programs.twins(space).on_device())
         halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
         fits = {}
         for name in reversed(quantizers):  # the local-search quantizer first: it takes longest to compile and to fit
             compiled = compiling.submit(programs.quantized(name, 0, space, options).lower().compile)
             fits[name] = [_fits(part, name, quantizer_seeds, options, compiled, ahead) for part in (space, *halves)]
-        for begun in [compiling.submit(program.lower().compile) for program in _programs(work, space, options)]:
-            begun.result()
-        facts, values, replicates = _of_points(work[None], space, groups, options)
-        facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
-        counts, half_values = {}, {}
-        # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
-        for name in quantizers:
-            found = _of_cells(work[name], space, fits[name].pop(0), groups, options)
-            values, replicates, counts[name] = values | found[0], replicates | found[1], found[2]
-            if groups:
-                half_values |= _of_halves(work[name], halves, fits.pop(name), options)
+        with one_blas_thread():
+            for begun in [compiling.submit(program.lower().compile) for program in _programs(work, space, options)]:
+                begun.result()
+            facts, values, replicates = _of_points(work[None], space, groups, options)
+            facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
+            counts, half_values = {}, {}
+            # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
+            for name in quantizers:
+                found = _of_cells(work[name], space, fits[name].pop(0), groups, options)
+                values, replicates, counts[name] = values | found[0], replicates | found[1], found[2]
+                if groups:
+                    half_values |= _of_halves(work[name], halves, fits.pop(name), options)
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")

@@ -226,7 +226,7 @@ def _search(
 ) -> Int[Array, "n M"]:
     """The best codes of so many local searches from disturbances of the best so far; K where a row is NaN.
 
-    Blocks of masked rows alone keep their codes and cost nothing: where a chunk is filled up, most of it may be such.
+    Blocks and tiles of masked rows alone keep their codes and cost nothing: they may be most of a chunk.
 
     A local search draws all codes of a point anew but one, and then sets each in turn to the best given the others.
     Half of a point's squared error, less a constant, is a sum of unary terms |c_m|^2 / 2 - x.c_m and of pairs c_m.c_p:
@@ -269,8 +269,11 @@ def _search(
         (best, least), _ = jax.lax.scan(search, (best, value(best)), drawn)
         return jnp.where(jnp.isnan(least)[:, None], size, best)
 
+    def in_used_tile(tile: tuple[tuple, Mask]) -> Int[Array, "t M"]:
+        return jax.lax.cond(jnp.any(tile[1]), in_tile, lambda part: part[1], tile[0])
+
     def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"], Mask]) -> Int[Array, "b M"]:
-        number, points, best, _ = block
+        number, points, best, own = block
         block_key = jax.random.fold_in(key, number)
 
         def draw(number: Int[Array, ""]) -> Int[Array, "tiles t M"]:
@@ -281,8 +284,8 @@ def _search(
 
         # One search after the other: XLA compiles the draws of all at once two to three times as long.
         drawn = jnp.moveaxis(jax.lax.map(draw, jnp.arange(searches)), 0, 1)
-        tiles = row_blocks(points, tile), row_blocks(best, tile), drawn
-        return jax.lax.map(in_tile, tiles).reshape(best.shape)
+        tiles = (row_blocks(points, tile), row_blocks(best, tile), drawn), row_blocks(own, tile)
+        return jax.lax.map(in_used_tile, tiles).reshape(best.shape)
 
     def in_used(block: tuple) -> Int[Array, "b M"]:
         return jax.lax.cond(jnp.any(block[-1]), in_block, lambda block: block[2], block)

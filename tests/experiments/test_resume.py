@@ -19,7 +19,7 @@ from places import FIXTURES, ROOT
 
 from configs import schema
 from experiments import compare, measure, plan, predict, regress, sample
-from experiments.common import measuring
+from experiments.common import measuring, sampling
 from geojax.analysis import prediction, score_table
 from geojax.errors import InputError
 from geojax.runtime import folders, records
@@ -203,7 +203,7 @@ def test_no_layer_is_measured_twice(inputs, tmp_path, monkeypatch):
 
 def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(inputs, tmp_path, monkeypatch):
     sampled, measured = [], []
-    real = {"sample": measuring.sample, "measure": measuring.measure}
+    real = {"sample": sampling.sample, "measure": measuring.measure}
     broken = {"roberta": InputError("no disk today")}
 
     def sample_one(model, *rest):

@@ -1,0 +1,79 @@
+"""Functions that the experiments with models share: load a model, sample its clouds on texts or on a task."""
+
+import logging
+from typing import Any
+
+import jax
+import numpy as np
+
+from geojax import representations
+from geojax.data import glue
+from geojax.data.glue import miniature
+from geojax.measures import Measure
+from geojax.measures.labels import need_classes
+from geojax.models import ASSETS, Model, load, perturb, resolve
+from geojax.representations import Cloud, task_examples
+from geojax.runtime.progress import ProgressBar
+from geojax.streaming import layer_stream
+from geojax.streaming.layer_stream import Stream
+
+MINIATURE_SEQUENCES = 1000
+
+
+def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> tuple[Model, dict[str, Any]]:
+    """An encoder with noise on its weights, and the facts that identify it."""
+    model = perturb.perturbed(load(name, revision=revision or None), alpha, noise_seed)
+    facts = {"model": name, "revision": resolve(name, revision or None).revision}
+    return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+
+
+def sequences(path: str) -> list[str]:
+    """The sequences of a file, those of the miniature tasks ("miniature"), or the set that ships with geojax."""
+    if path == "miniature":
+        return list(miniature.sequences(MINIATURE_SEQUENCES))
+    return representations.read_sequences(path or ASSETS / "sequences.txt")
+
+
+def sample(
+    model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any], max_points: int = 0, seed: int = 0
+) -> tuple[Cloud, ...] | tuple[Stream, ...]:
+    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar."""
+    indices = representations.parse_layers(layers, model.config.num_hidden_layers)
+    with ProgressBar("sampling", "sequences") as moved:
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
+        if max_points:
+            key = jax.random.key(seed)
+            clouds = layer_stream.sample(*model[:3], texts, points=max_points, key=key, **options)
+        else:
+            clouds = representations.sample(*model[:3], texts, **options)
+    cloud = clouds[0].sample if max_points else clouds[0]
+    if cut := cloud.provenance["truncated"]:
+        logging.warning("%d sequences are longer than the model takes and were cut", cut)
+    return clouds
+
+
+def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
+    """The clouds of the model that a config names, one a layer, and the facts that identify them."""
+    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    texts = sequences(config.sequences)
+    max_points = getattr(config, "max_points", 0)
+    return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
+
+
+def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
+    """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
+
+    Raises:
+      InputError: a model or data that cannot be read, or measures of classes on a regression task.
+    """
+    if glue.find(config.task).regression:
+        need_classes(measures)
+    data = glue.load(config.task, config.data_dir, config.hub)
+    examples = glue.subset(data.train, config.train_examples, config.seed)
+    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    facts |= {"task": config.task, "data": data.source}
+    indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
+    tokens = "mean" if config.tokens == "all" else config.tokens
+    with ProgressBar("sampling", "examples") as moved:
+        clouds = task_examples.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=moved)
+    return clouds, examples.labels, facts
