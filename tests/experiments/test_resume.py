@@ -145,8 +145,8 @@ def test_done_it_does_nothing_again_and_says_so(command, inputs, undisturbed, mo
 
     caplog.set_level("INFO")
     monkeypatch.setattr(COMMANDS[command], "make", never)
-    for name in ("load", "sample", "measure"):
-        monkeypatch.setattr(measuring, name, never)
+    for module, name in ((sampling, "load"), (sampling, "sample"), (measuring, "measure")):
+        monkeypatch.setattr(module, name, never)
     COMMANDS[command].run(config, folder)
     assert f"{folder} is done" in caplog.text and files(folder) == before
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
@@ -216,7 +216,7 @@ def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(i
         measured.append(Path(name).name.removeprefix("random-"))
         return real["measure"](cloud, config, measures, name)
 
-    monkeypatch.setattr(measuring, "sample", sample_one)
+    monkeypatch.setattr(sampling, "sample", sample_one)
     monkeypatch.setattr(measuring, "measure", measure_one)
     models = ",".join(str(FIXTURES / f"random-{name}") for name in ("bert", "roberta", "distilbert"))
     config = dataclasses.replace(config_of("compare", inputs)[0], models=models, measures="eee")
@@ -243,7 +243,7 @@ def test_in_a_store_a_comparison_goes_on_too(inputs, monkeypatch):
         compare.run(config, bucket)
     kept = [name for name in fake_store.STORE.objects if "parts" in name]
     assert kept == ["run/parts/00.safetensors", "run/parts/01.safetensors"]
-    monkeypatch.setattr(measuring, "sample", None)  # no model is sampled again
+    monkeypatch.setattr(sampling, "sample", None)  # no model is sampled again
     compare.run(config, bucket)
     compare.run(config, bucket)
     whole = ["run/DONE", "run/compare.csv", "run/measures.csv", "run/settings.json"]
