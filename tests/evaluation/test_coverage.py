@@ -1,4 +1,4 @@
-"""Do nominal 90 % intervals cover the truth in 90 % of simulated samples? `python tests/evaluation/test_coverage.py` tells.
+"""Do nominal 90 % intervals cover the truth in 90 % of simulated samples? This script tells, if run by itself.
 
 A sample is some hundred sequences of 10 points in 6 dimensions. The points of one sequence share a random shift that
 makes up 80 % of the variance, so that a sample is worth a fourth of its points or less.
