@@ -1,7 +1,6 @@
 """Measures of a cloud, with what a reader must know beside each number."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,25 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax.errors import InputError
-from geojax.evaluation import programs
 from geojax.evaluation.diagnostics import cell_warnings, span_warnings, value_warnings
-from geojax.evaluation.programs import Options, Program, Space, Together
+from geojax.evaluation.programs import Options, Space
 from geojax.evaluation.results import Evaluation, Result
+from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.labels import check_labels
-from geojax.measures.replicates import spectral
 from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
-from geojax.ops.threads import one_blas_thread, usable_cores
-from geojax.quantizers import QUANTIZERS, Cells
+from geojax.quantizers import QUANTIZERS
 from geojax.typing import Key, Mask, Points
-
-# Coordinates of a cloud whose quantizers are fitted at the same time: each holds copies of the cloud.
-AT_ONCE = 1 << 22
-# n d^2 of a cloud whose covariance takes less time without every group than a program of its own takes to compile.
-CHEAP_COVARIANCE = 1 << 31
 
 
 def evaluate(
@@ -97,26 +89,10 @@ def evaluate(
     space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
     _check_values(array, space, n)
     options = Options(convention, codebooks, codebook_size, iterations)
-    work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
-    with _threads() as compiling, _threads() as ahead:
-        space = space._replace(twins=programs.twins(space).on_device())
-        halves = _halves(space, kept, places, codebook_size) if groups and quantizers else ()
-        fits = {}
-        for name in reversed(quantizers):  # the local-search quantizer first: it takes longest to compile and to fit
-            compiled = compiling.submit(programs.quantized(name, 0, space, options).lower().compile)
-            fits[name] = [_fits(part, name, quantizer_seeds, options, compiled, ahead) for part in (space, *halves)]
-        with one_blas_thread():
-            for begun in [compiling.submit(program.lower().compile) for program in _programs(work, space, options)]:
-                begun.result()
-            facts, values, replicates = _of_points(work[None], space, groups, options)
-            facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
-            counts, half_values = {}, {}
-            # One after the other, so that the copies of the cloud that one needs are gone before the next one starts.
-            for name in quantizers:
-                found = _of_cells(work[name], space, fits[name].pop(0), groups, options)
-                values, replicates, counts[name] = values | found[0], replicates | found[1], found[2]
-                if groups:
-                    half_values |= _of_halves(work[name], halves, fits.pop(name), options)
+    halves = [kept[places % 2 == half] for half in (0, 1)] if groups and quantizers else []
+    if halves and min(map(len, halves)) < codebook_size:
+        halves = []
+    found = run(measures, quantizers, space, halves, groups, quantizer_seeds, classes, options)
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
@@ -124,160 +100,13 @@ def evaluate(
         about_sequences.append(f"no sampling error: sequences are {n_sequences}, and it takes {FEWEST_GROUPS} or more")
     results = []
     for measure in measures:
-        own = values[measure.name].astype(np.float64)
-        errors = estimate(own, replicates.get(measure.name), half_values.get(measure.name))
+        own = found.values[measure.name].astype(np.float64)
+        errors = estimate(own, found.replicates.get(measure.name), found.on_halves.get(measure.name))
         warnings = (*about_sequences, *errors.warnings)
-        results.append(_result(measure, own, errors, warnings, counts, facts, (n, d), n_sequences, options))
-    spectrum = facts["spectrum"][: int(facts["n"])]
-    counts = {name: seeds[0] for name, seeds in counts.items()}
-    return Evaluation(tuple(results), spectrum, counts, replicates)
-
-
-def _threads() -> ThreadPoolExecutor:
-    """A thread for every core, each of which works with the caller's default device and precision of products."""
-
-    def take_over(device: Any, precision: str | None) -> None:
-        jax.default_device(device).__enter__()
-        jax.default_matmul_precision(precision).__enter__()
-
-    settings = jax.config.jax_default_device, jax.config.jax_default_matmul_precision
-    return ThreadPoolExecutor(usable_cores(), initializer=take_over, initargs=settings)
-
-
-def _programs(work: Mapping[str | None, Sequence[Together]], space: Space, options: Options) -> Iterator[Program]:
-    """The programs of a measurement but for the quantizers."""
-    yield programs.facts(_of_moments(work[None]), space, options)
-    for name, parts in work.items():
-        reading, key = (space.points, space.labels), space.key
-        if name:
-            reading, key = programs.quantized(name, 0, space, options).shapes()
-        for part in parts:
-            if _in_program(part):
-                yield programs.values(part, reading, space, key, options)
-
-
-def _of_moments(parts: Sequence[Together]) -> Together:
-    """The measures of points whose replicates come from second moments; perhaps none."""
-    return next((rows for rows in parts if rows.replicates is spectral), Together(()))
-
-
-def _in_program(rows: Together) -> bool:
-    """Whether the values come from a program of these measures alone."""
-    return not rows.on_host and rows.replicates is not spectral
-
-
-def _of_points(
-    parts: Sequence[Together], space: Space, groups: int, options: Options
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Facts of the cloud, and of the measures that read points, and their labels too, the values and replicates."""
-    facts, values = programs.facts(_of_moments(parts), space, options).run()
-    others, replicates = _measure(parts, (space.points, space.labels), space.key, space, groups, options)
-    return facts, {name: value[None] for name, value in (values | others).items()}, replicates
-
-
-def _fits(
-    space: Space, name: str, seeds: int, options: Options, compiled: Future, ahead: Executor
-) -> Iterator[tuple[Cells, Key]]:
-    """The cells of every refit of a quantizer; those of a small cloud are made ahead, one on each core.
-
-    Threads start the fits, because on a CPU JAX runs all that one thread starts one after the other.
-    """
-    fits = [programs.quantized(name, seed, space, options) for seed in range(seeds)]
-
-    def made(fit: Program) -> tuple[Cells, Key]:
-        compiled.result()
-        return jax.block_until_ready(fit.on_device())
-
-    return ahead.map(made, fits) if space.points.size <= AT_ONCE else map(made, fits)
-
-
-def _of_cells(
-    parts: Sequence[Together], space: Space, fits: Iterator[tuple[Cells, Key]], groups: int, options: Options
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Of one quantizer's cells the values of their measures for each refit, the replicates of the first, and counts.
-
-    The others have the same sequences, and replicates cost more than all their values.
-    """
-    found, replicates, counts = [], {}, []
-    for cells, key in fits:
-        counts.append(np.asarray(cells.counts))
-        values, left_out = _measure(parts, cells, key, space, 0 if found else groups, options)
-        found.append(values)
-        replicates |= left_out
-    return {row: np.array([values[row] for values in found]) for row in found[0]}, replicates, np.stack(counts)
-
-
-def _measure(
-    parts: Sequence[Together], reading: Any, key: Key, space: Space, groups: int, options: Options
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Values of what no other program gives, and the replicates of all, if there are groups to leave out."""
-    values, replicates = {}, {}
-    own = {"convention": options.convention, "key": key}
-    for rows in parts:
-        if rows.on_host:
-            values |= jax.device_get(rows(reading, **own))
-        elif _in_program(rows):
-            values |= programs.values(rows, reading, space, key, options).run()
-        if groups and rows.replicates is spectral:
-            replicates |= _of_moments_without(rows, space, groups, options)
-        elif groups:
-            replicates |= rows.replicates(rows, reading, space.group, groups, mask=space.mask, **own)
-    return values, jax.device_get(replicates)
-
-
-def _of_moments_without(rows: Together, space: Space, groups: int, options: Options) -> dict[str, np.ndarray]:
-    """Replicates of measures that second moments determine: of a small cloud by the program of their values."""
-    n, d = space.points.shape
-    if n >= d and n * d * d > CHEAP_COVARIANCE:
-        own = {"convention": options.convention, "key": space.key}
-        return spectral(rows, space.points, space.group, groups, mask=space.mask, **own)
-    mask, group = np.asarray(space.mask), np.asarray(space.group)
-    kept = (space._replace(mask=jnp.asarray(mask & (group != left_out))) for left_out in range(groups))
-    found = [programs.facts(rows, part, options).run()[1] for part in kept]
-    return {row: np.array([values[row] for values in found]) for row in found[0]}
-
-
-def _halves(space: Space, kept: np.ndarray, places: np.ndarray, codebook_size: int) -> tuple[Space, ...]:
-    """Two complementary halves of the sequences; none where one is too small for a quantizer.
-
-    They fill the rows of the cloud in part, and so share its programs.
-    """
-    halves = [kept[places % 2 == half] for half in (0, 1)]
-    if min(map(len, halves)) < codebook_size:
-        return ()
-    found = []
-    for half in halves:
-        rows = np.zeros(len(space.mask), np.int32)
-        rows[: len(half)] = half
-        mask = jnp.asarray(np.arange(len(rows)) < len(half))
-        own = space._replace(points=space.points[rows], mask=mask)
-        found.append(own._replace(twins=programs.twins(own).on_device()))
-    return tuple(found)
-
-
-def _of_halves(
-    parts: Sequence[Together],
-    halves: Sequence[Space],
-    fits: Sequence[Iterator[tuple[Cells, Key]]],
-    options: Options,
-) -> dict[str, np.ndarray]:
-    """For every measure of one quantizer its values on the halves, over all refits; empty without halves."""
-    found = [_of_cells(parts, half, own, 0, options)[0] for half, own in zip(halves, fits, strict=True)]
-    names = [row.name for rows in parts for row in rows.rows]
-    return {name: np.concatenate([np.empty(0), *(values[name] for values in found)]) for name in names}
-
-
-def _distinct(space: Space) -> int:
-    """The number of points that no earlier one equals."""
-    twins = np.asarray(space.twins)
-    return int(np.sum(np.asarray(space.mask) & (twins == np.arange(len(twins)))))
-
-
-def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, tuple[float, float]]:
-    """Of measures that depend on the signs of principal axes, the least and largest value over these."""
-    rows = tuple(row for row in measures if row.sign_range)
-    found = programs.sign_ranges(rows, space).run() if rows else {}
-    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+        results.append(_result(measure, own, errors, warnings, found, (n, d), n_sequences, options))
+    spectrum = found.facts["spectrum"][: int(found.facts["n"])]
+    counts = {name: refits[0] for name, refits in found.counts.items()}
+    return Evaluation(tuple(results), spectrum, counts, found.replicates)
 
 
 def _check_values(given: Any, space: Space, n: int) -> None:
@@ -305,18 +134,18 @@ def _result(
     values: np.ndarray,
     errors: Errors,
     about_errors: Sequence[str],
-    counts: Mapping[str, np.ndarray],
-    facts: Mapping[str, Any],
+    found: Found,
     shape: tuple[int, int],
     n_sequences: int,
     options: Options,
 ) -> Result:
     """The numbers of one measure, and every warning that concerns it."""
     rows, d = shape
+    facts = found.facts
     n, distinct = int(facts["n"]), int(facts["distinct"])
     warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"])]
     if measure.quantizer:
-        warnings += cell_warnings(n, distinct, options.codebook_size, counts[measure.quantizer])
+        warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:
         low, high = facts["sign_ranges"][measure.name]
         warnings.append(f"the signs of the principal axes are arbitrary: over them it is {low:.4f} to {high:.4f}")

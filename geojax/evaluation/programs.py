@@ -2,16 +2,18 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+import numpy as np
+from jaxtyping import Array, Int, UInt32
 
 from geojax.measures import Measure
 from geojax.measures import replicates as replicates_of
+from geojax.ops.compiling import BySize
 from geojax.ops.distinct import first_equal
 from geojax.ops.spectrum import eigenvalues
 from geojax.quantizers import QUANTIZERS, Cells
@@ -58,7 +60,7 @@ class Program(NamedTuple):
 
     def shapes(self) -> Any:
         """The shapes of what the function gives."""
-        return jax.eval_shape(partial(self.function, **self.named), *self.arguments)
+        return self.function.eval_shape(*self.arguments, **self.named)
 
     def lower(self) -> jax.stages.Lowered:
         """The program as XLA takes it; once compiled, `on_device` finds it."""
@@ -67,37 +69,45 @@ class Program(NamedTuple):
 
 @dataclass(frozen=True)
 class Together:
-    """Measures of one reading as one function, which gives their values by name.
+    """Measures of one reading as one function, whatever their names: the cells of every quantizer share its program.
 
     Attributes:
-      rows: of the catalogue, whose replicates are taken in one way.
+      functions: of the measures.
+      with_labels: whether each of them reads labels.
+      replicates: the way in which their replicates are taken.
+      on_host: whether the host does a part of the work, between programs.
       classes: number of classes of the labels; None without labels, and for real ones.
+      names: of the measures, in the catalogue.
     """
 
-    rows: tuple[Measure, ...]
-    classes: int | None = None
+    functions: tuple[Callable, ...]
+    with_labels: tuple[bool, ...]
+    replicates: Callable
+    on_host: bool
+    classes: int | None
+    names: tuple[str, ...] = field(compare=False)
 
-    @property
-    def replicates(self) -> Callable:
-        """The way in which their replicates are taken."""
-        return self.rows[0].replicates
+    def keys(self, key: Any) -> tuple[Any, UInt32[np.ndarray, "rows"]]:
+        """What their random numbers come from: the key, or its shape, and a number for each name."""
+        return key, np.array([_number(name) for name in self.names], np.uint32)
 
-    @property
-    def on_host(self) -> bool:
-        """Whether the host does a part of the work, between programs."""
-        return self.rows[0].on_host
+    def named(self, found: Sequence[Any]) -> dict[str, Any]:
+        """The values, or whatever else was found, by the names of the measures."""
+        return dict(zip(self.names, found, strict=True))
 
-    def __call__(self, reading: Any, *, convention: str, key: Key, **options: Any) -> dict[str, Scalar]:
-        """Takes the measures of cells, of moments, or of a pair of points and labels."""
+    def __call__(
+        self, reading: Any, *, convention: str, key: tuple[Key, UInt32[Array | np.ndarray, "rows"]], **options: Any
+    ) -> tuple[Scalar, ...]:
+        """Takes the measures of cells, of moments, or of a pair of points and labels; `key` is that of `keys`."""
         points, labels = reading if isinstance(reading, tuple) else (reading, None)
-        found = {}
-        for row in self.rows:
-            own = options | {"convention": convention, "key": named_key(key, row.name)}
-            if row.reads == "labels":
-                found[row.name] = row.function(points, labels, classes=self.classes, **own)
+        found = []
+        for function, with_labels, number in zip(self.functions, self.with_labels, key[1], strict=True):
+            own = options | {"convention": convention, "key": jax.random.fold_in(key[0], number)}
+            if with_labels:
+                found.append(function(points, labels, classes=self.classes, **own))
             else:
-                found[row.name] = row.function(points, **own)
-        return found
+                found.append(function(points, **own))
+        return tuple(found)
 
 
 def together(measures: Sequence[Measure], quantizer: str | None, classes: int | None) -> list[Together]:
@@ -106,18 +116,29 @@ def together(measures: Sequence[Measure], quantizer: str | None, classes: int | 
     for row in measures:
         if row.quantizer == quantizer:
             found.setdefault((row.replicates, row.on_host), []).append(row)
-    return [Together(tuple(rows), classes) for rows in found.values()]
+    return [
+        Together(
+            tuple(row.function for row in rows),
+            tuple(row.reads == "labels" for row in rows),
+            *way,
+            classes,
+            tuple(row.name for row in rows),
+        )
+        for way, rows in found.items()
+    ]
 
 
 def values(rows: Together, reading: Any, space: Space, key: Any, options: Options) -> Program:
     """The values of measures that are no work of the host; the program is that of their replicates."""
-    named = {"mask": space.mask, "convention": options.convention, "key": key}
-    return Program(replicates_of.compiled_without, (rows, reading, space.group, replicates_of.NO_GROUP), named)
+    named = {"mask": space.mask, "convention": options.convention, "key": rows.keys(key)}
+    return Program(replicates_of.compiled_without(reading), (rows, reading, space.group, replicates_of.NO_GROUP), named)
 
 
-def facts(rows: Together, space: Space, options: Options) -> Program:
-    """Facts of the cloud, and the values of the measures that second moments determine: one covariance serves all."""
-    return Program(_facts, (space.points, space.mask, space.key), {"rows": rows, "convention": options.convention})
+def facts(rows: Together | None, space: Space, options: Options) -> Program:
+    """Facts of the cloud, and the values of measures that second moments determine: one covariance serves all."""
+    keys = rows.keys(space.key) if rows else None
+    named = {"rows": rows, "convention": options.convention}
+    return Program(_facts(space.points), (space.points, space.mask, keys), named)
 
 
 def twins(space: Space) -> Program:
@@ -133,24 +154,28 @@ def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
 def quantized(name: str, seed: int, space: Space, options: Options) -> Program:
     """The cells of a refit of a quantizer, and the key of the measures that read them."""
     arguments = space.points, space.mask, space.twins, space.key, seed
-    return Program(_quantize, arguments, {"name": name, "options": options})
+    return Program(_quantize(space.points), arguments, {"name": name, "options": options})
 
 
 def named_key(key: Key, name: str) -> Key:
     """A key of its own for each name, whatever the order and number of the names in use."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    return jax.random.fold_in(key, _number(name))
 
 
-@partial(jax.jit, static_argnames=("rows", "convention"))
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
+@partial(BySize, static_argnames=("rows", "convention"))
 def _facts(
-    points: Points, mask: Mask, key: Key, rows: Together, convention: str
-) -> tuple[dict[str, Array], dict[str, Scalar]]:
+    points: Points, mask: Mask, keys: tuple[Key, Array] | None, rows: Together | None, convention: str
+) -> tuple[dict[str, Array], tuple[Scalar, ...]]:
     found = {
         "n": jnp.sum(mask),
         "zero": jnp.sum(mask & jnp.all(points == 0, axis=1)),
         "spectrum": eigenvalues(points, mask),
     }
-    return found, rows(points, mask=mask, convention=convention, key=key)
+    return found, rows(points, mask=mask, convention=convention, key=keys) if rows else ()
 
 
 _twins = jax.jit(first_equal)
@@ -161,7 +186,7 @@ def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[
     return {row.name: row.sign_range(points, mask=mask) for row in rows}
 
 
-@partial(jax.jit, static_argnames=("name", "options"))
+@partial(BySize, static_argnames=("name", "options"))
 def _quantize(
     points: Points, mask: Mask, twins: Labels, key: Key, seed: Int[Array, ""], name: str, options: Options
 ) -> tuple[Cells, Key]:

@@ -95,7 +95,7 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cells.centroid_spread,
             symbol=r"\sigma^2_c",
             value_range=(0.0, 0.25),
-            cost="O(M K^2 s)",
+            cost="O(M K^2 d)",
             undefined="every codebook entry has a twin",
         ),
         row(

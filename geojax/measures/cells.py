@@ -98,14 +98,14 @@ def centroid_spread(cells: Cells, *, convention: str = "standard", key: Key | No
     Returns:
       A value in [0, 1/4]. NaN where in every codebook each entry has a twin.
 
-    Cost: O(M K^2 s), s the width of an entry.
+    Cost: O(M K^2 d).
 
     Reference: arXiv 2406.12159.
     """
     check_convention(convention)
     size = cells.codebooks.shape[1]
 
-    def nearest(codebook: Float[Array, "K s"]) -> Float[Array, "K"]:
+    def nearest(codebook: Float[Array, "K d"]) -> Float[Array, "K"]:
         def distance(index: Int[Array, ""]) -> Scalar:
             squared = jnp.sum((codebook - codebook[index]) ** 2, 1)
             return jnp.min(jnp.where(jnp.arange(size) == index, jnp.inf, squared))

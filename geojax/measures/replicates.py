@@ -3,7 +3,7 @@
 Every function here but `without` has one form, which the field `replicates` of a catalogue row holds:
 `(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, or one that
 gives the values of several rows as a pytree; `reading` a cloud or its cells (their codebooks stay as they are), `group`
-the group of every point, in 0 .. groups - 1.
+the group of every point, in 0 .. groups - 1; `key` is handed on to the function.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from geojax.ops.compiling import BySize
 from geojax.ops.kmeans import cell_counts
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul
 from geojax.ops.scatter import Moments
 from geojax.quantizers.cells import Cells
-from geojax.typing import Key, Labels, Mask, Points
+from geojax.typing import Labels, Mask, Points
 
 # Groups of a measure whose replicates are slow: 8 give Student's t with 7 degrees of freedom, 10 % wider than with 23.
 FEW = 8
@@ -38,7 +39,7 @@ def without(
     *,
     mask: Mask | None = None,
     convention: str = "standard",
-    key: Key | None = None,
+    key: Any = None,
 ) -> Any:
     """The measure of what is left without one group; of everything, where that is `NO_GROUP`."""
     kept = group != left_out
@@ -47,7 +48,7 @@ def without(
     return function(reading, mask=as_mask(mask, len(group)) & kept, convention=convention, key=key)
 
 
-compiled_without = jax.jit(without, static_argnames=("function", "convention"))
+compiled_without = BySize(without, static_argnames=("function", "convention"))
 
 
 def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
@@ -55,7 +56,7 @@ def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, 
 
     Cost: `groups` times the measure's own; memory as the measure's own.
     """
-    return _each(compiled_without, function, reading, group, groups, options)
+    return _each(compiled_without(reading), function, reading, group, groups, options)
 
 
 def by_few_masks(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
@@ -87,7 +88,7 @@ def spectral(
     *,
     mask: Mask | None = None,
     convention: str = "standard",
-    key: Key | None = None,
+    key: Any = None,
 ) -> Any:
     """`by_mask` for a measure that second moments determine, from the moments of what is left.
 
@@ -109,7 +110,7 @@ def _from_products(
     groups: int,
     mask: Mask | None,
     convention: str,
-    key: Key | None,
+    key: Any,
 ) -> Any:
     d = points.shape[1]
     cloud = centre(points, mask)

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import jax
+from threadpoolctl import ThreadpoolController
 
 
 def on_one_device(x: Any) -> bool:
@@ -23,12 +25,17 @@ def one_blas_thread() -> Iterator[None]:
     threads each, 7 s with one. XLA's own products keep all cores. Of blocks that overlap in several threads the first
     decides.
     """
-    # Loads the library, which jaxlib would do at the first eigenvalue: only a loaded one can be limited.
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The BLAS libraries of this process. To look for them takes 5 ms."""
+    # Loads the one that jaxlib takes at the first eigenvalue: only a loaded one can be limited.
+    import scipy.linalg  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def usable_cores() -> int:

@@ -23,7 +23,7 @@ class Cells:
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; any in masked rows.
       codes: Int[n, M], the cell of every point; K in masked rows.
       counts: Int[M, K], points in every cell.
-      codebooks: Float[M, K, s], an entry per cell; s is d / M for product codes, d for additive ones.
+      codebooks: Float[M, K, d], an entry per cell; a point's entries add up to its reconstruction.
       squared_errors: Float[n], squared distance of every point to its reconstruction, zero in masked rows.
     """
 
@@ -33,7 +33,7 @@ class Cells:
     twins: Int[Array, "*batch n"]
     codes: Int[Array, "*batch n M"]
     counts: Int[Array, "*batch M K"]
-    codebooks: Float[Array, "*batch M K s"]
+    codebooks: Float[Array, "*batch M K d"]
     squared_errors: Float[Array, "*batch n"]
 
     @property

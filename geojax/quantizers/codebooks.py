@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul
 from geojax.typing import Points
 
@@ -38,14 +39,24 @@ class Regression:
     sums: Float[Array, "*batch MK d"]
     entries: Float[Array, "*batch M K d"]
 
-    def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"]) -> "Regression":
-        """Adds points with weights: -1 takes them out again."""
+    def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"], tile: int) -> "Regression":
+        """Adds points with weights: -1 takes them out again.
+
+        Rows go in by tiles of that size, up to the last one with a weight: behind it all are zero.
+        """
         count, size, _ = self.entries.shape
-        flat = codes + size * jnp.arange(count)
-        gram = self.gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
-        sums = self.sums
-        for place in flat.T:
-            sums = sums.at[place].add(weight[:, None] * rows)
+        tiles = row_blocks(rows, tile), row_blocks(codes + size * jnp.arange(count), tile), row_blocks(weight, tile)
+
+        def add_tile(number: Int[Array, ""], state: tuple[Array, Array]) -> tuple[Array, Array]:
+            gram, sums = state
+            rows, flat, weight = (part[number] for part in tiles)
+            gram = gram.at[flat[:, :, None], flat[:, None, :]].add(weight[:, None, None])
+            for place in flat.T:
+                sums = sums.at[place].add(weight[:, None] * rows)
+            return gram, sums
+
+        used = jnp.max(jnp.where(jnp.any(tiles[2] != 0, 1), jnp.arange(1, len(tiles[2]) + 1), 0))
+        gram, sums = jax.lax.fori_loop(0, used, add_tile, (self.gram, self.sums))
         return replace(self, gram=gram, sums=sums)
 
     def improve(self) -> "Regression":

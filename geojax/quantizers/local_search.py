@@ -1,6 +1,7 @@
 """The local-search quantizer: sums of one entry from each of M full-width codebooks, found by iterated local search."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from geojax.typing import Key, Mask, Points
 # Rows of a block, which an accelerator searches at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that
 # rows added at the end of a cloud leave the draws of those before them as they are.
 BLOCK = 2048
-# Rows of a block that a processor searches at once, so that their unary terms, 1 MiB, stay in its cache.
+# Rows of a block that a processor works on at once, so that their unary terms, 1 MiB, stay in its cache.
 TILE = 256
 # Passes over the cloud in training, where their number is not given: at least so many, and more over fewer points, for
 # which each costs less and moves the codebooks less often.
@@ -120,7 +121,7 @@ def fit(
     def add_first(regression: Regression, chunk):
         index, rows, weight = chunk
         codes = first_codes(index)
-        return regression.add(rows, codes, weight), codes
+        return regression.add(rows, codes, weight, _tile()), codes
 
     regression, codes = jax.lax.scan(add_first, zeros, (indices, chunks, weights))
 
@@ -128,7 +129,7 @@ def fit(
         index, rows, old, weight = chunk
         entries = regression.entries
         new = _search(entries + noise, rows, old, weight > 0, jax.random.fold_in(key, index), searches=1)
-        regression = regression.add(rows, old, -weight).add(rows, new, weight).improve()
+        regression = regression.add(rows, old, -weight, _tile()).add(rows, new, weight, _tile()).improve()
         # A chunk of masked rows, which only padding makes, changes nothing.
         entries = jnp.where(jnp.any(weight > 0), regression.occupy(rows, new, weight), entries)
         return replace(regression, entries=entries), new
@@ -217,6 +218,11 @@ def _encode(quantizer: Quantizer, rows: Points, mask: Mask) -> Int[Array, "n M"]
     return jnp.where(mask[:, None], codes[: len(rows)], size)
 
 
+def _tile() -> int:
+    """Rows that are worked on at once."""
+    return TILE if jax.default_backend() == "cpu" else BLOCK
+
+
 def _random_codes(key: Key, block: Int[Array, ""], codebooks: int, size: int) -> Int[Array, "b M"]:
     return jax.random.randint(jax.random.fold_in(key, block), (BLOCK, codebooks), 0, size)
 
@@ -240,33 +246,15 @@ def _search(
     halves = jnp.sum(codebooks**2, 2) / 2
     below = {(p, m): matmul(codebooks[p], codebooks[m].T) for m in range(count) for p in range(m)}
     pairs = below | {(m, p): table.T for (p, m), table in below.items()}
-    index = jnp.arange(size, dtype=jnp.int32)
-    tile = TILE if jax.default_backend() == "cpu" else BLOCK
+    tile = _tile()
 
     def in_tile(part: tuple[Points, Int[Array, "t M"], Int[Array, "searches t M"]]) -> Int[Array, "t M"]:
         points, best, drawn = part
         unary = [halves[m] - matmul(points, codebooks[m].T) for m in range(count)]
-
-        def sweep(_, codes: Int[Array, "t M"]) -> Int[Array, "t M"]:
-            for m in range(count):
-                scores = unary[m] + sum(take(pairs[p, m], codes[:, p]) for p in range(count) if p != m)
-                least = jnp.min(scores, 1, keepdims=True)
-                codes = codes.at[:, m].set(jnp.min(jnp.where(scores == least, index, size), 1))
-            return codes
-
-        def value(codes: Int[Array, "t M"]) -> Float[Array, "t"]:
-            terms = [jnp.take_along_axis(unary[m], codes[:, m, None], 1, mode="clip")[:, 0] for m in range(count)]
-            terms += [pairs[p, m].at[codes[:, p], codes[:, m]].get(mode="clip") for m in range(count) for p in range(m)]
-            return sum(terms)
-
-        def search(state, drawn: Int[Array, "t M"]):
-            best, least = state
-            codes = jax.lax.fori_loop(0, SWEEPS, sweep, jnp.where(drawn == size, best, drawn))
-            found = value(codes)
-            better = found < least
-            return (jnp.where(better[:, None], codes, best), jnp.where(better, found, least)), None
-
-        (best, least), _ = jax.lax.scan(search, (best, value(best)), drawn)
+        state = best, _value(unary, pairs, best)
+        (best, least), _ = jax.lax.scan(
+            lambda state, drawn: (_search_once(unary, pairs, *state, drawn), None), state, drawn
+        )
         return jnp.where(jnp.isnan(least)[:, None], size, best)
 
     def in_used_tile(tile: tuple[tuple, Mask]) -> Int[Array, "t M"]:
@@ -275,15 +263,9 @@ def _search(
     def in_block(block: tuple[Int[Array, ""], Points, Int[Array, "b M"], Mask]) -> Int[Array, "b M"]:
         number, points, best, own = block
         block_key = jax.random.fold_in(key, number)
-
-        def draw(number: Int[Array, ""]) -> Int[Array, "tiles t M"]:
-            """Of a local search the codes to begin with, K where it keeps the best one."""
-            new_key, keep_key = jax.random.split(jax.random.fold_in(block_key, number))
-            kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
-            return row_blocks(jnp.where(kept, size, jax.random.randint(new_key, best.shape, 0, size)), tile)
-
         # One search after the other: XLA compiles the draws of all at once two to three times as long.
-        drawn = jnp.moveaxis(jax.lax.map(draw, jnp.arange(searches)), 0, 1)
+        drawn = jax.lax.map(lambda number: _first_codes(block_key, number, count, size), jnp.arange(searches))
+        drawn = jnp.moveaxis(drawn.reshape(searches, -1, tile, count), 0, 1)
         tiles = (row_blocks(points, tile), row_blocks(best, tile), drawn), row_blocks(own, tile)
         return jax.lax.map(in_used_tile, tiles).reshape(best.shape)
 
@@ -292,3 +274,48 @@ def _search(
 
     blocks = rows.reshape(-1, BLOCK, d), codes.reshape(-1, BLOCK, count), mask.reshape(-1, BLOCK)
     return jax.lax.map(in_used, (jnp.arange(len(blocks[0])), *blocks)).reshape(codes.shape)
+
+
+# Functions of their own, because both the fit and the codes search, so that JAX traces them once.
+@jax.jit
+def _search_once(
+    unary: list[Float[Array, "t K"]],
+    pairs: dict[tuple[int, int], Float[Array, "K K"]],
+    best: Int[Array, "t M"],
+    least: Float[Array, "t"],
+    drawn: Int[Array, "t M"],
+) -> tuple[Int[Array, "t M"], Float[Array, "t"]]:
+    """The better of the best codes so far and of those that a local search from the drawn ones finds; its value."""
+    count, size = len(unary), unary[0].shape[1]
+    index = jnp.arange(size, dtype=jnp.int32)
+
+    def sweep(_, codes: Int[Array, "t M"]) -> Int[Array, "t M"]:
+        for m in range(count):
+            scores = unary[m] + sum(take(pairs[p, m], codes[:, p]) for p in range(count) if p != m)
+            lowest = jnp.min(scores, 1, keepdims=True)
+            codes = codes.at[:, m].set(jnp.min(jnp.where(scores == lowest, index, size), 1))
+        return codes
+
+    codes = jax.lax.fori_loop(0, SWEEPS, sweep, jnp.where(drawn == size, best, drawn))
+    found = _value(unary, pairs, codes)
+    better = found < least
+    return jnp.where(better[:, None], codes, best), jnp.where(better, found, least)
+
+
+@jax.jit
+def _value(
+    unary: list[Float[Array, "t K"]], pairs: dict[tuple[int, int], Float[Array, "K K"]], codes: Int[Array, "t M"]
+) -> Float[Array, "t"]:
+    """Half the squared errors of the codes, less a constant."""
+    count = len(unary)
+    terms = [jnp.take_along_axis(unary[m], codes[:, m, None], 1, mode="clip")[:, 0] for m in range(count)]
+    terms += [pairs[p, m].at[codes[:, p], codes[:, m]].get(mode="clip") for m in range(count) for p in range(m)]
+    return sum(terms)
+
+
+@partial(jax.jit, static_argnames=("count", "size"))
+def _first_codes(block_key: Key, number: Int[Array, ""], count: int, size: int) -> Int[Array, "b M"]:
+    """Of a local search the codes to begin with, K where it keeps the best one."""
+    new_key, keep_key = jax.random.split(jax.random.fold_in(block_key, number))
+    kept = jax.random.randint(keep_key, (BLOCK, 1), 0, count) == jnp.arange(count)
+    return jnp.where(kept, size, jax.random.randint(new_key, (BLOCK, count), 0, size))

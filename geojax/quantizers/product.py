@@ -130,9 +130,16 @@ def cells(
         twins=first_equal(points, mask) if twins is None else twins,
         codes=codes,
         counts=jax.vmap(lambda labels: kmeans.cell_counts(labels, size))(codes.T),
-        codebooks=quantizer.codebooks,
+        codebooks=_in_all_axes(quantizer.codebooks),
         squared_errors=jnp.where(mask, squared_errors, 0),
     )
+
+
+def _in_all_axes(codebooks: Float[Array, "M K s"]) -> Float[Array, "M K d"]:
+    """Entries in all d = M s dimensions, zero beyond the axes of their codebook, so that entries add up."""
+    count, size, width = codebooks.shape
+    own = jnp.eye(count)[:, None, :, None] * codebooks[:, :, None]
+    return own.reshape(count, size, count * width)
 
 
 def _axes_block(rows: Points, block: Int[Array, ""], codebooks: int) -> Float[Array, "n s"]:

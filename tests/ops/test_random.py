@@ -15,7 +15,6 @@ DRAWS = {
     "integers": lambda key: jax.random.randint(key, (5, 7), 0, 10),
     "normal": lambda key: jax.random.normal(key, (3, 3)),
     "permutation": lambda key: jax.random.permutation(key, 17),
-    "gamma": lambda key: jax.random.gamma(key, 3.0, (4,)),
     "many keys": lambda key: jax.vmap(lambda own: jax.random.normal(own, (2,)))(jax.random.split(key, 3)),
 }
 
