@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from guard import processor_seconds, too_long
 from jaxtyping import install_import_hook
-
-ROOT = Path(__file__).parents[1]
+from places import ROOT
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 # Two thirds of the tests' time are compilations: processes share them, those of the next run too.

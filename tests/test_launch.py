@@ -62,7 +62,7 @@ def test_help_tells_the_default_and_the_meaning_of_every_setting(path):
     [
         ([], "no --config given"),
         (["--config=configs/mesure.py"], "did you mean configs/measure.py?"),
-        (["--config=configs/schema.py"], "defines no get_config()"),
+        (["--config=configs/lists.py"], "defines no get_config()"),
         (["--config=configs/measure.py", "--config.modell=x"], "did you mean 'model'?"),
         (["--config=configs/measure.py", "--wrkdir=x"], "Did you mean: workdir"),
         (["--config=configs/measure.py", "--config.codebooks=four"], "codebooks=four"),

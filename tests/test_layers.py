@@ -18,7 +18,7 @@ LAYERS = (
     ("geojax.plots", "geojax.report"),
     ("geojax.sweeps",),
     ("geojax",),
-    ("configs",),
+    ("configs.schema", "configs"),
     ("experiments.common", "experiments", "experiments.study", "experiments.replication", "experiments.benchmark"),
     ("launch",),
 )

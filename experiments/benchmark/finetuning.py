@@ -15,10 +15,12 @@ import numpy as np
 
 from configs.schema import Benchmark, Pretrain
 from experiments.benchmark import peers
+from experiments.benchmark.timing import Part
 from geojax.data import glue
 from geojax.data.glue.encode import Batch, Encoded
 from geojax.data.tokenizers import SPECIAL_TOKENS
 from geojax.models import Model, load, make_apply, save
+from geojax.models.config import EncoderConfig
 from geojax.parallel.mesh import member_shardings
 from geojax.sweeps.costs import products
 from geojax.training import finetune, population, pretrain
@@ -30,15 +32,12 @@ STEPS = 20
 RATE = 2e-5
 
 
-def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """PyTorch's run and our run of some fine-tuning steps; each call continues from the state of the last call.
+def beside_torch(config: Benchmark, padded: bool) -> Part:
+    """Steps of fine-tuning by PyTorch and by us; each call continues from the state of the last call.
 
     Args:
       config: model, task and the folder of its data.
       padded: PyTorch pads to `max_length`, or else to the longest row of a batch.
-
-    Returns:
-      Both runs, which return the last loss; (rows, width); operations of the products that the tokens need.
     """
     settings, model, train = _inputs(config)
     order, size = epoch_order(len(train), config.seed, 0), settings.batch_size
@@ -57,8 +56,7 @@ def sides(config: Benchmark, padded: bool) -> tuple[Callable[[], float], Callabl
     lengths = [train.ladder[-1] if padded else int(train.lengths[index].max()) for index in rows]
     theirs = _torch(model, [_cut(batch, length) for batch, length in zip(whole, lengths, strict=True)], settings)
     seen = np.concatenate(rows)
-    # The backward pass takes twice the operations of the forward pass.
-    return theirs, ours, (len(seen), model.config.hidden_size), 3 * products(model.config, train.lengths[seen])
+    return _part(theirs, ours, "last loss, with dropout", model.config, train.lengths[seen])
 
 
 def _inputs(config: Benchmark) -> tuple[Settings, Model, Encoded]:
@@ -70,8 +68,8 @@ def _inputs(config: Benchmark) -> tuple[Settings, Model, Encoded]:
     return settings, model, train
 
 
-def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """Fine-tunings with different seeds, one after the other and as one vmapped step; returns the same as `sides`."""
+def populations(config: Benchmark) -> Part:
+    """Fine-tunings with different seeds, one after the other and as one vmapped step."""
     settings, base, train = _inputs(config)
     members, size, apply = config.members, settings.batch_size, settings.training(base.apply)
     seeds = range(config.seed, config.seed + members)
@@ -107,11 +105,11 @@ def populations(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
 
     theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
     seen = np.concatenate([index for indices in rows for index in indices])
-    return theirs, ours, (len(seen), base.config.hidden_size), 3 * products(base.config, train.lengths[seen])
+    return _part(theirs, ours, "mean last loss, with dropout", base.config, train.lengths[seen])
 
 
-def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], float], tuple[int, int], float]:
-    """Steps of masked language modelling with whole batches and with micro-batches; returns the same as `sides`.
+def pretraining(config: Benchmark) -> Part:
+    """Steps of masked language modelling with whole batches and with micro-batches.
 
     The untrained encoder and the batches have the sizes of `configs/pretrain.py`; the windows hold random tokens.
     """
@@ -136,8 +134,18 @@ def pretraining(config: Benchmark) -> tuple[Callable[[], float], Callable[[], fl
 
     theirs, ours = steps(rows), steps(rows_at_once(rows, length))
     theirs()  # compiles, and takes as many steps as ours, whose first call is not timed
-    lengths = np.full(STEPS * rows, length)
-    return theirs, ours, (lengths.size, architecture.hidden_size), 3 * products(architecture, lengths)
+    return _part(theirs, ours, "last loss", architecture, np.full(STEPS * rows, length))
+
+
+def _part(
+    reference: Callable[[], float],
+    ours: Callable[[], float],
+    shows: str,
+    architecture: EncoderConfig,
+    lengths: np.ndarray,
+) -> Part:
+    """A part that trains on rows of these lengths; the backward pass takes twice the operations of the forward pass."""
+    return Part(reference, ours, shows, (len(lengths), architecture.hidden_size), 3 * products(architecture, lengths))
 
 
 def _cut(batch: Batch, length: int) -> Batch:

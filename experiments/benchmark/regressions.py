@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import numpy as np
 
+from experiments.benchmark.timing import Part
 from geojax.regression.bootstrap import bootstrap_each
 
 MODELS, MEASURES = 125, 19
@@ -48,8 +49,9 @@ def scikit_learn(table: np.ndarray, counts: np.ndarray) -> float:
     return float(np.mean(slopes))
 
 
-def sides(seed: int, samples: int) -> tuple[np.ndarray, partial, partial]:
-    """The table, scikit-learn's loop and our single call, both with the same bootstrap samples."""
+def bootstrap(seed: int, samples: int = 10_000) -> Part:
+    """The regressions of a table on nineteen measures; both sides take the same bootstrap samples."""
     counts = np.random.default_rng(seed).multinomial(MODELS, np.full(MODELS, 1 / MODELS), samples).astype(float)
     whole = table(seed)
-    return whole, partial(scikit_learn, whole, counts), partial(ours, whole, counts)
+    sides = partial(scikit_learn, whole, counts), partial(ours, whole, counts)
+    return Part(*sides, f"mean slope of {samples} samples", whole.shape)

@@ -30,7 +30,8 @@ class Encoded:
       pooled: whether the mean over the kept positions of a sequence is its only point.
       counts: number of points of every sequence.
       longest: the number of tokens at which sequences are cut.
-      provenance: token policy, number of sequences and their digest, truncations, geojax version.
+      provenance: token policy, number of sequences and their digest, truncations, geojax version, facts of the
+        caller.
     """
 
     ids: list[list[int]]
@@ -63,8 +64,16 @@ class Batch(NamedTuple):
     states: list[Float[Array, "size length d"]]
 
 
-def encode(apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str) -> Encoded:
+def encode(
+    apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str, provenance: dict[str, Any] | None = None
+) -> Encoded:
     """Tokenizes sequences, cut at the smaller of `max_position_embeddings - 3` and `max_length` of the config.
+
+    Args:
+      apply, tokenizer: as `models.load` returns them.
+      sequences: texts.
+      tokens: token policy.
+      provenance: facts from the caller, which the provenance of the result takes in.
 
     Raises:
       InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, or no sequence.
@@ -88,7 +97,7 @@ def encode(apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str) 
         "sequences_sha256": hashlib.sha256("\n".join(sequences).encode()).hexdigest(),
         "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
         "geojax": __version__,
-    }
+    } | (provenance or {})
     return Encoded(ids, lengths, kept, pooled, counts, limit, about)
 
 

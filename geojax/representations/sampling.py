@@ -61,12 +61,12 @@ def sample(
 
     Memory: n·d·4 bytes a layer, beside one batch of activations.
     """
-    encoded, facts = forward.encode(apply, tokenizer, sequences, tokens), provenance or {}
+    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance)
     points = [np.empty((encoded.counts.sum(), apply.config.hidden_size), np.float32) for _ in layers]
-    for part in parts(apply, params, encoded, layers, facts, progress):
+    for part in parts(apply, params, encoded, layers, progress):
         for target, state in zip(points, part.states, strict=True):
             target[part.rows] = np.asarray(state)[part.keep]
-    return clouds_of(encoded, layers, points, facts)
+    return clouds_of(encoded, layers, points)
 
 
 def parts(
@@ -74,15 +74,13 @@ def parts(
     params: Params,
     encoded: forward.Encoded,
     layers: tuple[int, ...],
-    facts: dict[str, Any],
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Part]:
     """Runs every sequence through the model once and yields the points, part by part.
 
     Args:
       apply, params, layers, progress: as in `sample`.
-      encoded: the sequences, from `forward.encode`.
-      facts: provenance of the caller; messages name its "model".
+      encoded: the sequences, from `forward.encode`; messages name the "model" of the provenance.
 
     Raises:
       InputError: a hidden state that is NaN or Inf; the message counts such states of the part.
@@ -97,7 +95,7 @@ def parts(
         rows = np.concatenate([np.arange(starts[row], starts[row] + encoded.counts[row]) for row in batch.rows])
         if not np.asarray(_finite(states, keep)):
             points = [np.asarray(state)[keep] for state in states]
-            for cloud in clouds_of(encoded, layers, points, facts, rows):
+            for cloud in clouds_of(encoded, layers, points, rows):
                 check_finite(cloud)
         yield Part(states, keep, rows)
 
@@ -106,14 +104,13 @@ def clouds_of(
     encoded: forward.Encoded,
     layers: Sequence[int],
     points: Sequence[Float[np.ndarray, "k d"]],
-    facts: dict[str, Any],
     rows: Int[np.ndarray, "k"] | slice = slice(None),
 ) -> tuple[Cloud, ...]:
     """The cloud of each layer from points at `rows` among the points of all sequences, by default all points."""
     index = {name: values[rows] for name, values in encoded.index().items()}
-    about = encoded.provenance | facts
     return tuple(
-        Cloud(values, layer=layer, provenance=about, **index) for layer, values in zip(layers, points, strict=True)
+        Cloud(values, layer=layer, provenance=encoded.provenance, **index)
+        for layer, values in zip(layers, points, strict=True)
     )
 
 

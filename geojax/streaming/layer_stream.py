@@ -67,21 +67,21 @@ def sample(
     """
     if points < 1:
         raise InputError(f"points is {points}: a sample keeps at least 1")
-    encoded, facts = forward.encode(apply, tokenizer, sequences, tokens), provenance or {}
+    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance)
     n, d = int(encoded.counts.sum()), apply.config.hidden_size
     draws = np.asarray(reservoir.priorities(key, jnp.arange(n)))
     chosen = np.sort(np.argsort(draws, kind="stable")[:points])
     kept = [np.empty((len(chosen), d), np.float32) for _ in layers]
     states = jax.vmap(lambda _: moments.init(d))(jnp.arange(len(layers)))
-    for part in sampling.parts(apply, params, encoded, layers, facts, progress):
+    for part in sampling.parts(apply, params, encoded, layers, progress):
         vectors = jnp.stack(part.states)
         states = _absorb(states, vectors, part.keep)
         places, rows = _chosen_in(part.rows, chosen)
         flat = np.flatnonzero(part.keep)[places]
         for target, layer in zip(kept, np.asarray(vectors), strict=True):
             target[rows] = layer.reshape(-1, d)[flat]
-    facts = {"sample": f"{len(chosen)} of {n} points"} | facts
-    clouds = sampling.clouds_of(encoded, layers, kept, facts, chosen)
+    about = encoded.provenance | {"sample": f"{len(chosen)} of {n} points"}
+    clouds = sampling.clouds_of(replace(encoded, provenance=about), layers, kept, chosen)
     n_sequences = int(np.sum(encoded.counts > 0))
     return tuple(
         Stream(jax.tree.map(lambda leaf, i=i: leaf[i], states), cloud, n_sequences) for i, cloud in enumerate(clouds)

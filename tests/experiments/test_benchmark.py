@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from configs.schema import Benchmark
-from experiments.benchmark import command
+from experiments.benchmark import command, regressions
+from experiments.benchmark.parts import PARTS
 from geojax.errors import InputError
 
 
@@ -25,7 +26,7 @@ def test_both_sides_find_the_same(cloud, tmp_path):
     config = Benchmark(cloud=cloud, sequences=str(tmp_path / "texts.txt"), repeats=1)
     command.run(config, tmp_path)
     table = pd.read_csv(tmp_path / "benchmark.csv").set_index("part")
-    assert tuple(table.index) == tuple(command.PARTS)
+    assert tuple(table.index) == tuple(PARTS)
     assert (table[["reference_seconds", "seconds", "ratio"]] > 0).all().all()
     tolerances = {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3, "eight": 0.03, "sampling": 1e-4, "sampling_batched": 1e-4}
     tolerances |= {"population": 1e-4, "pretrain": 1e-3}
@@ -35,7 +36,7 @@ def test_both_sides_find_the_same(cloud, tmp_path):
 
 
 def test_the_bootstrap_and_the_loop_find_the_same():
-    part = command.bootstrap(command.Inputs(Benchmark()), samples=5)
+    part = regressions.bootstrap(0, samples=5)
     assert part.ours() == pytest.approx(part.reference(), rel=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""Sections of settings that several experiments share: `configs/schema.py` composes the experiments of them.
+"""Sections of settings that several experiments share: the other files of this folder compose the experiments of them.
 
 `--help` lists the fields of a keyword-only section after an experiment's own fields, and the fields of any other
 section before them.

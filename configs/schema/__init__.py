@@ -1,0 +1,37 @@
+"""The settings of every experiment: one dataclass each, composed of the sections that experiments share.
+
+A field is set from the command line by `--config.FIELD=VALUE`. Several values are written with commas:
+`--config.measures=eee,vrm`.
+
+`--help` lists the fields in the order of the constructor's arguments: the inputs of an experiment, its own fields, then
+the keyword-only fields. Of several base classes the last comes first. A field of a section is repeated where its
+default differs, with a comment where its meaning differs too.
+"""
+
+from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy
+from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
+from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
+from configs.schema.scores import Predict, Regress, Study
+
+__all__ = [
+    "Benchmark",
+    "Compare",
+    "ConvertCheckpoint",
+    "Distill",
+    "Findings",
+    "Finetune",
+    "Measure",
+    "Plan",
+    "Predict",
+    "Pretrain",
+    "PretrainCorpus",
+    "Regress",
+    "Regularize",
+    "Replication",
+    "Sample",
+    "ScoreMeasure",
+    "SideBySide",
+    "SpreadStudy",
+    "Study",
+    "Surgery",
+]

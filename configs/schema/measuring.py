@@ -1,0 +1,59 @@
+"""Settings of the experiments that sample and measure latent spaces."""
+
+from dataclasses import KW_ONLY, dataclass
+
+from configs.schema import sections
+
+
+@dataclass
+class Measure(sections.Evaluation, sections.TaskData, sections.LayerSampling, sections.CloudFile, sections.NoisedModel):
+    """Measure one latent space: of a model on sequences, or a bare array of points."""
+
+    experiment: str = "measure"
+    task: str = ""  # task whose training examples are measured instead, one point each; "transfer" needs their labels
+    max_points: int = 0  # for a model: points a layer that are held, a uniform sample from one pass; 0: hold all points
+    _: KW_ONLY
+    train_examples: int = 1000
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", "transfer", or names of the catalogue: "study,koleo"
+
+
+@dataclass
+class Plan(sections.Evaluation, sections.LayerSampling, sections.CloudFile, sections.NoisedModel):
+    """Find how many sequences a measurement needs for an error below epsilon."""
+
+    experiment: str = "plan"
+    epsilon: float = 0.01  # bound on sqrt(bias^2 + SE^2), in the unit of the measure
+    draws: int = 4  # disjoint sub-samples of each size
+    _: KW_ONLY
+    layers: str = "last"  # one hidden state: "last", or its index (0 is the embeddings)
+    measures: str = "eee,vrm,isoscore"
+    quantizer_seeds: int = 3
+    seed: int = 0  # seed of the sub-samples and of the measures' own randomness
+
+
+@dataclass
+class Sample(sections.LayerSampling, sections.NoisedModel):
+    """Sample the latent space of one model into files."""
+
+    experiment: str = "sample"
+
+
+@dataclass
+class Compare(sections.Evaluation, sections.Sampling):
+    """Measure several models on the same sequences and tabulate the differences."""
+
+    experiment: str = "compare"
+    models: str = ""  # two or more names or folders: "A,B,C"
+    _: KW_ONLY
+    quantizer_seeds: int = 3  # fits of the quantizer; with 1 the differences of quantized measures have no error
+
+
+@dataclass
+class SpreadStudy(sections.Convention):
+    """Measure seven synthetic distributions in several dimensions."""
+
+    experiment: str = "spread_study"
+    dims: str = "2,10,50,100"  # dimensions d, each at least 2; every cloud has 250 d points
+    _: KW_ONLY
+    convention: str = "paper"
+    seed: int = 11  # seed of NumPy's legacy generator, before each distribution and again before the normal samples
