@@ -42,7 +42,7 @@ class Regression:
     def add(self, rows: Points, codes: Int[Array, "n M"], weight: Float[Array, "n"], tile: int) -> "Regression":
         """Adds points with weights: -1 takes them out again.
 
-        Rows go in by tiles of that size, up to the last one with a weight: behind it all are zero.
+        Rows go in tile by tile, up to the last one with a weight, because masked rows may be most of them.
         """
         count, size, _ = self.entries.shape
         tiles = row_blocks(rows, tile), row_blocks(codes + size * jnp.arange(count), tile), row_blocks(weight, tile)

@@ -21,7 +21,7 @@ from geojax.typing import Key, Mask, Points
 # Rows of a block, which an accelerator searches at once: their M x 2048 x 256 unary terms are 8 MiB. Fixed, so that
 # rows added at the end of a cloud leave the draws of those before them as they are.
 BLOCK = 2048
-# Rows of a block that a processor works on at once, so that their unary terms, 1 MiB, stay in its cache.
+# Rows of a block that a processor searches at once, so that their unary terms, 1 MiB, stay in its cache.
 TILE = 256
 # Passes over the cloud in training, where their number is not given: at least so many, and more over fewer points, for
 # which each costs less and moves the codebooks less often.
@@ -121,7 +121,7 @@ def fit(
     def add_first(regression: Regression, chunk):
         index, rows, weight = chunk
         codes = first_codes(index)
-        return regression.add(rows, codes, weight, _tile()), codes
+        return regression.add(rows, codes, weight, BLOCK), codes
 
     regression, codes = jax.lax.scan(add_first, zeros, (indices, chunks, weights))
 
@@ -129,7 +129,7 @@ def fit(
         index, rows, old, weight = chunk
         entries = regression.entries
         new = _search(entries + noise, rows, old, weight > 0, jax.random.fold_in(key, index), searches=1)
-        regression = regression.add(rows, old, -weight, _tile()).add(rows, new, weight, _tile()).improve()
+        regression = regression.add(rows, old, -weight, BLOCK).add(rows, new, weight, BLOCK).improve()
         # A chunk of masked rows, which only padding makes, changes nothing.
         entries = jnp.where(jnp.any(weight > 0), regression.occupy(rows, new, weight), entries)
         return replace(regression, entries=entries), new
@@ -218,11 +218,6 @@ def _encode(quantizer: Quantizer, rows: Points, mask: Mask) -> Int[Array, "n M"]
     return jnp.where(mask[:, None], codes[: len(rows)], size)
 
 
-def _tile() -> int:
-    """Rows that are worked on at once."""
-    return TILE if jax.default_backend() == "cpu" else BLOCK
-
-
 def _random_codes(key: Key, block: Int[Array, ""], codebooks: int, size: int) -> Int[Array, "b M"]:
     return jax.random.randint(jax.random.fold_in(key, block), (BLOCK, codebooks), 0, size)
 
@@ -246,7 +241,7 @@ def _search(
     halves = jnp.sum(codebooks**2, 2) / 2
     below = {(p, m): matmul(codebooks[p], codebooks[m].T) for m in range(count) for p in range(m)}
     pairs = below | {(m, p): table.T for (p, m), table in below.items()}
-    tile = _tile()
+    tile = TILE if jax.default_backend() == "cpu" else BLOCK
 
     def in_tile(part: tuple[Points, Int[Array, "t M"], Int[Array, "searches t M"]]) -> Int[Array, "t M"]:
         points, best, drawn = part
