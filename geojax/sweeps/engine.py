@@ -155,7 +155,7 @@ def left(sweep: Sweep, units: Sequence[Unit]) -> tuple[Unit, ...]:
       InputError: the work folder or the ledger has other settings, or the units cannot be done, as without their data.
     """
     refuse_others(sweep.workdir, sweep.settings)
-    found = ledger.read(sweep.ledger, sweep.shared, {unit.name: unit.plain for unit in units}) if sweep.ledger else {}
+    found = ledger.read(sweep.ledger, sweep.shared, {unit.name: unit for unit in units}) if sweep.ledger else {}
     missing = tuple(unit for unit in units if unit.name not in found and unit.result() is None)
     if missing:
         sweep.worker(missing)
@@ -177,8 +177,7 @@ def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
 def read_ledger(sweep: Sweep) -> None:
     """Writes results of the ledger for units without a result, and adds results that the ledger lacks to it."""
     units = {unit.name: unit for unit in sweep.units}
-    found = {name: (unit.plain, unit.result()) for name, unit in units.items()}
-    for name, result in ledger.exchange(sweep.ledger, sweep.workdir, sweep.shared, found).items():
+    for name, result in ledger.exchange(sweep.ledger, sweep.workdir, sweep.shared, units).items():
         units[name].set_aside_damage()
         records.write_json(units[name].folder / RESULT, result)
 

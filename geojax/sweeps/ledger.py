@@ -13,6 +13,7 @@ from typing import Any
 from geojax.errors import InputError
 from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import claim
+from geojax.sweeps.unit import Unit
 
 # How a result was made: two machines that find the same differ in these.
 CIRCUMSTANCES = frozenset(
@@ -24,7 +25,7 @@ def exchange(
     file: PurePath,
     workdir: Path,
     settings: Mapping[str, Any],
-    units: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+    units: Mapping[str, Unit],
 ) -> dict[str, Any]:
     """Adds the sweep's results that the file lacks, and returns the file's results that the sweep lacks, by unit.
 
@@ -32,35 +33,36 @@ def exchange(
       file: the ledger.
       workdir: work folder of the sweep; its lock lets one process at a time exchange.
       settings: settings that all results depend on, as they come back from JSON, without the locations of files.
-      units: the settings and the result of every unit by the unit's name; None while the result is missing.
+      units: the units of the sweep by their names.
 
     Raises:
       InputError: the file was begun with other settings, is no ledger, or contradicts itself or a result of the sweep.
     """
+    results = {name: unit.result() for name, unit in units.items()}
     with claim(workdir / "ledger", {}, wait=True):
-        known = read(file, settings, {name: own for name, (own, _) in units.items()})
-        for name, (_, result) in units.items():
-            if result and name in known and (differing := difference(known[name], plain(result))):
+        known = read(file, settings, units)
+        for name, result in results.items():
+            if result and name in known and (differing := difference(known[name], result)):
                 raise InputError(
                     f"{file} and {workdir} hold different results of unit {name} ({differing}): delete one of the two"
                 )
         if not records.read_lines(file):
             records.write_atomic(file, (json.dumps({"settings": settings}) + "\n").encode())
-        for name, (_, result) in units.items():
+        for name, result in results.items():
             if result and name not in known:
                 enter(file, name, result)
-    return {name: known[name] for name, (_, result) in units.items() if result is None and name in known}
+    return {name: known[name] for name, result in results.items() if result is None and name in known}
 
 
-def read(
-    file: PurePath, settings: Mapping[str, Any], units: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """The results in a ledger of units, which are given by their names with their settings.
+def read(file: PurePath, settings: Mapping[str, Any], units: Mapping[str, Unit]) -> dict[str, dict[str, Any]]:
+    """The results of units in a ledger, by the names of the units.
 
     Raises:
       InputError: as in `exchange`.
     """
     file, known = folders.path(file), {}
+    if file.is_dir():
+        raise InputError(f"{file} is a folder, no ledger: name a file")
     lines = records.read_lines(file)
     if not lines and file.exists() and file.read_bytes().strip():
         raise InputError(f"{file} is no ledger: none of its lines is a record; name another file")
@@ -71,8 +73,8 @@ def read(
             compare(file, line["settings"], settings)
             continue
         name, result = line.get("unit"), line.get("result")
-        if name not in units or not isinstance(result, dict) or result.get("settings") != units[name]:
-            continue  # of a unit that the sweep does not have, or no longer has with these settings
+        if not isinstance(name, str) or name not in units or not units[name].accepts(result):
+            continue  # damaged, or of a unit that the sweep does not have, or no longer has with these settings
         if name in known and (differing := difference(known[name], result)):
             raise InputError(f"{file} has two different results of unit {name} ({differing}): delete one of the lines")
         known.setdefault(name, result)

@@ -41,7 +41,7 @@ class Unit(NamedTuple):
           InputError: it is damaged.
           FileNotFoundError: it is missing.
         """
-        return records.read_json(self.folder / RESULT, ("settings", "seconds", *self.needs))
+        return records.read_json(self.folder / RESULT, self.entries)
 
     def result(self) -> dict[str, Any] | None:
         """The result of the unit; None while the result is missing, also if it is damaged or has other settings."""
@@ -49,7 +49,17 @@ class Unit(NamedTuple):
             found = self.read()
         except (InputError, FileNotFoundError):
             return None
-        return found if found["settings"] == self.plain else None
+        return found if self.accepts(found) else None
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The entries that a whole result has."""
+        return ("settings", "seconds", *self.needs)
+
+    def accepts(self, found: Any) -> bool:
+        """Whether a value is a whole result of this unit with these settings."""
+        whole = isinstance(found, dict) and all(name in found for name in self.entries)
+        return whole and found["settings"] == self.plain
 
     def damage(self) -> InputError | None:
         """Why `result.json` cannot be read; None if it can, or is missing."""
