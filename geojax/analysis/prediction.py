@@ -247,7 +247,7 @@ def load(folder: str) -> tuple[score_table.ScoreTable, dict[str, Any]]:
     path = folders.path(folder) / "fit.json"
     if not folder or not path.is_file():
         raise InputError(f"no fit at {path}: give the work folder of regress or of a study as --config.fit")
-    record = records.read_json(path, ("table", "target", "measures", "terms", "validation"))
+    record = records.read_json(path, ("table", "target", "measures", "validation", "measuring"))
     try:
         frame = pd.DataFrame(record["table"])
         return score_table.from_frame(frame, target=record["target"], measures=record["measures"]), record
