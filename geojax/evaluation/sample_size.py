@@ -126,7 +126,7 @@ def plan(sizes: Sequence[Size], measure: str, epsilon: float) -> Plan:
       measure: its name.
       epsilon: the bound, in the measure's unit.
     """
-    if not epsilon > 0:
+    if not 0 < epsilon < math.inf:
         raise InputError(f"epsilon is {epsilon}: the bound on the error is a positive number")
     known = [size for size in sizes if np.isfinite([size.std_error, size.bias]).all()]
 
