@@ -1,5 +1,6 @@
 """How a value depends on the number of sequences, and how many of them an error below some bound takes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
