@@ -13,7 +13,7 @@ def names(text: str) -> tuple[str, ...]:
 def integers(text: str) -> tuple[int, ...]:
     """The whole numbers in a comma list, of at most 15 digits."""
     if broken := [value for value in numbers(text) if value != int(value) or abs(value) >= 1e15]:
-        raise InputError(f"{text!r} has {broken[0]:g} where a whole number of at most 15 digits is needed")
+        raise InputError(f"{text!r} has {broken[0]:g} where a whole number is needed, of at most 15 digits")
     return tuple(map(int, numbers(text)))
 
 
