@@ -180,7 +180,7 @@ def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
         k, n = part(WORKER.value, "worker")
         engine.work(sweep, units, first=len(units) * (k - 1) // n)
     elif EXECUTOR.value == "print":
-        for line in executors.commands(command, [unit for unit in units if not unit.result()]):
+        for line in executors.commands(command, engine.left(sweep, units)):
             print(line)
     elif EXECUTOR.value == "local":
         executors.local(sweep, units, command + ([f"--shard={SHARD.value}"] if SHARD.value else []), workers)

@@ -65,7 +65,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
     for name, cloud in common.items():
         path = parts / f"{models.index(name):02d}_among_{together}.json"
         try:
-            record = kept(path, partial(measured, cloud, config, measures, name))
+            record = kept(path, partial(measured, cloud, config, measures, name), ("results", "replicates"))
         except InputError as error:
             leave_out(name, error)
             continue
@@ -101,7 +101,10 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
 def kept_cloud(path: PurePath, name: str, texts: Sequence[str], tokens: str) -> Cloud:
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
     if path.exists():
-        return Cloud.load(path)
+        try:
+            return Cloud.load(path)
+        except InputError as error:
+            records.set_aside(path, error)
     model, facts = sampling.load_perturbed(name, "", 0.0, 0)
     (cloud,) = sampling.sample(model, texts, "last", tokens, facts)
     cloud.save(path)

@@ -36,6 +36,7 @@ def run(config: schema.Distill, workdir: Path) -> None:
         raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
     experiment.snapshots(config)
     experiment.micro_batch(config)
+    pretrain.rates_of(config.steps, config.warmup, config.learning_rate)
     own = settings_without(config, experiment.UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 

@@ -47,6 +47,9 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
             warn_of_other_machine(workdir)
             return finetune_population.run(config, members, workdir)
         (config,) = members.values()
+        with processes.together(InputError):
+            if processes.leads():
+                records.whole(workdir / "result.json", ("score",))  # sets a damaged one aside
         if (workdir / "result.json").exists():
             logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
             if processes.leads():

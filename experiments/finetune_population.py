@@ -24,10 +24,12 @@ from geojax.data.glue import TaskData
 from geojax.errors import InputError
 from geojax.runtime import processes, records
 from geojax.runtime.environment import environment
+from geojax.runtime.run_once import kept
 from geojax.training import memory, reporting
 from geojax.training.finetune import EncodedTask, encode_task
 from geojax.training.population import Member, finetune_population
 
+NEEDS = ("model", "alpha", "noise_seed", "seed", "learning_rate", "steps", "seconds")  # entries of a member's result
 LABELS = {"model": "", "alpha": "alpha", "noise_seed": "noise", "seed": "seed", "learning_rate": "rate"}
 
 
@@ -78,7 +80,7 @@ def run(config: Finetune, configs: Mapping[str, Finetune], workdir: Path) -> Non
     if processes.several():
         raise InputError("a population trains in one process, over its devices: give each process members of its own")
     listed = list(configs)
-    missing = [name for name in listed if not (folder_of(workdir, name) / "result.json").exists()]
+    missing = [name for name in listed if records.whole(folder_of(workdir, name) / "result.json", NEEDS) is None]
     logging.info("%d members, %d of them done", len(listed), len(listed) - len(missing))
     if missing:
         loader = Loader(configs)
@@ -99,12 +101,13 @@ def folder_of(workdir: Path, name: str) -> Path:
 
 def number_at_once(member: Member, count: int, workdir: Path) -> int:
     """The number of members that memory holds, found once for a work folder: the last bits of results depend on it."""
-    path = workdir / "memory.json"
-    if not path.exists():
+
+    def estimated() -> dict[str, Any]:
         estimate = memory.estimate(member.model, member.settings, member.encoded.train, count)
         logging.info("%s", estimate)
-        records.write_json(path, estimate._asdict())
-    return records.read_json(path)["at_once"]
+        return estimate._asdict()
+
+    return kept(workdir / "memory.json", estimated, ("at_once",))["at_once"]
 
 
 def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:

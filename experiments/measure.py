@@ -19,6 +19,8 @@ from geojax.representations import Cloud
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import PARTS, kept, once
 
+NEEDS = ("layer", "width", "provenance", "results", "seconds")  # entries of the record of a layer
+
 
 def run(config: schema.Measure, workdir: PurePath) -> None:
     """Writes `measures.csv`, a row a layer and measure, and `measures.json` with the provenance of the values.
@@ -31,7 +33,7 @@ def run(config: schema.Measure, workdir: PurePath) -> None:
     """
     workdir, measures = folders.path(workdir), measuring.chosen(config.measures, labels=bool(config.task))
     measuring.check_source(config)
-    once(workdir, identity(config), partial(make, config, measures, workdir))
+    once(workdir, identity(config), partial(make, config, measures, workdir), "measures.json")
     show(workdir)
 
 
@@ -46,7 +48,7 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
         (clouds, facts), labels = measuring.clouds_of(config), None
     seconds, name = time.perf_counter() - start, facts.get("model") or config.cloud
     layers = [
-        kept(workdir / PARTS / f"{place:02d}.json", partial(layer_of, space, config, measures, name, labels))
+        kept(workdir / PARTS / f"{place:02d}.json", partial(layer_of, space, config, measures, name, labels), NEEDS)
         for place, space in enumerate(clouds)
     ]
     rows, profiles = [], {measure.name: [] for measure in measures}

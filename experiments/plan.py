@@ -30,7 +30,7 @@ def run(config: schema.Plan, workdir: PurePath) -> None:
     """
     workdir, measures = folders.path(workdir), measuring.chosen(config.measures)
     measuring.check_source(config)
-    once(workdir, identity(config), partial(make, config, measures, workdir))
+    once(workdir, identity(config), partial(make, config, measures, workdir), "plan.json")
     for plan in records.read_json(workdir / "plan.json")["plans"]:
         print(sample_size.Plan(**plan))
 

@@ -36,6 +36,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     pretraining_objectives.check(config.objective, config.word_order)
     snapshots(config)
     micro_batch(config)
+    pretrain.rates_of(config.steps, config.warmup, config.learning_rate)
     own = settings_without(config, UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
 

@@ -79,6 +79,7 @@ def check(config: schema.Regularize) -> None:
             raise InputError(f"{name} is {getattr(config, name)}: give a number above {least}")
     if not 1 <= config.evaluations <= config.steps:
         raise InputError(f"evaluations is {config.evaluations}: choose from 1 to steps = {config.steps}")
+    rates_of(config.steps, config.warmup, config.learning_rate)
 
 
 def split(tokenizer: Any, texts: list[str], length: int) -> tuple[np.ndarray, np.ndarray]:

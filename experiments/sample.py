@@ -14,25 +14,24 @@ from geojax.runtime.run_once import once
 def run(config: Sample, workdir: PurePath) -> None:
     """Writes `layer_NN.safetensors` for every layer that the config names, and `clouds.json`, which lists the files.
 
-    A run that is started again keeps the files that exist, and does nothing when all exist.
+    A run that is started again does nothing when all exist.
 
     Raises:
       InputError: settings that cannot work or that differ from those of the folder; files that cannot be read.
     """
     workdir = folders.path(workdir)
-    once(workdir, identity(config), partial(make, config, workdir))
+    once(workdir, identity(config), partial(make, config, workdir), "clouds.json")
     for name, (n, d) in records.read_json(workdir / "clouds.json")["points"].items():
         logging.info("%s: %d points of width %d", workdir / name, n, d)
 
 
 def make(config: Sample, workdir: PurePath) -> None:
-    """Samples all layers in one pass and writes the missing files."""
+    """Samples all layers in one pass and writes the files."""
     texts = sampling.sequences(config.sequences)
     model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     shapes = {}
     for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts):
         path = workdir / f"layer_{cloud.layer:02d}.safetensors"
-        if not path.exists():
-            cloud.save(path)
+        cloud.save(path)
         shapes[path.name] = cloud.points.shape
     records.write_json(workdir / "clouds.json", {"points": shapes})

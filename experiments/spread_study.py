@@ -49,7 +49,7 @@ def run(config: SpreadStudy, workdir: Path) -> None:
     path = workdir / "spread_study.jsonl"
     known = {
         (record["distribution"], record["dim"]): record
-        for record in records.read_lines(path)
+        for record in records.read_lines(path, ("distribution", "dim", "values", "partition_range", "settings"))
         if record["settings"] == settings
     }
     found = []

@@ -61,6 +61,7 @@ def sweep(config: SideBySide, workdir: Path) -> Sweep:
             workdir / "units" / name,
             {"task": task, "seed": seed, "side": side},
             f"{task} {side}",
+            ("score", "collapsed", "train_seconds", "train_examples"),
         )
         for seed in range(max(seeds.values()))
         for task in tasks

@@ -16,6 +16,9 @@ from geojax.data.glue.metrics import score
 from geojax.errors import InputError
 from geojax.sweeps.engine import Unit
 
+MEASURED = ("n", "rows", "transfer", "device", "versions")  # entries of the results that the tables read
+TUNED = ("scores", "collapsed", "floors", "device", "versions")
+
 
 class Job(NamedTuple):
     """A unit of work: the making of a base, the measurement of a model, or the fine-tuning of models with a seed."""
@@ -51,21 +54,23 @@ class Plan:
         yield Job(self._unit(f"make/{base.name}", {"base": base.name}, f"make {base.how}"), base)
         own = [model for model in self.models if model.base is base]
         for model in own:
-            yield Job(self._unit(f"measure/{model.name}", {"model": model.name}, f"measure{size}"), base, (model,))
+            yield Job(
+                self._unit(f"measure/{model.name}", {"model": model.name}, f"measure{size}", MEASURED), base, (model,)
+            )
         for seed in self.seeds[:1] if base.kind == base_models.LARGER else self.seeds:
             groups = [own[i : i + self.config.population] for i in range(0, len(own), self.config.population)]
             for group in map(tuple, groups):
                 more = f"+{len(group) - 1}" if len(group) > 1 else ""
                 about = {"models": [model.name for model in group], "seed": seed}
-                unit = self._unit(f"tune/{group[0].name}{more}/{seed}", about, f"tune{size} {seed}")
+                unit = self._unit(f"tune/{group[0].name}{more}/{seed}", about, f"tune{size} {seed}", TUNED)
                 yield Job(unit, base, group, seed)
 
     def tasks_of(self, base: Base, seed: int) -> tuple[str, ...]:
         """The tasks on which models of a base are fine-tuned with a seed."""
         return self.tasks if seed == self.seeds[0] and base.kind != base_models.LARGER else self.outcome
 
-    def _unit(self, name: str, about: Mapping[str, Any], kind: str) -> Unit:
-        return Unit(name, self.workdir / "units" / name, about, kind)
+    def _unit(self, name: str, about: Mapping[str, Any], kind: str, needs: tuple[str, ...] = ()) -> Unit:
+        return Unit(name, self.workdir / "units" / name, about, kind, needs)
 
 
 def floor(data: glue.TaskData) -> float:

@@ -78,7 +78,7 @@ def units_of(table: score_table.ScoreTable, models: Path, workdir: Path) -> Iter
         if not (models / base / "config.json").exists():
             raise InputError(f"there is no model at {models / base}: {name} of the table needs it")
         about = {"base": base, "alpha": float(np.nan_to_num(alpha)), "noise_seed": int(float(seed or 0))}
-        yield Unit(name, workdir / "units" / name, about)
+        yield Unit(name, workdir / "units" / name, about, needs=("value",))
 
 
 class Worker:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from configs.lists import integers, names, numbers
 from configs.schema import Study
 from experiments.common.tuning import NoisyModel
+from geojax.data import glue
 from geojax.errors import InputError
 from geojax.models import perturb
 from geojax.runtime.run_once import settings_without
@@ -21,6 +22,11 @@ MEASURING = (
     "sequences", "max_sequences", "tokens", "measures", "convention", "codebooks", "codebook_size", "iterations",
     "quantizer_seeds",
 )  # fmt: skip
+NEEDS = {  # entries of the results that the tables read
+    MEASURE: ("values", "warnings", "n", "spectrum", "counts", "provenance"),
+    "group": ("members", "data"),
+    "single": ("score", "collapsed", "task", "train_examples", "n_eval", "data"),
+}
 
 
 class Job(NamedTuple):
@@ -46,10 +52,11 @@ class Pool:
         """The pool of a config: every base at noise level 0, and at every other level with every noise seed.
 
         Raises:
-          InputError: an empty list, a level that is no percentage, a value given twice, GLUE mixed with miniature
-            tasks, or a population below 1.
+          InputError: an unknown task, an empty list, a level that is no percentage, a value given twice, GLUE mixed
+            with miniature tasks, or a population below 1.
         """
         bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
+        tasks = tuple(glue.find(task).name for task in tasks)
         seeds = integers(config.noise_seeds)
         named = {"model": [Path(base).name for base in bases], "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
         for what, values in named.items():
@@ -92,7 +99,8 @@ class Pool:
         else:
             about = {"members": [member.name for member in group]}
         about |= self.measuring if task == MEASURE else {"task": task}
-        return Job(Unit(name, self.workdir / "units" / name, about, kind=task), group, task)
+        needs = NEEDS[MEASURE if task == MEASURE else "group" if len(group) > 1 else "single"]
+        return Job(Unit(name, self.workdir / "units" / name, about, task, needs), group, task)
 
     @cached_property
     def _job_of(self) -> dict[tuple[NoisyModel, str], Job]:

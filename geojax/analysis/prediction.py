@@ -247,8 +247,11 @@ def load(folder: str) -> tuple[score_table.ScoreTable, dict[str, Any]]:
     path = folders.path(folder) / "fit.json"
     if not folder or not path.is_file():
         raise InputError(f"no fit at {path}: give the work folder of regress or of a study as --config.fit")
-    record = records.read_json(path)
-    if lacking := [name for name in ("table", "target", "measures") if name not in record]:
-        raise InputError(f"{path} is damaged: it lacks {', '.join(lacking)}; make the fit again")
-    frame = pd.DataFrame(record["table"])
-    return score_table.from_frame(frame, target=record["target"], measures=record["measures"]), record
+    record = records.read_json(path, ("table", "target", "measures", "validation", "measuring"))
+    try:
+        frame = pd.DataFrame(record["table"])
+        return score_table.from_frame(frame, target=record["target"], measures=record["measures"]), record
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}): make the fit again") from error

@@ -1,5 +1,6 @@
 """How a value depends on the number of sequences, and how many of them an error below some bound takes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -126,7 +127,7 @@ def plan(sizes: Sequence[Size], measure: str, epsilon: float) -> Plan:
       measure: its name.
       epsilon: the bound, in the measure's unit.
     """
-    if not epsilon > 0:
+    if not 0 < epsilon < math.inf:
         raise InputError(f"epsilon is {epsilon}: the bound on the error is a positive number")
     known = [size for size in sizes if np.isfinite([size.std_error, size.bias]).all()]
 

@@ -28,11 +28,11 @@ def warn_of_other_machine(workdir: PurePath, shard_parameters: bool = False) -> 
     The first call writes the environment to `environment.json` in `workdir`; later calls compare with that file.
     """
     path, now = workdir / "environment.json", environment(shard_parameters)
-    if not path.exists():
+    begun = records.whole(path)
+    if begun is None:
         records.write_json(path, now)
         return
-    begun = records.read_json(path)
-    begun, now = ({**found, **found.get("versions", {}), "versions": None} for found in (begun, now))
+    begun, now = ({**found, **dict(found.get("versions") or {}), "versions": None} for found in (begun, now))
     changed = [
         f"{name} was {begun.get(name)} and is now {now.get(name)}"
         for name in dict.fromkeys((*begun, *now))

@@ -51,9 +51,9 @@ def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, 
             if leads():
                 folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(_owned(folder, wait) if folders.is_remote(folder) else _locked(folder, wait))
-                if settings is not None and path.exists():
-                    _compare(folder, records.read_json(path), json.loads(json.dumps(settings)))
-                elif settings is not None:
+                if settings is not None:
+                    refuse_others(folder, settings)
+                if settings is not None and not path.exists():
                     records.write_json(path, settings)
                     begun = True
         with together(InputError):
@@ -68,7 +68,12 @@ def claim(folder: str | PurePath, settings: Mapping[str, Any] | None = None, *, 
             raise
 
 
-def _compare(folder: PurePath, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def refuse_others(folder: PurePath, settings: Mapping[str, Any]) -> None:
+    """Raises InputError if a work folder was begun with other settings, or its record of them is damaged."""
+    path = folders.path(folder) / SETTINGS
+    if not path.exists():
+        return
+    old, new = records.read_json(path), json.loads(json.dumps(settings))
     changed = [
         f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
         for name in dict.fromkeys((*old, *new))

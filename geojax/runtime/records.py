@@ -1,8 +1,9 @@
 """Results on disk: JSON and CSV files, written atomically, and JSON lines, appended record by record."""
 
 import json
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from geojax.errors import InputError
 from geojax.runtime import folders
+
+log = logging.getLogger(__name__)
 
 
 def write_atomic(path: str | PurePath, data: bytes) -> None:
@@ -47,19 +50,63 @@ def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(record, indent=2, default=_plain) + "\n").encode())
 
 
-def read_json(path: str | PurePath) -> dict[str, Any]:
-    """Reads one record, a JSON object.
+def read_json(path: str | PurePath, needs: Collection[str] = ()) -> dict[str, Any]:
+    """Reads one record, a JSON object that has the entries `needs`.
 
     Raises:
-      InputError: the file is not JSON, or not an object.
+      InputError: the file is a folder, not JSON, not an object, or lacks an entry.
+      FileNotFoundError: there is no file.
     """
     try:
-        record = json.loads(folders.path(path).read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is damaged, not a JSON record: {error}") from error
+        return _record(folders.path(path).read_bytes(), needs)
+    except (ValueError, IsADirectoryError) as error:
+        reason = "it is a folder" if isinstance(error, OSError) else error
+        raise InputError(f"{path} is damaged, not a whole JSON record: {reason}; restore it or delete it") from error
+
+
+def _record(data: bytes, needs: Collection[str]) -> dict[str, Any]:
+    """The JSON object in `data`; a ValueError that says what is there instead."""
+    if not data.strip(b"\0 \r\n\t"):
+        raise ValueError("it is empty" if not data.strip() else f"it holds {len(data)} zero bytes")
+    try:
+        record = json.loads(data.decode())
+    except RecursionError as error:
+        raise ValueError("its lists are nested without end") from error
     if not isinstance(record, dict):
-        raise InputError(f"{path} is damaged, not a JSON record: it holds a {type(record).__name__}")
+        raise ValueError(f"it holds a {type(record).__name__}")
+    if lacking := [name for name in needs if name not in record]:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
     return record
+
+
+def whole(path: PurePath, needs: Collection[str] = ()) -> dict[str, Any] | None:
+    """Reads one record for a process that can make the record again; None if it is absent or damaged.
+
+    A damaged file is set aside, as `set_aside` does. Only the process that may write the file calls this function.
+    """
+    try:
+        return read_json(path, needs)
+    except FileNotFoundError:
+        return None
+    except InputError as error:
+        set_aside(path, error)
+        return None
+
+
+def set_aside(path: PurePath, why: Exception) -> None:
+    """Renames a damaged file or folder to NAME.damaged, in place of an older one, and logs a warning that says why."""
+    other = path.with_name(f"{path.name}.damaged")
+    remove(other)
+    path.rename(other)
+    log.warning("%s; it is kept as %s, and made again", str(why).removesuffix("; restore it or delete it"), other.name)
+
+
+def remove(path: PurePath) -> None:
+    """Deletes a file, or a folder with its contents, if it exists."""
+    if path.is_dir():
+        folders.remove(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def append(path: str | PurePath, record: Mapping[str, Any]) -> None:
@@ -83,16 +130,54 @@ def append(path: str | PurePath, record: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def read_lines(path: str | PurePath) -> list[dict[str, Any]]:
-    """Reads a JSON-lines file, without lines that are not JSON, as a kill leaves them; [] if there is no file."""
+def append_step(path: str | PurePath, record: Mapping[str, Any]) -> None:
+    """Appends the record of a training step to a JSON-lines file, in which every step stands once.
+
+    A training that was killed repeats the steps since its last checkpoint. The records of this step and of later steps
+    of the same training, and lines that a kill left unfinished, are removed first. Records whose `loss` names other
+    members belong to other trainings.
+    """
     path = folders.path(path)
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    lines, kept = _lines(path), []
+    for line in lines:
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            old = _record(line, ("step",))
+            if _members(old) != _members(record) or old["step"] < record["step"]:
+                kept.append(line)
+        except (ValueError, TypeError):  # no record, or a step that is no number
             continue
-    return records
+    if len(kept) < len(lines):
+        write_atomic(path, b"".join(line + b"\n" for line in kept))
+    append(path, record)
+
+
+def _members(record: Mapping[str, Any]) -> list[str] | None:
+    loss = record.get("loss")
+    return sorted(loss) if isinstance(loss, Mapping) else None
+
+
+def read_lines(path: str | PurePath, needs: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Reads a JSON-lines file; [] if there is no file.
+
+    Lines that are no JSON objects with the entries `needs`, as a kill or a power failure leaves them, are left out, and
+    a warning names them.
+    """
+    found, damaged = [], {}
+    for number, line in enumerate(_lines(folders.path(path)), 1):
+        try:
+            found.append(_record(line, needs))
+        except ValueError as error:
+            damaged[number] = error
+    if damaged:
+        first, why = next(iter(damaged.items()))
+        log.warning("%s: %d damaged lines are left out, the first is line %d: %s", path, len(damaged), first, why)
+    return found
+
+
+def _lines(path: PurePath) -> list[bytes]:
+    """The lines of a file that are not blank; none if there is no file."""
+    data = path.read_bytes() if path.exists() else b""
+    return [line for line in data.split(b"\n") if line.strip()]
 
 
 def write_table(path: str | PurePath, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:

@@ -27,10 +27,11 @@ def need_no_model(folder: PurePath, workdir: PurePath) -> None:
         raise InputError(f"{folder} holds a model already: choose another work folder")
 
 
-def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) -> bool:
+def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None], record: str = "") -> bool:
     """Runs `work` unless it is done in `workdir`; locks the folder meanwhile, and binds it to the settings `own`.
 
-    An interrupted `work` finds its partial results in `parts/`; that folder is removed when the work is done.
+    An interrupted `work` finds its partial results in `parts/`; that folder is removed when the work is done. If `work`
+    writes the JSON file `record`, a damaged or deleted one is set aside and `work` runs again.
 
     Returns:
       Whether `work` was run.
@@ -39,7 +40,8 @@ def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) ->
       InUse, InputError: as in `claim`.
     """
     with claim(workdir, own):
-        if started := not (workdir / DONE).exists():
+        whole = not record or records.whole(workdir / record) is not None
+        if started := not (whole and (workdir / DONE).exists()):
             work()
             records.write_atomic(workdir / DONE, b"")
         else:
@@ -48,8 +50,12 @@ def once(workdir: PurePath, own: Mapping[str, Any], work: Callable[[], None]) ->
     return started
 
 
-def kept(path: PurePath, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    """The record at `path`; if there is no file, `make` makes the record, and the file is written first."""
-    if not path.exists():
-        records.write_json(path, make())
+def kept(path: PurePath, make: Callable[[], Mapping[str, Any]], needs: Collection[str] = ()) -> dict[str, Any]:
+    """The record at `path`; if it is absent, damaged or lacks an entry of `needs`, `make` makes it, and it is written.
+
+    A damaged file is set aside (`geojax.runtime.records.set_aside`).
+    """
+    if (found := records.whole(path, needs)) is not None:
+        return found
+    records.write_json(path, make())
     return records.read_json(path)

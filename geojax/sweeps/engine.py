@@ -10,7 +10,6 @@ last: no unit is done twice, a killed process loses only what it had not saved o
 machine goes on from there.
 """
 
-import json
 import logging
 import statistics
 import time
@@ -19,52 +18,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 from geojax.errors import InputError
 from geojax.runtime import folders, preemption, records
-from geojax.runtime.folder_lock import InUse, claim
+from geojax.runtime.folder_lock import InUse, claim, refuse_others
 from geojax.runtime.progress import Clock
 from geojax.sweeps import ledger
+from geojax.sweeps.unit import FAILURE, RESULT, Unit
 
-RESULT, FAILURE = "result.json", "failure.json"
 SCRATCH = "training"  # folder below a unit's folder, removed once the unit has a result
 POLL_SECONDS = 1.0
 NAMED = 5  # most failures named in a sentence
 
 log = logging.getLogger(__name__)
-
-
-class Unit(NamedTuple):
-    """One piece of work.
-
-    Attributes:
-      name: a relative path, unique in its sweep: the argument of `--unit`.
-      folder: the unit's own folder.
-      settings: plain values that the result depends on beside the sweep's settings. The result records them; a result
-        with other settings counts as missing.
-      kind: units of one kind take about the same time.
-    """
-
-    name: str
-    folder: Path
-    settings: Mapping[str, Any]
-    kind: str = ""
-
-    def result(self) -> dict[str, Any] | None:
-        """The result of the unit; None while the result is missing."""
-        path = self.folder / RESULT
-        result = records.read_json(path) if path.exists() else None
-        return result if result and result.get("settings") == json.loads(json.dumps(self.settings)) else None
-
-    def failure(self) -> str | None:
-        """The reason of the unit's last failure; None if the unit has not failed."""
-        path = self.folder / FAILURE
-        return records.read_json(path)["error"] if path.exists() else None
-
-    def settled(self) -> bool:
-        """Whether the unit has a result or has failed."""
-        return (self.folder / FAILURE).exists() or self.result() is not None
 
 
 Worker = Callable[[Unit], dict[str, Any]]  # does a unit and returns its result
@@ -99,6 +66,11 @@ class Sweep:
         twice = [name for name, count in Counter(unit.name for unit in self.units).items() if count > 1]
         if twice:
             raise InputError(f"two units are called {twice[0]}")
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The settings as the ledger records them, without the locations of files."""
+        return ledger.plain({name: value for name, value in self.settings.items() if name not in self.places})
 
     def failures(self) -> list[str]:
         """A sentence for every unit that failed."""
@@ -176,6 +148,20 @@ def run_alone(sweep: Sweep, units: Sequence[Unit]) -> None:
     refuse_failures(units)
 
 
+def left(sweep: Sweep, units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """The units without a result in their folders or in the ledger, checked as a worker checks them; changes no file.
+
+    Raises:
+      InputError: the work folder or the ledger has other settings, or the units cannot be done, as without their data.
+    """
+    refuse_others(sweep.workdir, sweep.settings)
+    found = ledger.read(sweep.ledger, sweep.shared, {unit.name: unit for unit in units}) if sweep.ledger else {}
+    missing = tuple(unit for unit in units if unit.name not in found and unit.result() is None)
+    if missing:
+        sweep.worker(missing)
+    return missing
+
+
 def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
     """Ties the work folder to its settings, reads the ledger, and removes failures so that units are tried again."""
     with claim(sweep.workdir, sweep.settings, wait=True):
@@ -183,17 +169,17 @@ def begin(sweep: Sweep, units: Sequence[Unit]) -> None:
     if sweep.ledger:
         read_ledger(sweep)
     for unit in units:
-        (unit.folder / FAILURE).unlink(missing_ok=True)
+        records.remove(unit.folder / FAILURE)
     rest = f"; the sweep has {len(sweep.units)}" if len(units) < len(sweep.units) else ""
     log.info("%d of %d units are done%s", sum(unit.settled() for unit in units), len(units), rest)
 
 
 def read_ledger(sweep: Sweep) -> None:
     """Writes results of the ledger for units without a result, and adds results that the ledger lacks to it."""
-    results = {unit.name: unit.result() for unit in sweep.units}
-    folder_of = {unit.name: unit.folder for unit in sweep.units}
-    for name, result in ledger.exchange(sweep.ledger, sweep.workdir, sweep.settings, sweep.places, results).items():
-        records.write_json(folder_of[name] / RESULT, result)
+    units = {unit.name: unit for unit in sweep.units}
+    for name, result in ledger.exchange(sweep.ledger, sweep.workdir, sweep.shared, units).items():
+        units[name].set_aside_damage()
+        records.write_json(units[name].folder / RESULT, result)
 
 
 def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
@@ -212,6 +198,7 @@ def work(sweep: Sweep, units: Sequence[Unit], first: int = 0) -> None:
                 with claim(unit.folder):
                     if unit.settled():  # by another process since the check above
                         continue
+                    unit.set_aside_damage()
                     worker = worker or sweep.worker(missing)
                     attempt(worker, unit)
                     if sweep.ledger and (result := unit.result()):
@@ -271,6 +258,9 @@ def collect(sweep: Sweep) -> None:
     """Builds the tables from the existing results, one process at a time: the last process reads the most results."""
     if sweep.ledger:
         read_ledger(sweep)
+    for unit in sweep.units:
+        if error := unit.damage():
+            log.warning("%s: %s", unit.name, error)
     with claim(sweep.workdir, sweep.settings, wait=True):
         sweep.collect(sweep.failures())
 

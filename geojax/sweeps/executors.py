@@ -95,10 +95,11 @@ def slurm(
       options: "NAME=VALUE" of sbatch, under submitit's names.
 
     Raises:
-      InputError: submitit or Slurm is absent, an option is unknown, or Slurm refuses the array.
+      InputError: units that cannot be done, submitit or Slurm is absent, an option is unknown, or Slurm refuses the
+        array.
     """
     engine.begin(sweep, units)
-    missing = [unit for unit in units if not unit.settled()]
+    missing = engine.left(sweep, units)
     if not missing:
         return None
     size = math.ceil(len(missing) / ARRAY_TASKS)

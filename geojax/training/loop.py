@@ -48,7 +48,8 @@ def loop(
       empty: `empty(state)` gives the sums for the first call of `take`; later calls get the sums of the previous call.
       folder: folder of the checkpoints. None: no checkpoints are written, and SIGTERM is left to the caller.
       checkpoint_seconds: least time between checkpoints.
-      progress: called after every step as `progress(step, total, loss)`.
+      progress: called after every step as `progress(step, total, loss)`. If it has a method `settle`, that is called
+        before a checkpoint is written: a resumed run does not report the step of the checkpoint again.
       pauses: the steps after which `report` is called and a checkpoint may be written; None: all steps. A step that
         ends in a SIGTERM is a pause too.
       report: `report(step, state)`, called before the checkpoint of that step is written, so that an exception of
@@ -63,7 +64,7 @@ def loop(
     first, state = restored or (0, begin())
     if first == 0 and 0 in snapshots:
         keep(0, state)
-    sums = empty(state)
+    sums, settle = empty(state), getattr(progress, "settle", lambda: None)
     saved = time.monotonic()
     with deferred() if folder is not None else nullcontext(lambda _: False) as preempted:
         for step, batch in enumerate(batches(first), first + 1):
@@ -77,6 +78,7 @@ def loop(
                 continue
             report(step, state)
             if ending or (folder is not None and _due(step, time.monotonic() - saved >= checkpoint_seconds)):
+                settle()
                 checkpoint.save(folder, step, state)
                 saved = time.monotonic()
             if ending:

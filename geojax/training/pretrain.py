@@ -3,6 +3,7 @@
 The prediction target can also be a class of the masked token (`pretraining_objectives`).
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator
 from functools import cache, partial
 from pathlib import PurePath
@@ -101,8 +102,10 @@ def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
       learning_rate: the peak learning rate.
 
     Raises:
-      InputError: `warmup` is negative or not below `steps`.
+      InputError: `warmup` is negative or not below `steps`, or `learning_rate` is no positive number.
     """
+    if not 0 < learning_rate < math.inf:
+        raise InputError(f"learning_rate is {learning_rate}: it must be a number above 0")
     if not 0 <= warmup < steps:
         raise InputError(f"warmup {warmup} must be below steps {steps}, and both positive")
     return Rates(learning_rate, WEIGHT_DECAY, steps, warmup)

@@ -140,7 +140,7 @@ def train(
         record = {"step": step} | assess(state.params)
         if not math.isfinite(record["loss"]):
             raise InputError(f"the loss of run {folder.name} is {record['loss']} at step {step}: lower the strength")
-        records.append(path, record)
+        records.append_step(path, record)
         log.info("%s, step %d: loss %.3f, measure %.4f", folder.name, step, record["loss"], record["measure"])
 
     state, _ = loop(
@@ -153,5 +153,4 @@ def train(
         pauses=evaluations,
         report=report,
     )
-    # The last record counts for a step that a resumed run repeated.
-    return state.params, list({record["step"]: record for record in records.read_lines(path)}.values())
+    return state.params, records.read_lines(path)

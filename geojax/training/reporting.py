@@ -21,7 +21,8 @@ from geojax.training.step import LossSums
 class Reporter:
     """Shows a progress bar on a terminal, or writes log lines, and appends at most 400 lines to `metrics.jsonl`.
 
-    It reads the loss of the previous step, which is computed already, so that the device never waits.
+    It reads the loss of a step once the next step is started or a checkpoint is due, so that the device never waits.
+    Every step has one record, in a training that was killed and went on, too.
     """
 
     def __init__(self, path: PurePath, settings: Settings, members: int = 1, tensorboard: bool = False):
@@ -41,21 +42,38 @@ class Reporter:
             self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=hidden)
             self.first, self.start, self.logged = step, time.monotonic(), -math.inf
             self.clock = Clock(total, total - step)
-            if self.writer:
-                self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step - 1)
-        elif step % max(1, total // 200) == 0 or step == total:
-            speed = (step - self.first) * self.rows / (time.monotonic() - self.start)
-            shown, line = self.line(step - 1, total)
-            if self.leads:
-                records.append(self.path, line | {"examples_per_second": speed})
-            self.bar.set_postfix(loss=shown, refresh=False)
-            if self.bar.disable and (step == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
-                logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - step), shown, speed)
-                self.logged = time.monotonic()
-            for name, value in self.scalars(line | {"examples_per_second": speed}) if self.board else ():
-                self.board.add_scalar(name, value, line["step"])
+            if self.writer:  # TensorBoard drops what an earlier process wrote of this step and of later ones
+                self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step)
+        elif self.previous is not None:
+            self._record(step - 1, step, total)
         self.bar.update(self.rows)
-        self.previous = loss
+        self.previous, self.step, self.total = loss, step, total
+
+    def settle(self) -> None:
+        """Writes the record of the last step, if it is due, before a checkpoint of that step is written.
+
+        Raises:
+          InputError: the loss of the last step is not finite.
+        """
+        if self.previous is not None:
+            self._record(self.step, self.step, self.total)
+            self.previous = None
+
+    def _record(self, step: int, started: int, total: int) -> None:
+        """Writes the record of `step`, if it is due; `started` is the last step that was started."""
+        if (step + 1) % max(1, total // 200) and step + 1 != total:
+            return
+        shown, line = self.line(step, total)
+        speed = (started - self.first) * self.rows / (time.monotonic() - self.start)
+        timed = {"examples_per_second": speed} if started > self.first else {}
+        if self.leads:
+            records.append_step(self.path, line | timed)
+        self.bar.set_postfix(loss=shown, refresh=False)
+        if self.bar.disable and (started == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
+            logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - started), shown, speed)
+            self.logged = time.monotonic()
+        for name, value in self.scalars(line | timed) if self.board else ():
+            self.board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Closes the progress bar, which stays visible, and the TensorBoard writer."""
@@ -65,7 +83,7 @@ class Reporter:
                 self.board.close()
 
     def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
-        """The loss as text and the record of `step`, the step before the one that was just started."""
+        """The loss as text and the record of `step`, whose loss is `previous`."""
         value = float(self.previous)
         if not math.isfinite(value):
             raise InputError(diverged(value, step))
@@ -100,7 +118,7 @@ class LossRecord:
         """
         record = {"step": step} | loss_and_accuracy(self.sums) | {"seconds": time.monotonic() - self.start}
         self.sums, self.start = [], time.monotonic()
-        records.append(self.path, record)
+        records.append_step(self.path, record)
         logging.info("step %d of %d: loss %.3f, accuracy %.3f", step, self.total, record["loss"], record["accuracy"])
         if not math.isfinite(record["loss"]):
             raise InputError(diverged(record["loss"], step))
@@ -112,8 +130,8 @@ def diverged(loss: float, step: int) -> str:
 
 
 def training_seconds(path: PurePath) -> float:
-    """The seconds of a training, from its `metrics.jsonl`; the last record counts for a step that was repeated."""
-    return sum({record["step"]: record["seconds"] for record in records.read_lines(path)}.values())
+    """The seconds of a training, from its `metrics.jsonl`."""
+    return sum(record["seconds"] for record in records.read_lines(path, ("seconds",)))
 
 
 def summary_writer() -> Any:

@@ -3,12 +3,12 @@
 import dataclasses
 import logging
 import re
-import struct
 import sys
 
 import numpy as np
 import pytest
 from places import FIXTURES
+from tensorboard_events import shown
 
 from configs.schema import Finetune
 from experiments import finetune
@@ -115,25 +115,12 @@ def test_a_log_has_lines_and_tensorboard_what_metrics_have(config, tmp_path, cap
     assert "step 10/10: loss" in caplog.text
     printed, drawn = capsys.readouterr()
     assert printed.split()[:3] == ["split", "score", "accuracy"] and "\r" not in drawn
-    (file,) = (tmp_path / "run" / "tensorboard").iterdir()
-    found = {}
-    for event in events(file.read_bytes()):
-        for value in event.summary.value:
-            found.setdefault(event.step, {})[value.tag] = value.simple_value
+    found = shown(tmp_path / "run" / "tensorboard")
     for line in records.read_lines(tmp_path / "run" / "metrics.jsonl"):
-        assert found.pop(line.pop("step")) == pytest.approx(line)
+        once = {name: value for name, (value,) in found.pop(line.pop("step")).items()}
+        assert once == pytest.approx(line)
     assert not found
     finetune.run(dataclasses.replace(config, tensorboard=False), tmp_path / "run")
-
-
-def events(data):
-    """The records of an event file: a length, its checksum, the event, its checksum."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    while data:
-        (length,) = struct.unpack_from("<Q", data)
-        yield Event.FromString(data[12 : 12 + length])
-        data = data[16 + length :]
 
 
 def test_without_tensorboardx_the_extra_is_named(config, tmp_path, monkeypatch):

@@ -190,8 +190,9 @@ def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
         "random-bert/mini_paraphrase" in text and "units: 2;" in text and costs.describe({}) == "nothing is left to do"
     )
     assert tuning.memory > 4 * 5 * tuning.parameters and tuning.operations > 0
-    records.write_json(tmp_path / "units/random-bert/measure/result.json",
-                       {"settings": dict(study.sweep(small, tmp_path).units[0].settings)})  # fmt: skip
+    unit = study.sweep(small, tmp_path).units[0]
+    whole = dict.fromkeys(unit.entries) | {"settings": dict(unit.settings)}
+    records.write_json(unit.folder / "result.json", whole)
     assert list(study.costs(small, tmp_path)) == list(found)[1:]
 
 
