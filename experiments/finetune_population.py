@@ -168,7 +168,8 @@ class Loader:
         return tuning.load_task(config.task, config, config.train_examples, seed, config.eval_file)
 
     def _encoded(self, folder: Path, seed: int) -> EncodedTask:
-        return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length)
+        options = {"allow_unknown": self.any.allow_unknown}
+        return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length, **options)
 
     def member(self, name: str) -> Member:
         """A member: a model with noise and a new head, the data with the member's training examples, and settings."""

@@ -87,8 +87,8 @@ def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -
 class Tuner:
     """Fine-tunes models one after another; keeps the weights and the encoded tasks of the last base model."""
 
-    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings):
-        self.tasks, self.settings = tasks, settings
+    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings, allow_unknown: bool = False):
+        self.tasks, self.settings, self.allow_unknown = tasks, settings, allow_unknown
         self.base: tuple[str, Model, dict[str, Any]] | None = None
         self.encoded: dict[str, finetune.EncodedTask] = {}
 
@@ -108,7 +108,9 @@ class Tuner:
         model, _ = self.load(members[0].base)
         settings = dataclasses.replace(self.settings, **changed)
         if task not in self.encoded:
-            self.encoded[task] = finetune.encode_task(model.tokenizer, self.tasks[task], settings.max_length)
+            self.encoded[task] = finetune.encode_task(
+                model.tokenizer, self.tasks[task], settings.max_length, allow_unknown=self.allow_unknown
+            )
         warn_of_other_machine(folder)
         data, encoded = self.tasks[task], self.encoded[task]
         ready = [

@@ -113,4 +113,4 @@ class Pool:
 
 def identity(config: Study) -> dict[str, Any]:
     """The settings that all units of a study share; other settings need another work folder."""
-    return settings_without(config, (*GRID, *MEASURING))
+    return settings_without(config, (*GRID, *MEASURING, "allow_unknown"))

@@ -106,16 +106,31 @@ def read_config(folder: Path) -> EncoderConfig:
     """Reads `config.json` of a HuggingFace model folder.
 
     Raises:
-      InputError: the file is not JSON, or describes an architecture that geojax does not have.
-      FileNotFoundError: the file is absent.
+      InputError: the file is absent or not JSON, or describes an architecture that geojax does not have.
+    """
+    record = read_record(folder)
+    try:
+        return from_record(record)
+    except InputError as error:
+        raise InputError(f"{folder / 'config.json'}: {error}") from error
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record in `config.json` of a model folder.
+
+    Raises:
+      InputError: the file is absent or not a JSON record.
     """
     path = folder / "config.json"
     try:
-        return from_record(json.loads(path.read_text()))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except ValueError as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{folder} holds no config.json that can be read: it is not a model folder") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: a config is a record, {{...}}")
+    return record
 
 
 def from_record(record: Any) -> EncoderConfig:

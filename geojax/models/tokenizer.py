@@ -1,0 +1,277 @@
+"""The tokenizer of a model folder: read as its files say, compared with the model, and watched for unknown tokens."""
+
+import json
+import logging
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geojax.errors import InputError
+from geojax.models.config import EncoderConfig, read_record
+
+log = logging.getLogger(__name__)
+
+FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+# Settings of `tokenizer_config.json` that replace parts of `tokenizer.json`, as in transformers.
+REPLACING = ("do_lower_case", "strip_accents", "keep_accents", "tokenize_chinese_chars", "add_prefix_space")
+RESERVED = re.compile(r"[\[<].+[\]>]|madeupword\d+")  # special tokens and unused entries
+CLEAR = 0.1  # the share of a vocabulary's words above which their case or accents are the vocabulary's own
+TESTED = 1024  # entries of a vocabulary that are tested
+NEVER = 0.01  # share of words that no text gives, above which there is a warning
+UNKNOWN, MOST_UNKNOWN = 0.01, 0.5  # shares of unknown tokens: above the first a warning, above the second an error
+ROLES = ("bos", "eos", "cls", "sep", "unk", "pad")
+
+
+def load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
+    """The tokenizer of a model folder.
+
+    A `tokenizer.json` is taken as it is, except for the settings that `tokenizer_config.json` states. A `vocab.txt`
+    whose case nothing states is read with the case of its entries.
+
+    Raises:
+      InputError: no tokenizer, one that cannot be read or is not a fast one, or one that does not fit the model: ids
+        beyond the embeddings, ids for less than half of them, or other special tokens than `config.json` states.
+    """
+    if not any((folder / name).exists() for name in FILES):
+        raise InputError(f"{folder} holds no tokenizer ({', '.join(FILES[:-1])} or {FILES[-1]})")
+    try:
+        tokenizer, entries = _read(folder)
+    except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the tokenizer in {folder} cannot be read: {reason}") from error
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise InputError(
+            f"the tokenizer in {folder} is a {type(tokenizer).__name__}, which is not a fast one: save the "
+            f"model with a tokenizer.json"
+        )
+    if config.architecture.causal and tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
+    if fault := _misfit(folder, tokenizer, config, entries):
+        raise InputError(f"the tokenizer in {folder} does not fit the model: {fault}")
+    _warn_of_unused(folder, tokenizer, config)
+    return tokenizer
+
+
+def _read(folder: Path) -> tuple[Any, set[str] | None]:
+    """The tokenizer in a folder, and the entries that its files hold; None where no file was read here."""
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer, BertTokenizer
+
+    stated = _record(folder / "tokenizer_config.json")
+    added = {str(entry.get("content")) for entry in stated.get("added_tokens_decoder", {}).values()}
+    added |= set(_record(folder / "added_tokens.json"))
+    options = {"local_files_only": True, "trust_remote_code": False}
+    if (folder / "tokenizer.json").exists():
+        own = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is not None and not any(stated.get(name) is not None for name in REPLACING):
+            for part in ("model", "normalizer", "pre_tokenizer", "post_processor", "decoder"):
+                setattr(backend, part, getattr(own, part))
+        return tokenizer, set(own.get_vocab()) | added
+    if not (folder / "vocab.txt").exists():
+        return AutoTokenizer.from_pretrained(folder, **options), None
+    entries = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    if not {"[UNK]", "[CLS]", "[SEP]"} <= set(entries):  # another format than BERT's
+        return AutoTokenizer.from_pretrained(folder, **options), None
+    if stated.get("do_lower_case") is None:
+        options |= _case(folder, entries)
+    named = stated.get("tokenizer_class") or read_record(folder).get("tokenizer_class")
+    return (AutoTokenizer if named else BertTokenizer).from_pretrained(folder, **options), set(entries) | added
+
+
+def _case(folder: Path, entries: Sequence[str]) -> dict[str, bool]:
+    """Whether the text of a vocabulary was lower-cased and had its accents taken away, by the vocabulary's words."""
+    words = [word for entry in entries if not RESERVED.fullmatch(entry) if (word := entry.removeprefix("##")).strip()]
+    words = [word for word in words if any(map(str.isalpha, word))]
+    cased = sum(word != word.lower() for word in words) / max(1, len(words))
+    accented = sum(word != _without_accents(word) for word in words) / max(1, len(words))
+    if 0 < cased < CLEAR:
+        log.warning(
+            "%s does not say whether text is lower-cased: it is, and %.1f %% of the words in vocab.txt have capitals; "
+            "state do_lower_case in tokenizer_config.json",
+            folder,
+            100 * cased,
+        )
+    lower = cased < CLEAR
+    return {"do_lower_case": lower, "strip_accents": lower and accented < CLEAR}
+
+
+def _without_accents(word: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
+
+
+def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[str] | None) -> str:
+    """Why a tokenizer cannot belong to a model; empty where it can."""
+    ids, size = set(tokenizer.get_vocab().values()), config.vocab_size
+    largest = max(ids, default=-1)
+    if largest >= size:
+        return f"its largest id is {largest}, the model has {size} embeddings"
+    if 2 * len(ids) < size:
+        return f"it has {len(ids)} tokens, the model {size} embeddings"
+    if tokenizer.pad_token_id != config.pad_token_id:
+        return f"it pads with id {tokenizer.pad_token_id}, the model with {config.pad_token_id}"
+    try:
+        put = set(tokenizer("")["input_ids"]) | set(tokenizer("", "")["input_ids"])
+    except Exception as error:  # a template with special tokens that the vocabulary lacks
+        return f"it cannot put special tokens into a text ({error})"
+    if strangers := put - ids:
+        return f"it puts id {min(strangers)} into every text, which is none of its tokens"
+    record = read_record(folder)
+    for role in ROLES:
+        token, own = getattr(tokenizer, f"{role}_token"), getattr(tokenizer, f"{role}_token_id")
+        if entries is not None and token is not None and token not in entries and (own in put or role == "unk"):
+            return f"none of its files holds its {role} token {token}"
+        if own is None and config.architecture.offset_positions:  # <s> and </s> have two roles
+            own = {"bos": tokenizer.cls_token_id, "eos": tokenizer.sep_token_id}.get(role)
+        said = record.get(f"{role}_token_id")
+        if isinstance(said, int) and own in put and own != said:
+            return f"its {role} token has id {own}, config.json says {said}"
+    return ""
+
+
+def _warn_of_unused(folder: Path, tokenizer: Any, config: EncoderConfig) -> None:
+    """Warns where much of a model's vocabulary is never used: embeddings without a token, words that no text gives."""
+    without = config.vocab_size - len(set(tokenizer.get_vocab().values()))
+    if without > CLEAR * config.vocab_size:
+        share = 100 * without / config.vocab_size
+        log.warning("%s: %d of %d embeddings (%.0f %%) have no token", folder, without, config.vocab_size, share)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    words = _words(backend)
+    chosen = sorted(words)[:: -(-len(words) // TESTED) or 1]
+    try:
+        found = backend.encode_batch([words[entry] for entry in chosen], add_special_tokens=False)
+    except Exception as error:  # no unknown token in the vocabulary: texts of known tokens can be read all the same
+        log.warning("%s: the tokenizer cannot read all texts: %s", folder, error)
+        return
+    lost = [entry for entry, one in zip(chosen, found, strict=True) if backend.token_to_id(entry) not in one.ids]
+    if len(lost) > NEVER * len(chosen):
+        log.warning(
+            "%s: the tokenizer never gives %.1f %% of the vocabulary's words, such as %s: check do_lower_case and the "
+            "other settings of the tokenizer",
+            folder,
+            100 * len(lost) / len(chosen),
+            ", ".join(map(repr, lost[:3])),
+        )
+
+
+def _words(backend: Any) -> dict[str, str]:
+    """The entries of a vocabulary that are whole words, or begin one, with their texts."""
+    vocabulary = backend.get_vocab(with_added_tokens=False).keys() - {
+        token.content for token in backend.get_added_tokens_decoder().values()
+    }
+    entries = [entry for entry in vocabulary if not RESERVED.fullmatch(entry)]
+    suffix = getattr(backend.model, "end_of_word_suffix", None)
+    prefix = getattr(backend.model, "continuing_subword_prefix", None)
+    if suffix:
+        texts = {entry: entry.removesuffix(suffix) for entry in entries if entry.endswith(suffix)}
+    elif begin := [entry for entry in entries if entry.startswith("\u2581") and len(entry) > 1]:  # SentencePiece
+        texts = {entry: entry[1:].replace("\u2581", " ") for entry in begin}
+    elif "\u0120" in vocabulary:  # bytes
+        begin = [entry for entry in entries if entry.startswith("\u0120") and len(entry) > 1]
+        texts = {entry: _text_of_bytes(entry) for entry in begin or entries}
+    else:
+        texts = {entry: entry for entry in entries if not (prefix and entry.startswith(prefix))}
+    return {entry: text for entry, text in texts.items() if text.strip() and text.isprintable()}
+
+
+def byte_characters() -> list[str]:
+    """The characters that stand for the bytes 0 to 255 in a vocabulary of GPT-2's kind."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
+
+
+BYTES = {character: byte for byte, character in enumerate(byte_characters())}
+
+
+def _text_of_bytes(entry: str) -> str:
+    """The text of an entry of a byte-level vocabulary; empty where the bytes are part of a character."""
+    try:
+        return bytes(BYTES[character] for character in entry).decode()
+    except (KeyError, UnicodeDecodeError):
+        return ""
+
+
+def tokenize(tokenizer: Any, *texts: Sequence[str], **options: Any) -> Any:
+    """`tokenizer(*texts, **options)`; InputError for a text that the tokenizer cannot read."""
+    try:
+        return tokenizer(*texts, **options)
+    except Exception as error:  # tokenizers raise bare Exceptions
+        raise InputError(f"the model's tokenizer cannot read a text: {error}") from error
+
+
+def unknown_share(tokenizer: Any, ids: Sequence[Sequence[int]], texts: Sequence[Sequence[str]]) -> float:
+    """The share of unknown tokens in tokenised texts, special tokens of the model not counted.
+
+    A character that the tokenizer leaves out, because its vocabulary has neither the character nor an unknown token,
+    counts as an unknown token.
+
+    Args:
+      tokenizer: the tokenizer.
+      ids: the tokens of every example.
+      texts: the first text of every example, and the second texts of pairs.
+    """
+    flat = np.fromiter(chain.from_iterable(ids), np.int64)
+    unknown = int(np.isin(flat, _unknown_ids(tokenizer)).sum())
+    put = tokenizer.num_special_tokens_to_add(pair=len(texts) == 2) * len(ids)
+    lost = _left_out(tokenizer, chain.from_iterable(texts))
+    return (unknown + lost) / max(1, len(flat) - put + lost)
+
+
+def check_unknown(share: float, texts: str, allow: bool) -> None:
+    """Warns where more than 1 % of the tokens of `texts` are unknown.
+
+    Raises:
+      InputError: more than half are, and `allow` is false.
+    """
+    if share > MOST_UNKNOWN and not allow:
+        raise InputError(
+            f"{100 * share:.0f} % of the tokens of {texts} are unknown to the model's tokenizer: take a model of this "
+            f"kind of text, or set allow_unknown"
+        )
+    if share > UNKNOWN:
+        log.warning("%.1f %% of the tokens of %s are unknown to the model's tokenizer", 100 * share, texts)
+
+
+def _unknown_ids(tokenizer: Any) -> list[int]:
+    """The ids that stand for unknown text."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or type(backend.model).__name__ == "Unigram":
+        named = [getattr(tokenizer, "unk_token_id", None)]
+        if named == [None] and backend is not None:
+            named = [json.loads(backend.to_str())["model"]["unk_id"]]
+    else:  # GPT-2 names an unknown token that its model never gives
+        named = [backend.token_to_id(backend.model.unk_token)] if backend.model.unk_token else []
+    return [number for number in named if number is not None]
+
+
+def _left_out(tokenizer: Any, texts: Any) -> int:
+    """The number of characters of texts, spaces not counted, that no token covers."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    model = getattr(backend, "model", None)
+    if type(model).__name__ != "BPE" or model.unk_token or model.byte_fallback:
+        return 0
+    if all(backend.token_to_id(character) is not None for character in BYTES):
+        return 0
+    backend.no_truncation()
+    lost, texts = 0, list(texts)
+    for text, one in zip(texts, backend.encode_batch(texts, add_special_tokens=False), strict=True):
+        covered = set(chain.from_iterable(range(*pair) for pair in one.offsets))
+        lost += sum(place not in covered and not character.isspace() for place, character in enumerate(text))
+    return lost
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """A JSON record; empty where there is no file."""
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not isinstance(record, dict):
+        raise ValueError(f"{path.name} is not a record")
+    return record
