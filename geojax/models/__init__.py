@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from geojax.errors import InputError
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
-from geojax.models.config import EncoderConfig, read_config
+from geojax.models.config import EncoderConfig, read_config, read_record
+from geojax.models.quantized import dequantized
+from geojax.models.tensor_files import fingerprint, read_tensors
 from geojax.models.tokenizer import load_tokenizer
-from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
+from geojax.models.weights import infer_apply, load_params, save_model
 from geojax.runtime.folders import written
 from geojax.typing import Key
 
@@ -127,6 +129,9 @@ def load(
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
     tensors = read_tensors(folder, config.architecture.prefix)
+    record = read_record(folder)
+    tensors = dequantized(tensors, record.get("quantization_config"), config.architecture)
+    tied = record.get("tie_word_embeddings") is not False
     pooler, found_labels = infer_apply(config, head, tensors)
     if head in LABELLED and key is None:
         num_labels = num_labels if num_labels is not None else found_labels
@@ -134,10 +139,10 @@ def load(
             raise InputError(f"{folder} has no {head} head: give a key and num_labels to start a new one")
     apply = make_apply(config, head, num_labels, pooler=pooler)
     if key is None:
-        params = load_params(folder, apply, tensors, head=head is not None)
+        params = load_params(folder, apply, tensors, head=head is not None, tied=tied)
     else:
         encoder = make_apply(config, pooler=pooler)
-        params = with_head(apply, load_params(folder, encoder, tensors, head=False), key)
+        params = with_head(apply, load_params(folder, encoder, tensors, head=False, tied=tied), key)
     return Model(apply, params, load_tokenizer(folder, config), config)
 
 

@@ -81,6 +81,8 @@ def encode(
     if not sequences:
         raise InputError("no sequences to sample")
     limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
+    if limit <= tokenizer.num_special_tokens_to_add():
+        raise InputError(f"the model has {apply.config.max_length} positions, too few for a token of a sequence")
     encoding = tokenize(tokenizer, list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
     ids = encoding["input_ids"]
     lengths = np.array([len(row) for row in ids])
