@@ -49,6 +49,8 @@ def load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
             f"the tokenizer in {folder} is a {type(tokenizer).__name__}, which is not a fast one: save the "
             f"model with a tokenizer.json"
         )
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     if config.architecture.causal and tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
     if fault := _misfit(folder, tokenizer, config, entries):
@@ -116,12 +118,15 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[st
         return f"it has {len(ids)} tokens, the model {size} embeddings"
     if tokenizer.pad_token_id != config.pad_token_id:
         return f"it pads with id {tokenizer.pad_token_id}, the model with {config.pad_token_id}"
+    backend = tokenizer.backend_tokenizer
     try:
-        put = set(tokenizer("")["input_ids"]) | set(tokenizer("", "")["input_ids"])
+        empty = [backend.encode(""), backend.encode("", "")]
     except Exception as error:  # a template with special tokens that the vocabulary lacks
         return f"it cannot put special tokens into a text ({error})"
-    if strangers := put - ids:
-        return f"it puts id {min(strangers)} into every text, which is none of its tokens"
+    put = {number: token for one in empty for number, token in zip(one.ids, one.tokens, strict=True)}
+    for number, token in put.items():
+        if backend.token_to_id(token) != number:
+            return f"it puts {token} into texts as id {number}, and the id of {token} is {backend.token_to_id(token)}"
     record = read_record(folder)
     for role in ROLES:
         token, own = getattr(tokenizer, f"{role}_token"), getattr(tokenizer, f"{role}_token_id")
@@ -142,8 +147,6 @@ def _warn_of_unused(folder: Path, tokenizer: Any, config: EncoderConfig) -> None
         share = 100 * without / config.vocab_size
         log.warning("%s: %d of %d embeddings (%.0f %%) have no token", folder, without, config.vocab_size, share)
     backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
     words = _words(backend)
     chosen = sorted(words)[:: -(-len(words) // TESTED) or 1]
     try:
