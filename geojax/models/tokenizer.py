@@ -55,6 +55,8 @@ def load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
         tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
     if fault := _misfit(folder, tokenizer, config, entries):
         raise InputError(f"the tokenizer in {folder} does not fit the model: {fault}")
+    if not config.architecture.causal and not tokenizer.num_special_tokens_to_add():
+        log.warning("%s: the tokenizer puts no special tokens into a text, and the model was made for them", folder)
     _warn_of_unused(folder, tokenizer, config)
     return tokenizer
 
@@ -71,10 +73,8 @@ def _read(folder: Path) -> tuple[Any, set[str] | None]:
     if (folder / "tokenizer.json").exists():
         own = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is not None and not any(stated.get(name) is not None for name in REPLACING):
-            for part in ("model", "normalizer", "pre_tokenizer", "post_processor", "decoder"):
-                setattr(backend, part, getattr(own, part))
+        if not any(stated.get(name) is not None for name in REPLACING):
+            tokenizer = _as_in(own, tokenizer)
         return tokenizer, set(own.get_vocab()) | added
     if not (folder / "vocab.txt").exists():
         return AutoTokenizer.from_pretrained(folder, **options), None
@@ -85,6 +85,21 @@ def _read(folder: Path) -> tuple[Any, set[str] | None]:
         options |= _case(folder, entries)
     named = stated.get("tokenizer_class") or read_record(folder).get("tokenizer_class")
     return (AutoTokenizer if named else BertTokenizer).from_pretrained(folder, **options), set(entries) | added
+
+
+def _as_in(own: Any, tokenizer: Any) -> Any:
+    """A tokenizer with the parts of `tokenizer.json`, which transformers builds anew for some classes."""
+    from transformers import PreTrainedTokenizerFast
+
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    parts = ("model", "normalizer", "pre_tokenizer", "post_processor", "decoder")
+    if backend is None or all(repr(getattr(backend, part)) == repr(getattr(own, part)) for part in parts):
+        return tokenizer
+    for part in parts:
+        setattr(backend, part, getattr(own, part))
+    names = ("model_max_length", "model_input_names", "padding_side", "truncation_side")
+    kept = {name: getattr(tokenizer, name) for name in names}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **kept, **tokenizer.special_tokens_map)
 
 
 def _case(folder: Path, entries: Sequence[str]) -> dict[str, bool]:

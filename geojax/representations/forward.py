@@ -88,6 +88,8 @@ def encode(
     lengths = np.array([len(row) for row in ids])
     if tokens in ("cls", "mean") and not lengths.all():
         raise InputError(f"sequence {np.argmin(lengths)} has no token, and token policy {tokens!r} needs one")
+    if tokens == "cls" and any(row[0] != tokenizer.cls_token_id for row in ids):
+        raise InputError("token policy 'cls' needs a [CLS] token, and the model's tokenizer begins no text with it")
     unknown = unknown_share(tokenizer, ids, (sequences,))
     check_unknown(unknown, "the sequences", allow_unknown)
     kept = _kept(encoding, tokens)

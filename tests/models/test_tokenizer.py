@@ -70,6 +70,10 @@ def test_vocab_txt_alone_is_read_in_its_own_case(model_type, tmp_path, caplog):
     assert words(cased, "The Quick Brown foxes") == ["The", "Quick", "Brown", "fox", "##es"]
     uncased = with_vocab_txt(tmp_path / "uncased", UNCASED, model_type=model_type)
     assert words(uncased, "The Quick Brown foxes") == ["the", "quick", "brown", "fox", "##es"]
+    for folder, first in ((cased, "The"), (uncased, "the")):
+        again = folder_of(tmp_path / f"saved_{first}", CASED, model_type=model_type)
+        read(folder).save_pretrained(again)
+        assert words(again, "The") == [first]
     assert not warned(caplog)
 
 
@@ -98,6 +102,11 @@ def test_tokenizer_json_is_taken_as_it_is(tmp_path, caplog):
     for settings in ({}, {"tokenizer_class": "BertTokenizer"}, {"tokenizer_class": "BertTokenizerFast"}):
         (folder / "tokenizer_config.json").write_text(json.dumps(settings))
         assert words(folder, "The Quick fox") == ["The", "Quick", "fox"]
+        tokenizer = read(folder)
+        assert tokenizer("The", "fox")["token_type_ids"] == [0, 0, 0, 1, 1]
+        again = folder_of(tmp_path / "saved", CASED)
+        tokenizer.save_pretrained(again)
+        assert words(again, "The Quick fox") == ["The", "Quick", "fox"]
     assert not warned(caplog)
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
     assert words(folder, "The fox") == ["[UNK]", "fox"]
@@ -263,6 +272,14 @@ def test_every_kind_of_vocabulary_says_what_it_does_not_know():
     assert (
         Plain(whole, unk_token_id=0).share("!x猫") == 0
     )  # id 0 is "!", which GPT-2's kind never gives for the unknown
+
+
+def test_a_tokenizer_that_puts_no_special_tokens_is_warned_of(bert, tmp_path, caplog):
+    folder = changed(tmp_path, "bert", lambda own: own.update(post_processor=None))
+    tokenizer = read(folder)
+    assert "puts no special tokens into a text" in warned(caplog)[0]
+    with pytest.raises(InputError, match="begins no text with it"):
+        forward.encode(bert.apply, tokenizer, ["a cat"], "cls")
 
 
 def test_a_sequence_without_a_token_has_no_mean():
