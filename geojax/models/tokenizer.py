@@ -145,7 +145,8 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[st
     record = read_record(folder)
     for role in ROLES:
         token, own = getattr(tokenizer, f"{role}_token"), getattr(tokenizer, f"{role}_token_id")
-        if entries is not None and token is not None and token not in entries and (own in put or role == "unk"):
+        needed = own in put or (role == "unk" and token == getattr(backend.model, "unk_token", None))
+        if needed and entries is not None and token is not None and token not in entries:
             return f"none of its files holds its {role} token {token}"
         if own is None and config.architecture.offset_positions:  # <s> and </s> have two roles
             own = {"bos": tokenizer.cls_token_id, "eos": tokenizer.sep_token_id}.get(role)
