@@ -18,7 +18,7 @@ from typing import Any
 from configs.schema import ConvertCheckpoint
 from geojax.errors import InputError
 from geojax.models.tensor_files import read_index
-from geojax.models.tokenizer import byte_characters
+from geojax.models.unknown import byte_characters
 from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import BEFORE_WORK, SETTINGS
 from geojax.runtime.run_once import once

@@ -1,29 +1,30 @@
-"""The tokenizer of a model folder: read as its files say, compared with the model, and watched for unknown tokens."""
+"""The tokenizer of a model folder: read as its files say, and compared with the model."""
 
 import json
 import logging
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from geojax.errors import InputError
 from geojax.models.config import EncoderConfig, read_record
+from geojax.models.unknown import BYTES
 
 log = logging.getLogger(__name__)
 
 FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
-# Settings of `tokenizer_config.json` that replace parts of `tokenizer.json`, as in transformers.
-REPLACING = ("do_lower_case", "strip_accents", "keep_accents", "tokenize_chinese_chars", "add_prefix_space")
+# Settings of `tokenizer_config.json` that are also settings of BERT's normalizer in `tokenizer.json`.
+OF_NORMALIZER = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
 RESERVED = re.compile(r"[\[<].+[\]>]|madeupword\d+")  # special tokens and unused entries
 CLEAR = 0.1  # the share of a vocabulary's words above which their case or accents are the vocabulary's own
 TESTED = 1024  # entries of a vocabulary that are tested
 NEVER = 0.01  # share of words that no text gives, above which there is a warning
-UNKNOWN, MOST_UNKNOWN = 0.01, 0.5  # shares of unknown tokens: above the first a warning, above the second an error
 ROLES = ("bos", "eos", "cls", "sep", "unk", "pad")
 
 
@@ -73,9 +74,7 @@ def _read(folder: Path) -> tuple[Any, set[str] | None]:
     if (folder / "tokenizer.json").exists():
         own = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        if not any(stated.get(name) is not None for name in REPLACING):
-            tokenizer = _as_in(own, tokenizer)
-        return tokenizer, set(own.get_vocab()) | added
+        return _as_in(own, stated, tokenizer), set(own.get_vocab()) | added
     if not (folder / "vocab.txt").exists():
         return AutoTokenizer.from_pretrained(folder, **options), None
     entries = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
@@ -87,10 +86,23 @@ def _read(folder: Path) -> tuple[Any, set[str] | None]:
     return (AutoTokenizer if named else BertTokenizer).from_pretrained(folder, **options), set(entries) | added
 
 
-def _as_in(own: Any, tokenizer: Any) -> Any:
-    """A tokenizer with the parts of `tokenizer.json`, which transformers builds anew for some classes."""
+def _as_in(own: Any, stated: dict[str, Any], tokenizer: Any) -> Any:
+    """A tokenizer with the parts of `tokenizer.json`, which transformers builds anew for some classes.
+
+    What `tokenizer_config.json` states replaces the settings of BERT's normalizer and of byte-level splitting.
+    """
+    from tokenizers import normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
+    if isinstance(normalizer := own.normalizer, normalizers.BertNormalizer):
+        for name, setting in OF_NORMALIZER.items():
+            if stated.get(name) is not None:
+                setattr(normalizer, setting, stated[name])
+        own.normalizer = normalizer
+    splitter, space = own.pre_tokenizer, stated.get("add_prefix_space")
+    if isinstance(splitter, pre_tokenizers.ByteLevel) and space is not None:
+        splitter.add_prefix_space = space
+        own.pre_tokenizer = splitter
     backend = getattr(tokenizer, "backend_tokenizer", None)
     parts = ("model", "normalizer", "pre_tokenizer", "post_processor", "decoder")
     if backend is None or all(repr(getattr(backend, part)) == repr(getattr(own, part)) for part in parts):
@@ -201,91 +213,12 @@ def _words(backend: Any) -> dict[str, str]:
     return {entry: text for entry, text in texts.items() if text.strip() and text.isprintable()}
 
 
-def byte_characters() -> list[str]:
-    """The characters that stand for the bytes 0 to 255 in a vocabulary of GPT-2's kind."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = iter(range(256, 512))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
-
-
-BYTES = {character: byte for byte, character in enumerate(byte_characters())}
-
-
 def _text_of_bytes(entry: str) -> str:
     """The text of an entry of a byte-level vocabulary; empty where the bytes are part of a character."""
     try:
         return bytes(BYTES[character] for character in entry).decode()
     except (KeyError, UnicodeDecodeError):
         return ""
-
-
-def tokenize(tokenizer: Any, *texts: Sequence[str], **options: Any) -> Any:
-    """`tokenizer(*texts, **options)`; InputError for a text that the tokenizer cannot read."""
-    try:
-        return tokenizer(*texts, **options)
-    except Exception as error:  # tokenizers raise bare Exceptions
-        raise InputError(f"the model's tokenizer cannot read a text: {error}") from error
-
-
-def unknown_share(tokenizer: Any, ids: Sequence[Sequence[int]], texts: Sequence[Sequence[str]]) -> float:
-    """The share of unknown tokens in tokenised texts, special tokens of the model not counted.
-
-    A character that the tokenizer leaves out, because its vocabulary has neither the character nor an unknown token,
-    counts as an unknown token.
-
-    Args:
-      tokenizer: the tokenizer.
-      ids: the tokens of every example.
-      texts: the first text of every example, and the second texts of pairs.
-    """
-    flat = np.fromiter(chain.from_iterable(ids), np.int64)
-    unknown = int(np.isin(flat, _unknown_ids(tokenizer)).sum())
-    put = tokenizer.num_special_tokens_to_add(pair=len(texts) == 2) * len(ids)
-    lost = _left_out(tokenizer, chain.from_iterable(texts))
-    return (unknown + lost) / max(1, len(flat) - put + lost)
-
-
-def check_unknown(share: float, texts: str, allow: bool) -> None:
-    """Warns where more than 1 % of the tokens of `texts` are unknown.
-
-    Raises:
-      InputError: more than half are, and `allow` is false.
-    """
-    if share > MOST_UNKNOWN and not allow:
-        raise InputError(
-            f"{100 * share:.0f} % of the tokens of {texts} are unknown to the model's tokenizer: take a model of this "
-            f"kind of text, or set allow_unknown"
-        )
-    if share > UNKNOWN:
-        log.warning("%.1f %% of the tokens of %s are unknown to the model's tokenizer", 100 * share, texts)
-
-
-def _unknown_ids(tokenizer: Any) -> list[int]:
-    """The ids that stand for unknown text."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None or type(backend.model).__name__ == "Unigram":
-        named = [getattr(tokenizer, "unk_token_id", None)]
-        if named == [None] and backend is not None:
-            named = [json.loads(backend.to_str())["model"]["unk_id"]]
-    else:  # GPT-2 names an unknown token that its model never gives
-        named = [backend.token_to_id(backend.model.unk_token)] if backend.model.unk_token else []
-    return [number for number in named if number is not None]
-
-
-def _left_out(tokenizer: Any, texts: Any) -> int:
-    """The number of characters of texts, spaces not counted, that no token covers."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    model = getattr(backend, "model", None)
-    if type(model).__name__ != "BPE" or model.unk_token or model.byte_fallback:
-        return 0
-    if all(backend.token_to_id(character) is not None for character in BYTES):
-        return 0
-    backend.no_truncation()
-    lost, texts = 0, list(texts)
-    for text, one in zip(texts, backend.encode_batch(texts, add_special_tokens=False), strict=True):
-        covered = set(chain.from_iterable(range(*pair) for pair in one.offsets))
-        lost += sum(place not in covered and not character.isspace() for place, character in enumerate(text))
-    return lost
 
 
 def _record(path: Path) -> dict[str, Any]:

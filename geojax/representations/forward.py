@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
-from geojax.models.tokenizer import check_unknown, tokenize, unknown_share
+from geojax.models.unknown import check_unknown, tokenize, unknown_share
 from geojax.version import __version__
 
 TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")

@@ -16,7 +16,8 @@ from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.models import ASSETS, load
 from geojax.models.config import read_config
-from geojax.models.tokenizer import load_tokenizer, unknown_share
+from geojax.models.tokenizer import load_tokenizer
+from geojax.models.unknown import unknown_share
 from geojax.representations import forward
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -111,6 +112,26 @@ def test_tokenizer_json_is_taken_as_it_is(tmp_path, caplog):
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
     assert words(folder, "The fox") == ["[UNK]", "fox"]
     assert "never gives 60.0 %" in warned(caplog)[0]
+
+
+def test_a_setting_that_is_stated_leaves_the_others_as_they_are(tmp_path):
+    """transformers takes only vocabulary and merges from the file of a RoBERTa, and loses what lower-cases its text."""
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *pre_tokenizers.ByteLevel.alphabet()]
+    made = Tokenizer(models.BPE({token: i for i, token in enumerate(vocabulary)}, []))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    folder = folder_of(tmp_path / "lower", vocabulary, model_type="roberta", pad_token_id=1)
+    made.save(str(folder / "tokenizer.json"))
+    for stated, expected in ((None, ["a", "b"]), (False, ["a", "b"]), (True, ["\u0120", "a", "b"])):
+        settings = {} if stated is None else {"add_prefix_space": stated}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        assert words(folder, "AB") == expected
+    bert = folder_of(tmp_path / "bert", [*SPECIAL, "ete", "été"])
+    wordpiece([*SPECIAL, "ete", "été"], lowercase=True, strip_accents=True).save(str(bert / "tokenizer.json"))
+    assert words(bert, "ÉTÉ") == ["ete"]
+    (bert / "tokenizer_config.json").write_text(json.dumps({"strip_accents": False}))
+    assert words(bert, "ÉTÉ") == ["été"]
 
 
 def test_a_bpe_without_its_merges_is_warned_of(tmp_path, caplog):

@@ -11,7 +11,7 @@ from jaxtyping import Int, Num
 
 from geojax.data.glue.examples import Examples, TaskData
 from geojax.errors import InputError
-from geojax.models.tokenizer import check_unknown, tokenize, unknown_share
+from geojax.models.unknown import check_unknown, tokenize, unknown_share
 
 Batch = dict[str, np.ndarray]
 RUNGS = (3 / 32, 5 / 32, 9 / 32, 17 / 32, 1)  # padded lengths, as shares of max_length; each is compiled once
