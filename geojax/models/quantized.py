@@ -6,6 +6,7 @@
   `weight_scale`, one scale a tensor, a row, or a group of a row's entries.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from geojax.models.architectures import Architecture
 
 Tensors = dict[str, np.ndarray]
 ACTIVATIONS = ("input_scale", "input_zero_point", "output_scale", "output_zero_point", "activation_scale")
+BUFFERS = re.compile(r"(position_ids|token_type_ids|attn\.(bias|masked_bias))$")  # constants that are no weights
 FORMATS = ("int-quantized", "float-quantized", "naive-quantized")
 
 
@@ -36,18 +38,18 @@ def dequantized(tensors: Tensors, settings: Any, architecture: Architecture) -> 
     Raises:
       InputError: weights that are quantised by another method, or without their scales.
     """
-    weights = [name for name, value in tensors.items() if not is_real(value.dtype) and name.endswith("weight")]
-    packed = [name for name in tensors if name.endswith(("qweight", "weight_packed", "quant_map"))]
-    if settings is None or not weights + packed:
+    stored = [name for name, value in tensors.items() if not is_real(value.dtype) and not BUFFERS.search(name)]
+    packed = [name for name in stored if name.endswith(("qweight", "weight_packed"))]
+    if settings is None or not stored:
         return tensors
     method = _method(settings)
     if packed or method not in METHODS or (method == "bitsandbytes" and architecture.kernels_in_out):
         raise InputError(
-            f"the weights are quantised by {method} ({(packed or weights)[0]}), which geojax does not read: save the "
+            f"the weights are quantised by {method} ({(packed or stored)[0]}), which geojax does not read: save the "
             f"model with weights of 16 or 32 bits"
         )
     found = dict(tensors)
-    for name in weights:
+    for name in (name for name in stored if name.endswith("weight")):
         stem = name.removesuffix("weight")
         try:
             value = METHODS[method](found.pop(name), found, stem, settings)

@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 
 from geojax.errors import InputError
 from geojax.models import load
+from geojax.models.architectures import ARCHITECTURES
+from geojax.models.quantized import dequantized
 
 NAME = "bert.encoder.layer.0.output.dense."  # [24, 40]
 KINDS = {
@@ -94,7 +96,9 @@ def test_documented_formats_give_their_numbers(settings, changes, expected, quan
          {"weight": WHOLE.astype(np.uint8), "weight.quant_map": ROWS}, "quantised by bitsandbytes of 4 bits"),
         ({"quant_method": "gptq"}, {"qweight": WHOLE.astype(np.int32)}, "quantised by gptq .*qweight"),
         ({"quant_method": "awq"}, {"qweight": WHOLE.astype(np.int32)}, "quantised by awq"),
-        ({"quant_method": "quanto"}, {"weight": WHOLE}, "quantised by quanto"),
+        ({"quant_method": "quanto"}, {"weight._data": WHOLE}, "quantised by quanto .*weight._data"),
+        ({"quant_method": "hqq"}, {"W_q": WHOLE.astype(np.uint8)}, "quantised by hqq .*W_q"),
+        ({"quant_method": "eetq"}, {"weight": WHOLE, "weight_scales": ROWS}, "quantised by eetq"),
         ({"quant_method": "compressed-tensors", "format": "pack-quantized"},
          {"weight_packed": WHOLE.astype(np.int32)}, "compressed-tensors in format 'pack-quantized'"),
         ({"quant_method": "fp8", "weight_block_size": [16]},
@@ -108,3 +112,12 @@ def test_documented_formats_give_their_numbers(settings, changes, expected, quan
 def test_other_formats_are_refused_by_name(settings, changes, message, quantised):
     with pytest.raises(InputError, match=message):
         quantised(settings, changes)
+
+
+def test_transposed_kernels_are_not_guessed():
+    """GPT-2 stores kernels [inputs, outputs], bitsandbytes [outputs, inputs]: a square one would be read transposed."""
+    tensors = {"h.0.attn.c_proj.weight": WHOLE[:, :24], "h.0.attn.c_proj.SCB": ROWS}
+    with pytest.raises(InputError, match="quantised by bitsandbytes"):
+        dequantized(tensors, {"quant_method": "bitsandbytes"}, ARCHITECTURES["gpt2"])
+    buffers = {"position_ids": np.arange(8), "h.0.attn.bias": np.ones((1, 1, 8, 8), np.uint8)}
+    assert dequantized(buffers, {"quant_method": "gptq"}, ARCHITECTURES["gpt2"]) is buffers
