@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 from geojax.errors import InputError
@@ -24,7 +24,7 @@ FORMATS = ("int-quantized", "float-quantized", "naive-quantized")
 
 def is_real(dtype: np.dtype) -> bool:
     """Whether numbers of a type are values of weights: floating point of at least 16 bits."""
-    return np.issubdtype(dtype, np.floating) or dtype == ml_dtypes.bfloat16
+    return np.issubdtype(dtype, np.floating) or dtype == jnp.bfloat16
 
 
 def dequantized(tensors: Tensors, settings: Any, architecture: Architecture) -> Tensors:

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -13,11 +14,11 @@ from geojax.errors import InputError
 
 OLD_NAMES = {"gamma": "weight", "beta": "bias"}
 FLOAT8 = {  # formats that NumPy lacks
-    "F8_E4M3": ml_dtypes.float8_e4m3fn,
-    "F8_E5M2": ml_dtypes.float8_e5m2,
-    "F8_E4M3FNUZ": ml_dtypes.float8_e4m3fnuz,
-    "F8_E5M2FNUZ": ml_dtypes.float8_e5m2fnuz,
-    "F8_E8M0": ml_dtypes.float8_e8m0fnu,
+    "F8_E4M3": jnp.float8_e4m3fn,
+    "F8_E5M2": jnp.float8_e5m2,
+    "F8_E4M3FNUZ": jnp.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": jnp.float8_e5m2fnuz,
+    "F8_E8M0": jnp.float8_e8m0fnu,
 }
 
 
@@ -104,7 +105,7 @@ def _tensors_of(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         raise InputError(f"{path} is damaged or incomplete: {error}") from error
 
 
-def _float8(path: Path, name: str, kind: type) -> np.ndarray:
+def _float8(path: Path, name: str, kind: Any) -> np.ndarray:
     """A tensor of 8-bit floating-point numbers, whose header `safe_open` has checked."""
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
