@@ -57,7 +57,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
 
     for place, name in enumerate(models):
         try:
-            clouds[name] = kept_cloud(parts / f"{place:02d}.safetensors", name, texts, config.tokens)
+            clouds[name] = kept_cloud(parts / f"{place:02d}.safetensors", name, texts, config)
         except InputError as error:
             leave_out(name, error)
     common = dict(zip(clouds, representations.common_points(tuple(clouds.values()), config.seed), strict=True))
@@ -98,7 +98,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
         raise InputError(f"{len(broken)} of {len(models)} models could not be measured: {listed}")
 
 
-def kept_cloud(path: PurePath, name: str, texts: Sequence[str], tokens: str) -> Cloud:
+def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.Compare) -> Cloud:
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
     if path.exists():
         try:
@@ -106,7 +106,7 @@ def kept_cloud(path: PurePath, name: str, texts: Sequence[str], tokens: str) -> 
         except InputError as error:
             records.set_aside(path, error)
     model, facts = sampling.load_perturbed(name, "", 0.0, 0)
-    (cloud,) = sampling.sample(model, texts, "last", tokens, facts)
+    (cloud,) = sampling.sample(model, texts, "last", config.tokens, facts, allow_unknown=config.allow_unknown)
     cloud.save(path)
     return cloud
 

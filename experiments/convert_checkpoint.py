@@ -7,7 +7,6 @@ is converted.
 
 import argparse
 import dataclasses
-import json
 import logging
 import pickle
 import re
@@ -18,6 +17,8 @@ from typing import Any
 
 from configs.schema import ConvertCheckpoint
 from geojax.errors import InputError
+from geojax.models.tensor_files import read_index
+from geojax.models.unknown import byte_characters
 from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import BEFORE_WORK, SETTINGS
 from geojax.runtime.run_once import once
@@ -116,7 +117,7 @@ def read_bin(folder: Path) -> Tensors:
     import torch
 
     index = folder / "pytorch_model.bin.index.json"
-    files = sorted(set(records.read_json(index)["weight_map"].values())) if index.exists() else ["pytorch_model.bin"]
+    files = sorted(set(read_index(index).values())) if index.exists() else ["pytorch_model.bin"]
     tensors = {}
     for name in files:
         state = unpickle(folder / name)
@@ -197,22 +198,60 @@ def rename(name: str, tensor: Any) -> Tensors | None:
 def check_vocabulary(dictionary: Path, tokenizer: Path) -> None:
     """Raises an InputError where the ids of a tokenizer differ from the dict.txt beside the checkpoint.
 
-    Entries of a dict.txt are ids of GPT-2's vocabulary: 256 bytes, printable bytes first, then the merges in order.
+    Entries of a dict.txt are symbols, or numbers of GPT-2's vocabulary: 256 bytes, printable bytes first, then the
+    merges in order.
     """
     if not dictionary.exists():
         logging.warning("%s does not exist: that the tokenizer's ids are the checkpoint's is not checked", dictionary)
         return
+    lines = _lines(dictionary)
+    entries = [line.removesuffix(" #fairseq:overwrite").rsplit(" ", 1)[0] for line in lines]
+    symbols = [entry for entry in entries if not re.fullmatch(r"madeupword\d+|<.*>", entry)]
+    tokens = numbered_tokens(tokenizer, dictionary) if all(map(str.isdecimal, symbols)) else None
+    vocabulary = vocabulary_of(tokenizer, dictionary)
+    for number, entry in enumerate(entries):
+        if tokens is None:
+            token = entry
+        else:
+            token = tokens[int(entry)] if entry.isdecimal() and int(entry) < len(tokens) else None
+        if token is None or re.fullmatch(r"madeupword\d+|<.*>", token):
+            continue
+        if vocabulary.get(token) != SPECIAL + number:
+            raise InputError(
+                f"{tokenizer} is not the checkpoint's tokenizer: {token!r} has id {vocabulary.get(token)} there and "
+                f"{SPECIAL + number} in {dictionary}"
+            )
+
+
+def numbered_tokens(tokenizer: Path, dictionary: Path) -> list[str]:
+    """The tokens of GPT-2's vocabulary by number, from a tokenizer's merges."""
     if not all((tokenizer / name).exists() for name in ("vocab.json", "merges.txt")):
         raise InputError(f"{tokenizer} has no vocab.json and merges.txt to compare with {dictionary}")
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    tokens = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(256 - len(printable))]
-    merges = (tokenizer / "merges.txt").read_text(encoding="utf-8").splitlines()
-    tokens += ["".join(line.split()) for line in merges if line and not line.startswith("#version")]
-    vocabulary = json.loads((tokenizer / "vocab.json").read_text(encoding="utf-8"))
-    for number, line in enumerate(dictionary.read_text(encoding="utf-8").splitlines()):
-        entry = line.rsplit(" ", 1)[0]
-        if entry.isdigit() and int(entry) < len(tokens) and vocabulary.get(tokens[int(entry)]) != SPECIAL + number:
-            raise InputError(
-                f"{tokenizer} is not the checkpoint's tokenizer: {tokens[int(entry)]!r} has id "
-                f"{vocabulary.get(tokens[int(entry)])} there and {SPECIAL + number} in {dictionary}"
-            )
+    characters = byte_characters()
+    printable = [character for character in characters if ord(character) < 256]
+    merges = ["".join(line.split()) for line in _lines(tokenizer / "merges.txt") if not line.startswith("#version")]
+    return [*printable, *sorted(set(characters) - set(printable)), *filter(None, merges)]
+
+
+def vocabulary_of(tokenizer: Path, dictionary: Path) -> dict[str, int]:
+    """The ids of a tokenizer's tokens, from the file that says most."""
+    if (tokenizer / "vocab.json").exists():
+        return records.read_json(tokenizer / "vocab.json")
+    if (tokenizer / "tokenizer.json").exists():
+        from tokenizers import Tokenizer
+
+        try:
+            return Tokenizer.from_file(str(tokenizer / "tokenizer.json")).get_vocab()
+        except Exception as error:  # damaged files raise bare Exceptions
+            raise InputError(f"{tokenizer / 'tokenizer.json'} cannot be read: {error}") from error
+    if (tokenizer / "vocab.txt").exists():
+        return {token: number for number, token in enumerate(_lines(tokenizer / "vocab.txt"))}
+    raise InputError(f"{tokenizer} has no vocab.json, tokenizer.json or vocab.txt to compare with {dictionary}")
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file."""
+    try:
+        return path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error

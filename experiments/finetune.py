@@ -20,7 +20,12 @@ from geojax.sweeps import costs as estimates
 from geojax.training import finetune
 from geojax.training.reporting import Reporter
 
-CHANGING_NOTHING = ("checkpoint_seconds", "tensorboard", "shard_parameters")  # except the last bits of a result
+CHANGING_NOTHING = (
+    "checkpoint_seconds",
+    "tensorboard",
+    "shard_parameters",
+    "allow_unknown",
+)  # except the last bits of a result
 
 
 def run(config: schema.Finetune, workdir: PurePath) -> None:
@@ -62,12 +67,15 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
             source = models.resolve(config.model, config.revision or None)
             with layout.on_host() if config.shard_parameters else contextlib.nullcontext():
                 model = headed(models.load(source.folder), task, config, config.seed)
+            options = {"allow_unknown": config.allow_unknown}
+            encoded = finetune.encode_task(model.tokenizer, data, settings.max_length, **options)
         reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)
         with contextlib.closing(reporter):
             params, result = finetune.finetune(
                 model,
                 data,
                 settings,
+                encoded=encoded,
                 layout=devices,
                 workdir=workdir,
                 checkpoint_seconds=config.checkpoint_seconds,

@@ -53,16 +53,15 @@ def members(config: Finetune) -> dict[str, Finetune]:
         (first,) = lists["seed"]
         lists["seed"] = tuple(range(first, first + max(1, config.population)))
     for what, values in lists.items():
-        shown = [Path(value).name for value in values] if what == "model" else values
-        if len(set(shown)) < len(values):
+        if len(set(values)) < len(values):
             raise InputError(f"{what} {', '.join(map(str, values))} names one twice")
-    found = {}
+    found, called = {}, dict(zip(lists["model"], tuning.short_names(lists["model"]), strict=True))
     for values in itertools.product(*lists.values()):
         own = dict(zip(lists, values, strict=True))
         if not own["alpha"]:
             own["noise_seed"] = lists["noise_seed"][0]
         parts = [
-            Path(own[what]).name if what == "model" else f"{label}{own[what]:.12g}"
+            called[own[what]] if what == "model" else f"{label}{own[what]:.12g}"
             for what, label in LABELS.items()
             if len(lists[what]) > 1 and (what != "noise_seed" or own["alpha"])
         ]
@@ -171,7 +170,8 @@ class Loader:
         return tuning.load_task(config.task, config, config.train_examples, seed, config.eval_file)
 
     def _encoded(self, folder: Path, seed: int) -> EncodedTask:
-        return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length)
+        options = {"allow_unknown": self.any.allow_unknown}
+        return encode_task(self.base(folder).tokenizer, self.data(seed), self.any.max_length, **options)
 
     def member(self, name: str) -> Member:
         """A member: a model with noise and a new head, the data with the member's training examples, and settings."""

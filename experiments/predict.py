@@ -128,7 +128,7 @@ def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> flo
     """The value of a measure on the model's last layer."""
     model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = sampling.sequences(settings.sequences)[: settings.max_sequences or None]
-    (cloud,) = sampling.sample(model, texts, "last", settings.tokens, facts)
+    (cloud,) = sampling.sample(model, texts, "last", settings.tokens, facts, allow_unknown=config.allow_unknown)
     evaluation = measuring.measure(cloud, settings, measuring.chosen(name), config.model)
     (result,) = evaluation.results
     for warning in result.warnings:

@@ -30,7 +30,8 @@ def make(config: Sample, workdir: PurePath) -> None:
     texts = sampling.sequences(config.sequences)
     model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     shapes = {}
-    for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts):
+    options = {"allow_unknown": config.allow_unknown}
+    for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts, **options):
         path = workdir / f"layer_{cloud.layer:02d}.safetensors"
         cloud.save(path)
         shapes[path.name] = cloud.points.shape

@@ -22,6 +22,7 @@ class Finetune(
     dtype: str = "float32"  # type of the layers' activations in training: "float32", or "bfloat16" on accelerators
     remat: bool = False  # compute each layer again in the backward pass: less memory, more time
     shard_parameters: bool = False  # shard parameters and moments over the devices, for models too large for one
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
     population: int = 1  # members that train as one step: of the lists below, or seeds from `seed` on; 0: all that fit
     alphas: str = ""  # for a population: noise levels in percent; empty: alpha

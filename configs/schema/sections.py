@@ -72,6 +72,7 @@ class Sampling(Texts):
     """Points of one layer."""
 
     tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
 
 
 @dataclass(kw_only=True)

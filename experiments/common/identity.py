@@ -11,7 +11,7 @@ from geojax.runtime import folders
 from geojax.runtime.run_once import settings_without
 
 FILES = ("cloud", "sequence_index", "table", "predict")  # settings that name a file
-PLACES = (*FILES, "sequences", "data_dir", "hub", "fit")  # paths, on which no result depends
+CHANGING_NOTHING = (*FILES, "sequences", "data_dir", "hub", "fit", "allow_unknown")  # paths, and what is allowed
 ABSENT = "absent"
 
 
@@ -28,7 +28,7 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
     Raises:
       InputError: a model that does not exist or cannot be read; sequences or task data that cannot be read.
     """
-    found = settings_without(config, PLACES)
+    found = settings_without(config, CHANGING_NOTHING)
     files = {name: Path(getattr(config, name)) for name in FILES if getattr(config, name, "")}
     if fit := getattr(config, "fit", ""):
         files["fit"] = folders.path(fit) / "fit.json"

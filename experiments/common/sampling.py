@@ -35,12 +35,21 @@ def sequences(path: str) -> list[str]:
 
 
 def sample(
-    model: Model, texts: list[str], layers: str, tokens: str, facts: dict[str, Any], max_points: int = 0, seed: int = 0
+    model: Model,
+    texts: list[str],
+    layers: str,
+    tokens: str,
+    facts: dict[str, Any],
+    *,
+    allow_unknown: bool = False,
+    max_points: int = 0,
+    seed: int = 0,
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
     """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar."""
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
+        options["allow_unknown"] = allow_unknown
         if max_points:
             key = jax.random.key(seed)
             clouds = layer_stream.sample(*model[:3], texts, points=max_points, key=key, **options)
@@ -57,7 +66,8 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
     model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     texts = sequences(config.sequences)
     max_points = getattr(config, "max_points", 0)
-    return sample(model, texts, config.layers, config.tokens, facts, max_points, config.seed), facts
+    options = {"allow_unknown": config.allow_unknown, "max_points": max_points, "seed": config.seed}
+    return sample(model, texts, config.layers, config.tokens, facts, **options), facts
 
 
 def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
@@ -75,5 +85,6 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
     indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens
     with ProgressBar("sampling", "examples") as moved:
-        clouds = task_examples.clouds(model, examples, layers=indices, tokens=tokens, provenance=facts, progress=moved)
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
+        clouds = task_examples.clouds(model, examples, allow_unknown=config.allow_unknown, **options)
     return clouds, examples.labels, facts

@@ -48,17 +48,32 @@ def load_task(name: str, config: Any, train_examples: int, seed: int, eval_file:
     return dataclasses.replace(data, train=glue.subset(data.train, train_examples, seed))
 
 
+def short_names(models: Sequence[str]) -> tuple[str, ...]:
+    """A name for tables and folders for each model: the last part of its path, with parts before it where they differ.
+
+    Raises:
+      InputError: a model is named twice, or two models would have one name.
+    """
+    places = [Path(model).absolute() if Path(model).exists() else Path(model) for model in models]
+    if len({place.resolve() for place in places}) < len(places):
+        raise InputError(f"model {', '.join(models)} names one twice")
+    found = [place.name for place in places]
+    for count in range(2, 1 + max((len(place.parts) for place in places), default=0)):
+        alike = {name for name in found if found.count(name) > 1}
+        tails = ["_".join(part for part in place.parts[-count:] if part != place.anchor) for place in places]
+        found = [tail if name in alike else name for name, tail in zip(found, tails, strict=True)]
+    if len(set(found)) < len(found):
+        raise InputError(f"models {', '.join(models)} would have the names {', '.join(found)}: rename a folder")
+    return tuple(found)
+
+
 class NoisyModel(NamedTuple):
-    """A base model with one draw of noise on its weights."""
+    """A base model with one draw of noise on its weights; `family` is the base model's short name."""
 
     base: str
     alpha: float
     noise_seed: int
-
-    @property
-    def family(self) -> str:
-        """The base model's short name."""
-        return Path(self.base).name
+    family: str
 
     @property
     def name(self) -> str:
@@ -87,8 +102,8 @@ def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -
 class Tuner:
     """Fine-tunes models one after another; keeps the weights and the encoded tasks of the last base model."""
 
-    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings):
-        self.tasks, self.settings = tasks, settings
+    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings, allow_unknown: bool = False):
+        self.tasks, self.settings, self.allow_unknown = tasks, settings, allow_unknown
         self.base: tuple[str, Model, dict[str, Any]] | None = None
         self.encoded: dict[str, finetune.EncodedTask] = {}
 
@@ -108,7 +123,9 @@ class Tuner:
         model, _ = self.load(members[0].base)
         settings = dataclasses.replace(self.settings, **changed)
         if task not in self.encoded:
-            self.encoded[task] = finetune.encode_task(model.tokenizer, self.tasks[task], settings.max_length)
+            self.encoded[task] = finetune.encode_task(
+                model.tokenizer, self.tasks[task], settings.max_length, allow_unknown=self.allow_unknown
+            )
         warn_of_other_machine(folder)
         data, encoded = self.tasks[task], self.encoded[task]
         ready = [

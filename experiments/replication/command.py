@@ -101,7 +101,7 @@ class Worker:
 
     def tune(self, folder: Path, base: Base, chosen: Sequence[Model], seed: int, scratch: Path) -> dict[str, Any]:
         """The scores of models of one base on its tasks; None for a model of a group that diverged."""
-        members = [NoisyModel(str(folder), model.alpha, model.noise_seed) for model in chosen]
+        members = [NoisyModel(str(folder), model.alpha, model.noise_seed, Path(folder).name) for model in chosen]
         rate = self.config.larger_learning_rate if base.kind == base_models.LARGER else self.config.learning_rate
         found: dict[str, Any] = {"scores": {}, "collapsed": {}, "floors": {}, "train_examples": {}}
         for task in self.plan.tasks_of(base, seed):

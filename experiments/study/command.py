@@ -77,7 +77,7 @@ class Worker:
         self.jobs = {unit.name: jobs[unit.name] for unit in units}
         needed = dict.fromkeys(job.task for job in self.jobs.values())
         self.texts = load_texts(config) if MEASURE in needed else []
-        self.tuner = Tuner(load_tasks(config, needed), settings_of(config))
+        self.tuner = Tuner(load_tasks(config, needed), settings_of(config), config.allow_unknown)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """Measures one model, or fine-tunes one or more, and returns the result of the unit."""
@@ -91,7 +91,8 @@ class Worker:
         base, facts = self.tuner.load(member.base)
         model = perturb.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
-        (cloud,) = sampling.sample(model, self.texts, "last", self.config.tokens, about)
+        options = {"allow_unknown": self.config.allow_unknown}
+        (cloud,) = sampling.sample(model, self.texts, "last", self.config.tokens, about, **options)
         evaluation = measuring.measure(cloud, self.config, self.measures, member.name)
         return {
             "values": {result.measure: result.value for result in evaluation.results},

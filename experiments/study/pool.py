@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from configs.lists import integers, names, numbers
 from configs.schema import Study
-from experiments.common.tuning import NoisyModel
+from experiments.common.tuning import NoisyModel, short_names
 from geojax.data import glue
 from geojax.errors import InputError
 from geojax.models import perturb
@@ -58,7 +58,7 @@ class Pool:
         bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
         tasks = tuple(glue.find(task).name for task in tasks)
         seeds = integers(config.noise_seeds)
-        named = {"model": [Path(base).name for base in bases], "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
+        named = {"model": bases, "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
         for what, values in named.items():
             if not values:
                 raise InputError(f"a study needs at least one of {what}: give --config.{what}")
@@ -70,7 +70,12 @@ class Pool:
             raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
         if len({task.startswith("mini_") for task in tasks}) > 1:
             raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
-        members = tuple(NoisyModel(b, a, s) for b in bases for a in alphas for s in (seeds if a else seeds[:1]))
+        members = tuple(
+            NoisyModel(base, alpha, seed, family)
+            for base, family in zip(bases, short_names(bases), strict=True)
+            for alpha in alphas
+            for seed in (seeds if alpha else seeds[:1])
+        )
         measuring = {name: getattr(config, name) for name in (*MEASURING, "seed")}
         return cls(workdir, members, tasks, measuring, config.population)
 
@@ -121,4 +126,4 @@ class Pool:
 
 def identity(config: Study) -> dict[str, Any]:
     """The settings that all units of a study share; other settings need another work folder."""
-    return settings_without(config, (*GRID, *MEASURING))
+    return settings_without(config, (*GRID, *MEASURING, "allow_unknown"))

@@ -55,5 +55,8 @@ def check_special_tokens(tokenizer: Any) -> None:
 
 def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:
     """The token ids of every paragraph, without special tokens and without truncation."""
-    encoded = tokenizer.backend_tokenizer.encode_batch(list(text), add_special_tokens=False)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()  # the last call of the tokenizer may have left its own
+    backend.no_padding()
+    encoded = backend.encode_batch(list(text), add_special_tokens=False)
     return (encoding.ids for encoding in encoded)

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 
 from geojax.errors import InputError
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
-from geojax.models.config import EncoderConfig, read_config
-from geojax.models.weights import fingerprint, infer_apply, load_params, read_tensors, save_model
+from geojax.models.config import EncoderConfig, read_config, read_record
+from geojax.models.quantized import dequantized
+from geojax.models.tensor_files import fingerprint, read_tensors
+from geojax.models.tokenizer import load_tokenizer
+from geojax.models.weights import infer_apply, load_params, save_model
 from geojax.runtime.folders import written
 from geojax.typing import Key
 
@@ -126,6 +129,9 @@ def load(
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
     tensors = read_tensors(folder, config.architecture.prefix)
+    record = read_record(folder)
+    tensors = dequantized(tensors, record.get("quantization_config"), config.architecture)
+    tied = record.get("tie_word_embeddings") is not False
     pooler, found_labels = infer_apply(config, head, tensors)
     if head in LABELLED and key is None:
         num_labels = num_labels if num_labels is not None else found_labels
@@ -133,40 +139,14 @@ def load(
             raise InputError(f"{folder} has no {head} head: give a key and num_labels to start a new one")
     apply = make_apply(config, head, num_labels, pooler=pooler)
     if key is None:
-        params = load_params(folder, apply, tensors, head=head is not None)
+        params = load_params(folder, apply, tensors, head=head is not None, tied=tied)
     else:
         encoder = make_apply(config, pooler=pooler)
-        params = with_head(apply, load_params(folder, encoder, tensors, head=False), key)
-    return Model(apply, params, _load_tokenizer(folder, config), config)
+        params = with_head(apply, load_params(folder, encoder, tensors, head=False, tied=tied), key)
+    return Model(apply, params, load_tokenizer(folder, config), config)
 
 
 def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:
     """Writes a model folder, local or in a store, in HuggingFace's layout: safetensors, config and tokenizer."""
     with written(folder) as local:
         save_model(local, apply, params, tokenizer, dtype)
-
-
-def _load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
-    """The tokenizer in a model folder; raises InputError if it does not fit the model."""
-    from transformers import AutoTokenizer
-
-    if not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
-        raise InputError(f"{folder} holds no tokenizer (tokenizer.json, vocab.txt or vocab.json)")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
-        raise InputError(f"the tokenizer in {folder} cannot be read: {error}") from error
-    if config.architecture.causal and tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
-    largest = max(tokenizer.get_vocab().values(), default=-1)
-    if largest >= config.vocab_size:
-        raise InputError(
-            f"the tokenizer in {folder} does not fit the model: its largest id is {largest}, the model has "
-            f"{config.vocab_size} embeddings"
-        )
-    if tokenizer.pad_token_id != config.pad_token_id:
-        raise InputError(
-            f"the tokenizer in {folder} does not fit the model: it pads with id {tokenizer.pad_token_id}, the model "
-            f"with {config.pad_token_id}"
-        )
-    return tokenizer

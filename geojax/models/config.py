@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,14 +13,16 @@ from geojax.models.architectures import ARCHITECTURES, Architecture
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}
-SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-)
+SIZES = {  # the largest value of each, beyond which a config is damaged
+    "vocab_size": 1 << 24,
+    "hidden_size": 1 << 20,
+    "num_hidden_layers": 1 << 10,
+    "num_attention_heads": 1 << 20,
+    "intermediate_size": 1 << 22,
+    "max_position_embeddings": 1 << 24,
+    "type_vocab_size": 1 << 24,
+    "embedding_size": 1 << 20,
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class EncoderConfig:
     `embedding_size` is the width of the embeddings; None: the width of the layers, `hidden_size`.
 
     Raises:
-      InputError: a size below 1, an unsupported model type or activation, or sizes that do not fit each other.
+      InputError: a size below 1 or too large, a rate outside its range, a padding id outside the vocabulary, an
+        unsupported model type or activation, or sizes that do not fit each other.
     """
 
     model_type: str = "bert"
@@ -51,9 +55,20 @@ class EncoderConfig:
 
     def __post_init__(self):
         _check_type(self.model_type)
-        for name in SIZES:
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name, most in SIZES.items():
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise InputError(f"{name} is {value}: it must be from 1 to {most}")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "layer_norm_eps"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise InputError(f"{name} is {value}: it must be at least 0 and below 1")
+        if not 0 <= self.initializer_range < math.inf:
+            raise InputError(f"initializer_range is {self.initializer_range}: it must be a finite number, 0 or more")
+        if not 0 <= self.pad_token_id < self.vocab_size:
+            raise InputError(f"pad_token_id is {self.pad_token_id}: ids are from 0 to {self.vocab_size - 1}")
+        if self.max_length < 1:
+            raise InputError(f"max_position_embeddings is {self.max_position_embeddings}: no token has a position")
         if self.hidden_act not in ACTIVATIONS:
             raise InputError(f"activation {self.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}")
         if self.hidden_size % self.num_attention_heads:
@@ -106,16 +121,31 @@ def read_config(folder: Path) -> EncoderConfig:
     """Reads `config.json` of a HuggingFace model folder.
 
     Raises:
-      InputError: the file is not JSON, or describes an architecture that geojax does not have.
-      FileNotFoundError: the file is absent.
+      InputError: the file is absent or not JSON, or describes an architecture that geojax does not have.
+    """
+    record = read_record(folder)
+    try:
+        return from_record(record)
+    except InputError as error:
+        raise InputError(f"{folder / 'config.json'}: {error}") from error
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record in `config.json` of a model folder.
+
+    Raises:
+      InputError: the file is absent or not a JSON record.
     """
     path = folder / "config.json"
     try:
-        return from_record(json.loads(path.read_text()))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except ValueError as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{folder} holds no config.json that can be read: it is not a model folder") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: a config is a record, {{...}}")
+    return record
 
 
 def from_record(record: Any) -> EncoderConfig:
@@ -144,7 +174,11 @@ def from_record(record: Any) -> EncoderConfig:
             _check_kind(field, found[0])
             values[field.name] = found[0]
     if architecture.causal:  # a decoder has no padding token of its own
-        values.setdefault("pad_token_id", record["eos_token_id"])
+        if "pad_token_id" not in values:
+            end = record["eos_token_id"]
+            if isinstance(end, bool) or not isinstance(end, Integral):
+                raise InputError(f"eos_token_id is {end!r}: it must be a whole number")
+            values["pad_token_id"] = end
         values.setdefault("intermediate_size", 4 * values.get("hidden_size", EncoderConfig.hidden_size))
     return EncoderConfig(**values)
 

@@ -1,22 +1,20 @@
-"""Reads HuggingFace safetensors into parameter trees and writes them, with one table of names and without torch.
+"""Fills parameter trees from HuggingFace's tensors and writes them, with one table of names and without torch.
 
 Reading is strict: missing and unexpected tensors are errors.
 """
 
-import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, shapes
 from geojax.models.config import EncoderConfig, to_record
+from geojax.models.quantized import is_real
 from geojax.runtime.records import write_atomic, write_json
 
 # Tensors that a checkpoint may hold although the model does not need them: constant buffers, and heads of other tasks.
@@ -25,7 +23,6 @@ IGNORED = re.compile(
     r"^(cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_(transform|layer_norm|projector)|generator_lm_head|"
     r"(generator_|discriminator_)?predictions|sop_classifier|score|dense)\."
 )
-OLD_NAMES = {"gamma": "weight", "beta": "bias"}
 LEAVES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
 ENDINGS = {
     None: "Model",
@@ -72,90 +69,74 @@ def table(apply: Apply, *, head: bool = False) -> list[Entry]:
     return entries
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, sharded or not.
-
-    Raises:
-      InputError: the folder holds no safetensors.
-    """
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        return [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-    if (folder / "model.safetensors").exists():
-        return [folder / "model.safetensors"]
-    found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-    raise InputError(f"{folder} holds no model.safetensors (found: {found}); pickled weights are not read")
-
-
-def fingerprint(folder: Path) -> str:
-    """The identity of a local checkpoint: `sha256:` and the SHA-256 of its weight files."""
-    digest = hashlib.sha256()
-    for path in weight_files(folder):
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
-
-
-def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
-    """All tensors of a folder by canonical name: without `prefix`; `weight` and `bias` replace `gamma` and `beta`.
-
-    Raises:
-      InputError: the folder holds no safetensors, or a file is damaged or incomplete.
-    """
-    tensors = {}
-    for path in weight_files(folder):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118  (a safetensors file is not a mapping)
-                    *parents, last = name.removeprefix(prefix).split(".")
-                    tensors[".".join([*parents, OLD_NAMES.get(last, last)])] = file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path} is damaged or incomplete: {error}") from error
-    return tensors
-
-
-def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool) -> Params:
+def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool, tied: bool = True) -> Params:
     """Fills the parameter tree of `apply` from `tensors`, with the head if `head`.
 
+    Of two tied tensors, word embeddings and decoder or the two names of the decoder's bias, either will do; `tied` says
+    that word embeddings and decoder are.
+
     Raises:
-      InputError: one message lists the faults, at most 20 by name: missing or unexpected tensors, wrong shapes, NaN or
-        Inf, an untied decoder.
+      InputError: one message lists the faults, at most 20 by name: missing or unexpected tensors, wrong shapes or
+        types, NaN or Inf, tied tensors that differ.
     """
     style = apply.config.architecture
     entries = table(apply) + (table(apply, head=True) if head else [])
-    expected = shapes(apply)
+    expected, twins = shapes(apply), _twins(apply, entries)
     faults, params = {}, {}  # faults in order, each once
     for entry in entries:
-        if entry.name not in tensors:
-            faults[f"missing {entry.name}"] = True
+        twin = twins.get(entry.name, "")
+        either = tied or entry.path[0] == "head"
+        name = twin if either and entry.name not in tensors and twin in tensors else entry.name
+        if name not in tensors:
+            faults[f"missing {name}"] = True
             continue
-        value = tensors[entry.name].astype(np.float32)
         shape = entry.stored_shape(_get(expected, entry.path).shape, len(style.fused))
-        if value.shape != shape:
-            faults[f"{entry.name} has shape {value.shape}, config.json asks for {shape}"] = True
+        if fault := _fault(name, tensors[name], shape):
+            faults[fault] = True
             continue
-        if not np.isfinite(value).all():
-            faults[f"{entry.name} holds {np.count_nonzero(~np.isfinite(value))} NaN or Inf"] = True
+        if head and twin in tensors and not np.array_equal(tensors[name], tensors[twin]):
+            kind = "decoder" if entry.path[0] == "embeddings" else "decoder's bias"
+            tied = "word embeddings" if entry.path[0] == "embeddings" else "head's bias"
+            faults[f"the {kind} of the language model is not tied to the {tied}"] = True
+        value = tensors[name].astype(np.float32)
         value = value if entry.part is None else np.split(value, len(style.fused), axis=-1)[entry.part]
         _set(params, entry.path, value.T if entry.transposed else value)
-    known = {entry.name for entry in entries}
+    known = {entry.name for entry in entries} | set(twins.values())
     faults |= {f"unexpected {name}": True for name in sorted(tensors.keys() - known) if not IGNORED.search(name)}
-    if head and apply.head in ("masked_lm", "causal_lm"):
-        words = next(entry.name for entry in entries if entry.path[:2] == ("embeddings", "word_embeddings"))
-        if style.decoder in tensors and not np.array_equal(tensors[style.decoder], tensors.get(words)):
-            faults["the decoder of the language model is not tied to the word embeddings"] = True
     if faults:
         shown = "; ".join(list(faults)[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
         raise InputError(f"{folder} does not fit its config.json ({len(faults)} faults): {shown}")
     return jax.tree.map(jax.numpy.asarray, params)
 
 
+def _twins(apply: Apply, entries: list[Entry]) -> dict[str, str]:
+    """The other names of tied tensors in a checkpoint: of the word embeddings and of the bias of the masked-LM head."""
+    decoder = apply.config.architecture.decoder
+    other = {("embeddings", "word_embeddings", "embedding"): decoder}
+    if apply.head == "masked_lm":
+        other[("head", "bias")] = decoder.removesuffix("weight") + "bias"
+    return {entry.name: other[entry.path] for entry in entries if other.get(entry.path, entry.name) != entry.name}
+
+
+def _fault(name: str, value: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Why a tensor cannot be a parameter of `shape`; empty where it can."""
+    if not is_real(value.dtype):
+        return f"{name} is {value.dtype}, and config.json does not say what its numbers mean"
+    if value.shape != shape:
+        return f"{name} has shape {value.shape}, config.json asks for {shape}"
+    if bad := np.count_nonzero(~np.isfinite(value)):
+        return f"{name} holds {bad} NaN or Inf"
+    with np.errstate(over="ignore"):
+        large = np.count_nonzero(~np.isfinite(value.astype(np.float32)))
+    return f"{name} holds {large} numbers beyond float32" if large else ""
+
+
 def infer_apply(config: EncoderConfig, head: str | None, tensors: dict[str, np.ndarray]) -> tuple[bool, int | None]:
     """Whether a checkpoint has a pooler, and the number of labels of its head (None if it has no such head)."""
     style = config.architecture
     output = style.heads.get(head, {}).get("head/output")
-    labels = tensors[f"{output}.weight"].shape[0] if f"{output}.weight" in tensors else None
+    weight = tensors.get(f"{output}.weight")
+    labels = weight.shape[0] if weight is not None and weight.ndim == 2 and len(weight) else None
     return f"{style.names.get('pooler')}.weight" in tensors, labels
 
 

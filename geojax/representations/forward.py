@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
+from geojax.models.unknown import check_unknown, tokenize, unknown_share
 from geojax.version import __version__
 
 TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")
@@ -30,8 +31,8 @@ class Encoded:
       pooled: whether the mean over the kept positions of a sequence is its only point.
       counts: number of points of every sequence.
       longest: the number of tokens at which sequences are cut.
-      provenance: token policy, number of sequences and their digest, truncations, geojax version, facts of the
-        caller.
+      provenance: token policy, number of sequences and their digest, truncations, share of unknown tokens, geojax
+        version, facts of the caller.
     """
 
     ids: list[list[int]]
@@ -65,7 +66,13 @@ class Batch(NamedTuple):
 
 
 def encode(
-    apply: Apply, tokenizer: Any, sequences: Sequence[str], tokens: str, provenance: dict[str, Any] | None = None
+    apply: Apply,
+    tokenizer: Any,
+    sequences: Sequence[str],
+    tokens: str,
+    provenance: dict[str, Any] | None = None,
+    *,
+    allow_unknown: bool = False,
 ) -> Encoded:
     """Tokenizes sequences, cut at the smaller of `max_position_embeddings - 3` and `max_length` of the config.
 
@@ -76,7 +83,8 @@ def encode(
       provenance: facts from the caller, which the provenance of the result takes in.
 
     Raises:
-      InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, or no sequence.
+      InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, no sequence, a sequence without
+        a token where each needs one, or more than half of the tokens unknown to the tokenizer without `allow_unknown`.
     """
     if tokens not in TOKEN_POLICIES:
         raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
@@ -85,9 +93,17 @@ def encode(
     if not sequences:
         raise InputError("no sequences to sample")
     limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
-    encoding = tokenizer(list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
+    if limit <= tokenizer.num_special_tokens_to_add():
+        raise InputError(f"the model has {apply.config.max_length} positions, too few for a token of a sequence")
+    encoding = tokenize(tokenizer, list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
     ids = encoding["input_ids"]
     lengths = np.array([len(row) for row in ids])
+    if tokens in ("cls", "mean") and not lengths.all():
+        raise InputError(f"sequence {np.argmin(lengths)} has no token, and token policy {tokens!r} needs one")
+    if tokens == "cls" and any(row[0] != tokenizer.cls_token_id for row in ids):
+        raise InputError("token policy 'cls' needs a [CLS] token, and the model's tokenizer begins no text with it")
+    unknown = unknown_share(tokenizer, ids, (sequences,))
+    check_unknown(unknown, "the sequences", allow_unknown)
     kept = _kept(encoding, tokens)
     pooled = tokens == "mean"
     counts = np.ones(len(ids), int) if pooled else np.array([len(positions) for positions in kept])
@@ -96,6 +112,7 @@ def encode(
         "sequences": len(ids),
         "sequences_sha256": hashlib.sha256("\n".join(sequences).encode()).hexdigest(),
         "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
+        "unknown_tokens": unknown,
         "geojax": __version__,
     } | (provenance or {})
     return Encoded(ids, lengths, kept, pooled, counts, limit, about)
@@ -164,4 +181,4 @@ def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
 def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:
     """Number of sequences that were cut; only sequences of `limit` tokens are tokenized again."""
     full = [sequences[row] for row in np.flatnonzero(lengths == limit)]
-    return sum(len(row) > limit for row in tokenizer(full, truncation=False)["input_ids"]) if full else 0
+    return sum(len(row) > limit for row in tokenize(tokenizer, full, truncation=False)["input_ids"]) if full else 0

@@ -37,6 +37,7 @@ def sample(
     *,
     layers: tuple[int, ...],
     tokens: str = "all",
+    allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Cloud, ...]:
@@ -44,7 +45,8 @@ def sample(
 
     Sequences are batched by length and padded to one of a few lengths; padding is masked and never changes a vector.
     Float32 with matrix products at the highest precision, evaluation mode. Sequences of more tokens than the smaller of
-    `max_position_embeddings - 3` and `max_length` of the config are cut, and the provenance counts them.
+    `max_position_embeddings - 3` and `max_length` of the config are cut, and the provenance counts them. It also has
+    the share of tokens that are unknown to the tokenizer; above 1 % there is a warning.
 
     Args:
       apply, params, tokenizer: as `models.load` returns them.
@@ -52,16 +54,17 @@ def sample(
       layers: indices of hidden states, 0 the embeddings.
       tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
         "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
+      allow_unknown: whether more than half of the tokens may be unknown to the tokenizer.
       provenance: facts for the provenance of the clouds (model, revision, noise).
       progress: called with (sequences done, all sequences) after every batch.
 
     Raises:
-      InputError: a token policy that is unknown or needs a [CLS] token that the tokenizer lacks, no sequence, or a
-        hidden state that is NaN or Inf (layer, sequence, position).
+      InputError: a token policy that is unknown or needs a token that the tokenizer does not give, no sequence, too
+        many unknown tokens, or a hidden state that is NaN or Inf (layer, sequence, position).
 
     Memory: n·d·4 bytes a layer, beside one batch of activations.
     """
-    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance)
+    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance, allow_unknown=allow_unknown)
     points = [np.empty((encoded.counts.sum(), apply.config.hidden_size), np.float32) for _ in layers]
     for part in parts(apply, params, encoded, layers, progress):
         for target, state in zip(points, part.states, strict=True):

@@ -24,6 +24,7 @@ def clouds(
     *,
     layers: tuple[int, ...],
     tokens: str = "mean",
+    allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Cloud, ...]:
@@ -34,17 +35,18 @@ def clouds(
       examples: the examples, in the order of the points.
       layers: indices of hidden states, 0 the embeddings.
       tokens: "cls", the first position, or "mean", over all positions of an example, special tokens included.
+      allow_unknown: whether more than half of the tokens may be unknown to the tokenizer.
       provenance: facts for the provenance of the clouds.
       progress: called with (examples done, all examples) after every batch.
 
     Raises:
-      InputError: another token policy, or a hidden state that is NaN or infinite.
+      InputError: another token policy, too many unknown tokens, or a hidden state that is NaN or infinite.
     """
     if tokens not in POLICIES:
         raise InputError(f"token policy {tokens!r} does not give one point for each example: choose cls or mean")
     config = model.apply.config
     limit = min(MAX_LENGTH, config.max_position_embeddings - 3, config.max_length)
-    encoded = encode(model.tokenizer, examples, limit)
+    encoded = encode(model.tokenizer, examples, limit, allow_unknown=allow_unknown)
     count = len(encoded)
     points = [np.empty((count, config.hidden_size), np.float32) for _ in layers]
     done = 0
@@ -57,7 +59,8 @@ def clouds(
         done += len(rows)
         if progress:
             progress(done, count)
-    about = {"tokens": tokens, "sequences": count, "max_length": limit, "geojax": __version__}
+    about = {"tokens": tokens, "sequences": count, "max_length": limit, "unknown_tokens": encoded.unknown}
+    about |= {"geojax": __version__}
     index, zeros = np.arange(count, dtype=np.int32), np.zeros(count, np.int32)
     tokens_of = encoded.input_ids[:, 0].astype(np.int32) if tokens == "cls" else zeros - 1
     made = tuple(

@@ -50,6 +50,7 @@ def sample(
     points: int,
     key: Key,
     tokens: str = "all",
+    allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Stream, ...]:
@@ -58,7 +59,8 @@ def sample(
     Args:
       points: size of the sample; the points with the smallest `reservoir.priorities`, the same in every layer.
       key: random key of the sample.
-      apply, params, tokenizer, sequences, layers, tokens, provenance, progress: as in `representations.sample`.
+      apply, params, tokenizer, sequences, layers, tokens, allow_unknown, provenance, progress: as in
+        `representations.sample`.
 
     Raises:
       InputError: as in `representations.sample`, or `points` below 1.
@@ -67,7 +69,7 @@ def sample(
     """
     if points < 1:
         raise InputError(f"points is {points}: a sample keeps at least 1")
-    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance)
+    encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance, allow_unknown=allow_unknown)
     n, d = int(encoded.counts.sum()), apply.config.hidden_size
     draws = np.asarray(reservoir.priorities(key, jnp.arange(n)))
     chosen = np.sort(np.argsort(draws, kind="stable")[:points])

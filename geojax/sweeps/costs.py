@@ -54,7 +54,9 @@ def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
     apply = settings.training(make_apply(model.config, "classification", data.task.num_labels))
     parameters, operations = shapes(apply), 0.0
     for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
-        some = encode(model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length)
+        some = encode(
+            model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length, allow_unknown=True
+        )
         operations += passes * products(model.config, some.lengths) * len(split) / len(some)
     state = jax.eval_shape(partial(init_state, method=settings.optimizer), parameters)
     copies = size(state) + 2 * size(parameters)  # trained parameters, moments; base parameters, summed gradients
@@ -64,7 +66,10 @@ def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
 
 def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
     """The cost of sampling a model's latent space; of the measures, only the memory of the cloud and one copy."""
-    parameters, encoded = shapes(model.apply), forward.encode(model.apply, model.tokenizer, texts, tokens)
+    parameters, encoded = (
+        shapes(model.apply),
+        forward.encode(model.apply, model.tokenizer, texts, tokens, allow_unknown=True),
+    )
     cloud = int(encoded.counts.sum()) * model.config.hidden_size * 4
     held = SAMPLING_COPIES * size(parameters) + 2 * cloud
     return Cost(count(parameters), products(model.config, encoded.lengths), held)

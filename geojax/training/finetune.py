@@ -66,7 +66,7 @@ def finetune(
 
     Returns:
       The parameters, and the result: score, metrics and collapse on the first development split, the same for every
-      split under `dev`, the settings, and the speed, compilation included.
+      split under `dev`, the settings, the share of unknown tokens in each split, and the speed, compilation included.
 
     Raises:
       InputError: settings that do not fit the model or the devices, a folder that is in use or was started with other
@@ -89,7 +89,7 @@ def finetune(
         total = int(jax.block_until_ready(state).step)
         seconds = time.monotonic() - start
         result = scored(model.apply, state.params, data.task, encoded.dev, layout) | settings.record()
-    result |= pace(len(encoded.train), settings, total, first, seconds)
+    result |= pace(len(encoded.train), settings, total, first, seconds) | {"unknown_tokens": encoded.unknown_tokens()}
     params = state.params if layout is None else fetch(state.params)
     return params, result | {"seconds": time.monotonic() - start}
 

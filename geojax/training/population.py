@@ -105,6 +105,7 @@ def finetune_population(
                 result["diverged_at"] = total
         result |= member.settings.record() | {"population": len(members)}
         result |= pace(len(task.train), member.settings, total, begun, seconds)
+        result["unknown_tokens"] = task.unknown_tokens()
         found.append((own, result | {"seconds": seconds + time.monotonic() - scoring}))
     return found
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from places import FIXTURES, ROOT
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+from tokenizers import models as models_of_tokens
 
 from configs.schema import ConvertCheckpoint
 from experiments import convert_checkpoint
@@ -140,6 +142,31 @@ def test_a_vocabulary_in_another_order_is_refused(tmp_path):
     dictionary.write_text("0 90\n257 80\n")
     with pytest.raises(InputError, match="'!' has id 5 there and 4 in"):
         convert_checkpoint.check_vocabulary(dictionary, tmp_path)
+
+
+def test_a_dictionary_of_plain_symbols_is_compared_as_it_is(tmp_path):
+    """As XLM-RoBERTa, CamemBERT and models of words have it: the symbols in place of numbers of GPT-2's vocabulary."""
+    dictionary, tokens = tmp_path / "dict.txt", ["<s>", "<pad>", "</s>", "<unk>", "\u2581de", "2019", ",", "<mask>"]
+    dictionary.write_text("\u2581de 90\n2019 80\n, 7 #fairseq:overwrite\nmadeupword0000 0\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no vocab.json, tokenizer.json or vocab.txt"):
+        convert_checkpoint.check_vocabulary(dictionary, tmp_path)
+    own = Tokenizer(models_of_tokens.Unigram([(token, -1.0) for token in tokens], 3))
+    swapped = Tokenizer(models_of_tokens.Unigram([(token, -1.0) for token in [*tokens[:5], ",", "2019"]], 3))
+    for name, write in {
+        "tokenizer.json": lambda path, made, order: made.save(str(path)),
+        "vocab.txt": lambda path, made, order: path.write_text("\n".join(order), encoding="utf-8"),
+        "vocab.json": lambda path, made, order: path.write_text(json.dumps({t: i for i, t in enumerate(order)})),
+    }.items():
+        folder = tmp_path / name.replace(".", "_")
+        folder.mkdir()
+        write(folder / name, own, tokens)
+        convert_checkpoint.check_vocabulary(dictionary, folder)
+        write(folder / name, swapped, [*tokens[:5], ",", "2019"])
+        with pytest.raises(InputError, match="'2019' has id 6 there and 5 in"):
+            convert_checkpoint.check_vocabulary(dictionary, folder)
+        (folder / name).write_bytes(b"\xff{")
+        with pytest.raises(InputError):
+            convert_checkpoint.check_vocabulary(dictionary, folder)
 
 
 @with_torch

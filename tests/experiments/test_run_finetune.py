@@ -40,6 +40,7 @@ def test_writes_the_model_then_the_result(config, tmp_path, caplog):
     assert {"score", "metrics", "collapsed", "learning_rate", "epochs", "batch_size", "max_length", "model_revision",
             "data", "versions", "device", "seconds", "examples_per_second"} <= set(result)  # fmt: skip
     assert set(result["data"]["sha256"]) == {"train", "dev"}
+    assert result["unknown_tokens"] == {"train": 0.0, "dev": 0.0}
     lines = records.read_lines(workdir / "metrics.jsonl")
     assert [line["step"] for line in lines] == list(range(1, 10))
     assert lines[0]["learning_rate"] == np.float32(1e-3) and np.isfinite([line["loss"] for line in lines]).all()
@@ -51,6 +52,13 @@ def test_writes_the_model_then_the_result(config, tmp_path, caplog):
     assert "is finished: score" in caplog.text
     with pytest.raises(InputError, match="begun with other settings: seed was 42 and is now 1"):
         finetune.run(dataclasses.replace(config, seed=1), workdir)
+
+
+def test_text_that_the_tokenizer_does_not_know_is_refused(config, tmp_path):
+    rows = "".join(f"猫 が いる\t{i % 2}\n" for i in range(45))
+    (tmp_path / "glue" / "SST-2" / "train.tsv").write_text("sentence\tlabel\n" + rows, encoding="utf-8")
+    with pytest.raises(InputError, match="100 % of the tokens of the examples are unknown to the model's tokenizer"):
+        finetune.run(config, tmp_path / "run")
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import pytest
 from places import FIXTURES
 
 from configs import schema
-from experiments import measure
+from experiments import measure, sample
 from geojax.errors import InputError
 from geojax.measures import select
+from geojax.representations import Cloud
 
 BERT = FIXTURES / "random-bert"
 
@@ -25,6 +26,17 @@ def test_measure_a_task_with_its_labels(tmp_path):
     assert (table["n"] == 64).all() and (table["n_sequences"] == 64).all() and table["value"].notna().all()
     record = json.loads((tmp_path / "measures.json").read_text())
     assert record["task"] == "mini_paraphrase" and record["layers"][0]["provenance"]["tokens"] == "mean"
+
+
+def test_text_that_the_model_does_not_know_is_sampled_only_if_it_is_allowed(tmp_path, caplog):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("猫 が いる\n猫 a\n", encoding="utf-8")
+    config = schema.Sample(model=str(BERT), sequences=str(texts))
+    with pytest.raises(InputError, match="80 % of the tokens of the sequences are unknown .* set allow_unknown"):
+        sample.run(config, tmp_path / "out")
+    sample.run(replace(config, allow_unknown=True), tmp_path / "out")
+    assert Cloud.load(tmp_path / "out" / "layer_03.safetensors").provenance["unknown_tokens"] == 0.8
+    assert "80.0 % of the tokens of the sequences are unknown" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,26 @@ def test_killed_and_started_again_it_ends_the_same(data_dir, tmp_path):
     pd.testing.assert_frame_equal(ours, undisturbed, check_exact=False, rtol=1e-5)
 
 
+def test_models_whose_folders_have_one_name_are_told_apart_by_the_folders_above(data_dir, tmp_path):
+    pool = Pool.of(
+        Study(**settings(data_dir, model="one/model,two/model,bert", alphas="0,2", noise_seeds="5")), tmp_path
+    )
+    members = {member.name: member.base for member in pool.members}
+    assert members == {
+        "one_model": "one/model",
+        "one_model_2_5": "one/model",
+        "two_model": "two/model",
+        "two_model_2_5": "two/model",
+        "bert": "bert",
+        "bert_2_5": "bert",
+    }
+    assert len({job.unit.folder for job in pool.jobs}) == len(pool.jobs)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "again").symlink_to(tmp_path / "model")
+    with pytest.raises(InputError, match="names one twice"):
+        Pool.of(Study(**settings(data_dir, model=f"{tmp_path}/model,{tmp_path}/again")), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -197,7 +217,8 @@ def test_killed_and_started_again_it_ends_the_same(data_dir, tmp_path):
         ({"tasks": "cola,mini_paraphrase"}, "mix GLUE with miniature"),
         ({"tasks": ""}, "at least one of tasks"),
         ({"model": ""}, "at least one of model"),
-        ({"model": "a/x,b/x"}, "names one twice"),
+        ({"model": "a/x,a/x"}, "names one twice"),
+        ({"model": "a/x,b/x,a_x"}, "would have the names a_x, b_x, a_x: rename a folder"),
     ],
 )
 def test_impossible_pools_are_named(data_dir, tmp_path, changed, message):

@@ -11,6 +11,7 @@ from jaxtyping import Int, Num
 
 from geojax.data.glue.examples import Examples, TaskData
 from geojax.errors import InputError
+from geojax.models.unknown import check_unknown, tokenize, unknown_share
 
 Batch = dict[str, np.ndarray]
 RUNGS = (3 / 32, 5 / 32, 9 / 32, 17 / 32, 1)  # padded lengths, as shares of max_length; each is compiled once
@@ -26,6 +27,7 @@ class Encoded:
       labels: int32 classes, or float32 values.
       ladder: the lengths that batches are padded to, ascending; the last is `max_length`.
       pad_id: id of the padding token.
+      unknown: share of the tokens that are unknown to the tokenizer.
     """
 
     input_ids: Int[np.ndarray, "n T"]
@@ -34,6 +36,7 @@ class Encoded:
     labels: Num[np.ndarray, "n"]
     ladder: tuple[int, ...]
     pad_id: int
+    unknown: float = 0.0
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -84,17 +87,22 @@ class EncodedTask(NamedTuple):
     train: Encoded
     dev: dict[str, Encoded]
 
+    def unknown_tokens(self) -> dict[str, float]:
+        """The share of unknown tokens in every split."""
+        return {name: split.unknown for name, split in ({"train": self.train} | self.dev).items()}
+
 
 def ladder(max_length: int) -> tuple[int, ...]:
     """At most five padded lengths up to `max_length`: 12, 20, 36, 68, 128 for 128."""
     return tuple(sorted({min(max_length, max(8, 4 * math.ceil(max_length * rung / 4))) for rung in RUNGS}))
 
 
-def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
+def encode(tokenizer: Any, examples: Examples, max_length: int, *, allow_unknown: bool = False) -> Encoded:
     """Tokenises examples with the model's own tokenizer; pairs are truncated longest text first.
 
     Raises:
-      InputError: `max_length` is too small for the special tokens and one token of each text.
+      InputError: `max_length` is too small for the special tokens and one token of each text, or more than half of the
+        tokens are unknown to the tokenizer, without `allow_unknown`.
     """
     texts = 1 if examples.text_b is None else 2
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
@@ -103,20 +111,25 @@ def encode(tokenizer: Any, examples: Examples, max_length: int) -> Encoded:
             f"max_length {max_length} is too short: {special} special tokens and a token of each text need "
             f"{special + texts}"
         )
-    pairs = () if examples.text_b is None else (list(examples.text_b),)
-    tokens = tokenizer(list(examples.text_a), *pairs, truncation="longest_first", max_length=max_length, padding=False)
+    columns = [list(column) for column in (examples.text_a, examples.text_b) if column is not None]
+    tokens = tokenize(tokenizer, *columns, truncation="longest_first", max_length=max_length, padding=False)
+    unknown = unknown_share(tokenizer, tokens["input_ids"], columns)
+    check_unknown(unknown, "the examples", allow_unknown)
     lengths = np.array([len(ids) for ids in tokens["input_ids"]], np.int32)
     types = tokens.get("token_type_ids")
     pad_id = tokenizer.pad_token_id
     input_ids = _padded(tokens["input_ids"], lengths, pad_id, np.int32)
     token_type_ids = np.zeros_like(input_ids, np.int8) if types is None else _padded(types, lengths, 0, np.int8)
-    return Encoded(input_ids, token_type_ids, lengths, examples.labels, ladder(max_length), pad_id)
+    return Encoded(input_ids, token_type_ids, lengths, examples.labels, ladder(max_length), pad_id, unknown)
 
 
-def encode_task(tokenizer: Any, data: TaskData, max_length: int) -> EncodedTask:
-    """Tokenises every split of a task; any number of runs can share the result."""
-    dev = {name: encode(tokenizer, examples, max_length) for name, examples in data.dev.items()}
-    return EncodedTask(encode(tokenizer, data.train, max_length), dev)
+def encode_task(tokenizer: Any, data: TaskData, max_length: int, *, allow_unknown: bool = False) -> EncodedTask:
+    """Tokenises every split of a task, as `encode`; any number of runs can share the result."""
+    splits = {
+        name: encode(tokenizer, examples, max_length, allow_unknown=allow_unknown)
+        for name, examples in ({"": data.train} | data.dev).items()
+    }
+    return EncodedTask(splits.pop(""), splits)
 
 
 def _padded(rows: list[list[int]], lengths: Int[np.ndarray, "n"], fill: int, dtype: type) -> Int[np.ndarray, "n T"]:
