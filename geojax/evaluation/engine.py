@@ -15,6 +15,7 @@ from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.labels import check_labels
+from geojax.ops.arrays import as_groups, as_numbers
 from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
@@ -64,11 +65,11 @@ def evaluate(
     """
     measures = select(measures)
     check_convention(convention)
-    array = getattr(cloud, "points", cloud)
+    array = as_numbers(getattr(cloud, "points", cloud), "the cloud")
     with np.errstate(over="ignore"):  # reported below, with its place
         points = as_float32(array)
     n, d = points.shape
-    mask = as_mask(jnp.asarray(np.ones(n, bool) if mask is None else mask), n)
+    mask = as_mask(np.ones(n, bool) if mask is None else mask, n)
     if not np.asarray(mask).any():
         raise InputError(f"the mask keeps none of the {n} points: keep at least one")
     if quantizer_seeds < 1:
@@ -80,7 +81,7 @@ def evaluate(
         QUANTIZERS[name].check(n, d, codebooks, codebook_size, 1 if iterations is None else iterations)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
-    index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)
+    index = np.arange(n) if sequence_index is None else as_groups(sequence_index, n, "the sequence index")
     places, n_sequences = order_of_sequences(index[kept], key)
     asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
     group = np.zeros(n, np.int32)

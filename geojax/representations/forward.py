@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
+from geojax.models.inputs import check_inputs
 from geojax.version import __version__
 
 TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")
@@ -76,7 +78,8 @@ def encode(
       provenance: facts from the caller, which the provenance of the result takes in.
 
     Raises:
-      InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, or no sequence.
+      InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, no sequence, or a token that
+        the model's vocabulary lacks.
     """
     if tokens not in TOKEN_POLICIES:
         raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
@@ -87,6 +90,7 @@ def encode(
     limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
     encoding = tokenizer(list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
     ids = encoding["input_ids"]
+    check_inputs(apply.config, np.fromiter(chain.from_iterable(ids), np.int64))
     lengths = np.array([len(row) for row in ids])
     kept = _kept(encoding, tokens)
     pooled = tokens == "mean"
