@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class Notation(NamedTuple):
-    """How numbers are written: the decimal sign, and the sign that may group the digits before it."""
+    """How numbers are written: the decimal sign, and the sign that may group the digits before it, never after a 0."""
 
     decimal: str
     group: str
 
     def match(self, cell: str) -> re.Match | None:
         """The parts of a number in this notation; None for another text."""
-        digits = rf"\d+|\d{{1,3}}(?:(?P<group>[{re.escape(self.group + SPACES)}])\d{{3}}(?:(?P=group)\d{{3}})*)"
+        digits = rf"\d+|[1-9]\d{{0,2}}(?:(?P<group>[{re.escape(self.group + SPACES)}])\d{{3}}(?:(?P=group)\d{{3}})*)"
         part = rf"(?:{re.escape(self.decimal)}\d*)"
         return re.fullmatch(rf"[+-]?(?:(?:{digits}){part}?|{re.escape(self.decimal)}\d+)(?:[eE][+-]?\d+)?", cell)
 
