@@ -42,11 +42,11 @@ def evaluate(
     A measure's value does not depend on which others are asked for: its randomness comes from `key` and its name.
 
     Args:
-      cloud: a `Cloud`, or an array Float[n, d] of any float type (cast to float32).
+      cloud: a `Cloud`, or an array Float[n, d] of any library and float type, see `as_numbers` (cast to float32).
       measures: "study", "all", "transfer" (these need labels), "eee,vrm", or a sequence of names or catalogue rows.
       key: of the quantizers' starts, of random references and of the groups of sequences.
-      mask: Bool[n] of NumPy or JAX, rows that count.
-      labels: Int[n] of NumPy or JAX, the class of each point from 0 on, or Float[n] for a regression.
+      mask: Bool[n], rows that count.
+      labels: Int[n], the class of each point from 0 on, or Float[n] for a regression.
       convention: "standard", or "paper" for numbers comparable with the published ones.
       codebooks: M, codebooks of each quantizer.
       codebook_size: K, entries of one codebook.
@@ -59,9 +59,9 @@ def evaluate(
     device, without errors; 2.1 with `pq_cell_eee_fixed`.
 
     Raises:
-      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask or labels that do
-        not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or convention, a
-        quantizer that does not fit the shape of the cloud.
+      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask, labels or sequence
+        indices that do not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or
+        convention, a quantizer that does not fit the shape of the cloud.
     """
     measures = select(measures)
     check_convention(convention)
