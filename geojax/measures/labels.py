@@ -85,7 +85,7 @@ def labelled(
     return Labelled(cloud, mask, own.astype(jnp.float32), counts, defined)
 
 
-def as_labels(labels: Any) -> Targets:
+def as_labels(labels: Any) -> Array:
     """Labels of any array library as int32 or float32; integers beyond 32 bits become the nearest, not a class.
 
     Raises:

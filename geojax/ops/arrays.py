@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Integer
 
 from geojax.errors import InputError
 
@@ -71,7 +71,7 @@ def as_flags(value: Any, what: str) -> Array | np.ndarray:
     return array != 0  # of 64 bits before they are cut to 32
 
 
-def as_places(value: Any, what: str) -> Int[np.ndarray, "..."]:
+def as_places(value: Any, what: str) -> Integer[np.ndarray, "..."]:
     """Integers on the host, such as indices into a table.
 
     Raises:

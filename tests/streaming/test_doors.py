@@ -1,5 +1,7 @@
 """The same numbers in every type give the same values at every door, or are refused in one sentence."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import geojax
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
-from geojax.representations import Cloud, read_cloud
+from geojax.representations import read_cloud
 from geojax.streaming import moments, reservoir
 
 KEY = jax.random.key(0)
@@ -82,7 +84,7 @@ def test_sequences_of_64_bits_give_the_errors_of_small_numbers(points, tmp_path)
         errors.append(result.std_error)
     assert errors[0] > 0 and errors == [errors[0]] * 3
     with pytest.raises(InputError, match="sequence index .*an integer for each of the 200 rows"):
-        run(Cloud(points, documents[:50], documents, documents, 0), "eee")
+        run(SimpleNamespace(points=points, sequence_index=documents[:50]), "eee")
 
 
 def test_labels_of_any_type_or_a_sentence(points):
