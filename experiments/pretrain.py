@@ -3,6 +3,7 @@
 Writes `model/`, `metrics.jsonl` and `result.json`, and `model_STEP/` for every snapshot.
 """
 
+import io
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 from configs import lists, schema
 from geojax import models
 from geojax.data import tokenizers
+from geojax.data.text import read_text
 from geojax.errors import InputError
 from geojax.models.apply import Params
 from geojax.runtime import folders, records
@@ -120,8 +122,8 @@ def windows_of(config: schema.Pretrain, tokenizer: Any, files: str) -> np.ndarra
 def paragraphs(files: str) -> Iterator[str]:
     """The lines of text files, in order, without blank lines."""
     for name in lists.names(files):
-        with open(name, encoding="utf-8") as file:
-            yield from (line.strip() for line in file if line.strip())
+        lines = io.StringIO(read_text(name), newline=None)
+        yield from (line.strip() for line in lines if line.strip())
 
 
 def check_files(files: str, setting: str = "text") -> None:

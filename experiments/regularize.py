@@ -16,12 +16,13 @@ from geojax import models, plots
 from geojax.data.tokenizers import check_special_tokens
 from geojax.errors import InputError
 from geojax.models.encoder import Hidden
+from geojax.models.inputs import check_inputs
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
 from geojax.training import regularize
-from geojax.training.masking import pack
+from geojax.training.masking import pack, token_types
 from geojax.training.pretrain import rates_of
 
 RUNS = {"plain": 0, "down": -1, "up": 1}  # the sign of the change that the loss asks of the measure
@@ -43,6 +44,7 @@ def make(config: schema.Regularize, workdir: Path) -> None:
     """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
     windows, probes = split(model.tokenizer, sampling.sequences(config.sequences), config.length)
+    check_inputs(model.config, windows, token_types(windows))
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)
     quantizer = fit(config, first)
     value = jax.jit(partial(regularize.differentiable, config.measure, config.temperature))

@@ -60,7 +60,9 @@ class Letters:
 
 def stand_in(num_labels=2, rate=0.1):
     bag = Bag(num_labels, rate)
-    return SimpleNamespace(apply=bag, params=bag.init(), tokenizer=Letters(), config=SimpleNamespace(max_length=64))
+    return SimpleNamespace(
+        apply=bag, params=bag.init(), tokenizer=Letters(), config=models.EncoderConfig(max_position_embeddings=64)
+    )
 
 
 def one_layer(family="bert", labels=2, rate=0.0):

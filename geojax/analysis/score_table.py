@@ -4,7 +4,6 @@ With `measures="all"` the measures are the columns named in the catalogue or amo
 study; any other numeric column is a measure only where it is selected by name.
 """
 
-import csv
 import difflib
 import math
 import re
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from geojax.data.tables import MISSING, read_table
 from geojax.errors import InputError
 
 _STATISTICS = {
@@ -41,8 +41,6 @@ COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average"
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
 LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
-
-_MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "<na>"))
 
 
 @dataclass(frozen=True)
@@ -84,29 +82,22 @@ def catalogue_name(column: str) -> str:
 
 
 def read(path: str | Path, **options: Any) -> ScoreTable:
-    """Reads a comma-separated table with a header line; options and errors as in `from_frame`."""
+    """Reads a table with a header line; options and errors as in `load` and `from_frame`."""
     return from_frame(load(path), **options)
 
 
 def load(path: str | Path) -> "pandas.DataFrame":
-    """The cells of a comma-separated table as texts, in columns named by the header line.
+    """The cells of a table as texts, in columns named by the header line, read by `read_table`.
 
     Raises:
-      InputError: no such file, not CSV in UTF-8, or a row with more or fewer cells than the header.
+      InputError: no such file, or no table.
     """
     import pandas
 
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no table at {path}: give a CSV file with model, score and measure columns")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
-    for index, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise InputError(f"row {index} of {path} has {len(row)} cells, the header has {len(header)}: mend the row")
+    header, rows = read_table(path, TEXT_COLUMNS)
     return pandas.DataFrame(rows, columns=header)
 
 
@@ -249,7 +240,7 @@ def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str
 def _number(cell: object) -> float:
     """A cell as a number, NaN for a missing value; raises ValueError for text."""
     text = str(cell).strip()
-    if text.lower() in _MISSING:
+    if text.lower() in MISSING:
         return math.nan
     if "_" in text:  # Python reads 1_000 as a number, no table means that
         raise ValueError(text)

@@ -15,6 +15,7 @@ from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.labels import check_labels
+from geojax.ops.arrays import as_groups, as_numbers
 from geojax.ops.moments import as_float32, as_mask
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
@@ -41,11 +42,11 @@ def evaluate(
     A measure's value does not depend on which others are asked for: its randomness comes from `key` and its name.
 
     Args:
-      cloud: a `Cloud`, or an array Float[n, d] of any float type (cast to float32).
+      cloud: a `Cloud`, or an array Float[n, d] of any library and float type, see `as_numbers` (cast to float32).
       measures: "study", "all", "transfer" (these need labels), "eee,vrm", or a sequence of names or catalogue rows.
       key: of the quantizers' starts, of random references and of the groups of sequences.
-      mask: Bool[n] of NumPy or JAX, rows that count.
-      labels: Int[n] of NumPy or JAX, the class of each point from 0 on, or Float[n] for a regression.
+      mask: Bool[n], rows that count.
+      labels: Int[n], the class of each point from 0 on, or Float[n] for a regression.
       convention: "standard", or "paper" for numbers comparable with the published ones.
       codebooks: M, codebooks of each quantizer.
       codebook_size: K, entries of one codebook.
@@ -58,17 +59,17 @@ def evaluate(
     device, without errors; 2.1 with `pq_cell_eee_fixed`.
 
     Raises:
-      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask or labels that do
-        not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or convention, a
-        quantizer that does not fit the shape of the cloud.
+      InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask, labels or sequence
+        indices that do not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or
+        convention, a quantizer that does not fit the shape of the cloud.
     """
     measures = select(measures)
     check_convention(convention)
-    array = getattr(cloud, "points", cloud)
+    array = as_numbers(getattr(cloud, "points", cloud), "the cloud")
     with np.errstate(over="ignore"):  # reported below, with its place
         points = as_float32(array)
     n, d = points.shape
-    mask = as_mask(jnp.asarray(np.ones(n, bool) if mask is None else mask), n)
+    mask = as_mask(np.ones(n, bool) if mask is None else mask, n)
     if not np.asarray(mask).any():
         raise InputError(f"the mask keeps none of the {n} points: keep at least one")
     if quantizer_seeds < 1:
@@ -80,7 +81,7 @@ def evaluate(
         QUANTIZERS[name].check(n, d, codebooks, codebook_size, 1 if iterations is None else iterations)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
-    index = np.arange(n) if sequence_index is None else np.asarray(sequence_index)
+    index = np.arange(n) if sequence_index is None else as_groups(sequence_index, n, "the sequence index")
     places, n_sequences = order_of_sequences(index[kept], key)
     asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
     group = np.zeros(n, np.int32)

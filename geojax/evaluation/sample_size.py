@@ -13,6 +13,7 @@ from geojax.evaluation.engine import evaluate
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, order_of_sequences
 from geojax.measures import Measure, select
+from geojax.ops.arrays import as_groups, as_numbers
 from geojax.typing import Key
 
 # Exponents a that the curve value = limit + b / n^a is tried with: 1/2 for spectra of nearly equal axes, 1 for smooth
@@ -98,8 +99,8 @@ def curve(
     measures = select(measures)
     if options.get("quantizer_seeds", 1) < 2 and any(measure.quantizer for measure in measures):
         raise InputError("quantizer_seeds is 1: planning for a quantized measure needs 2 or more, to know its error")
-    points = np.asarray(getattr(cloud, "points", cloud))
-    index = np.asarray(getattr(cloud, "sequence_index", np.arange(len(points))))
+    points = np.asarray(as_numbers(getattr(cloud, "points", cloud), "the cloud"))
+    index = as_groups(getattr(cloud, "sequence_index", np.arange(len(points))), len(points), "the sequence index")
     place, total = order_of_sequences(index, jax.random.fold_in(key, len(points)))
     fewest_points = options.get("codebook_size", 256) if any(measure.quantizer for measure in measures) else 2
     found: dict[str, list[Size]] = {measure.name: [] for measure in measures}

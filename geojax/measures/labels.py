@@ -5,13 +5,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from geojax.errors import InputError
 from geojax.measures.row import Measure
+from geojax.ops.arrays import as_numbers
 from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.safe import ratio
 from geojax.typing import Mask, Points, Scalar, Targets
+
+# Share of their standard deviation that labels may lose by rounding to float32.
+LOST = 1e-3
+LIMITS = {"i": (-(2**31), 2**31 - 1), "u": (0, 2**31 - 1)}
 
 
 class Labelled(NamedTuple):
@@ -53,7 +59,7 @@ def labelled(
     """
     cloud = centre(points, mask)
     n = points.shape[0]
-    mask = as_mask(mask, n)
+    mask, labels = as_mask(mask, n), as_labels(labels)
     if labels.shape != (n,):
         raise InputError(
             f"the labels of {name} have shape {labels.shape}: the cloud needs one for each of its {n} points"
@@ -77,6 +83,21 @@ def labelled(
     counts = jnp.sum(own, 0).astype(jnp.float32)
     defined = finite & (jnp.sum(counts > 0) > 1) & (jnp.sum(own) == cloud.count)
     return Labelled(cloud, mask, own.astype(jnp.float32), counts, defined)
+
+
+def as_labels(labels: Any) -> Array:
+    """Labels of any array library as int32 or float32; integers beyond 32 bits become the nearest, not a class.
+
+    Raises:
+      InputError: as in `as_numbers`; booleans keep their type.
+    """
+    labels = as_numbers(labels, "the array of labels")
+    if isinstance(labels, jax.Array):
+        return labels.astype(jnp.float32) if jnp.issubdtype(labels.dtype, jnp.floating) else labels
+    if labels.dtype.kind in "iu":
+        return jnp.asarray(np.clip(labels, *LIMITS[labels.dtype.kind]).astype(np.int32))
+    with np.errstate(over="ignore"):  # reported by the caller
+        return jnp.asarray(labels if labels.dtype == bool else labels.astype(np.float32))
 
 
 def number_of_classes(labels: Targets, mask: Mask) -> int:
@@ -103,7 +124,7 @@ def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targ
     if labels is None:
         without_labels(rows, "give labels=, one for each point")
         return None, None
-    labels = jnp.asarray(labels)
+    labels, given = as_labels(labels), labels
     real = jnp.issubdtype(labels.dtype, jnp.floating)
     if labels.shape != mask.shape or not (real or jnp.issubdtype(labels.dtype, jnp.integer)):
         raise InputError(
@@ -114,8 +135,14 @@ def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targ
         return labels, number_of_classes(labels, mask)
     need_classes(rows)
     if bad := int(jnp.sum(mask & ~jnp.isfinite(labels))):
-        raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite: mask or remove their points")
-    return labels.astype(jnp.float32), None
+        raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite in float32: mask or remove their points")
+    counted = np.asarray(as_numbers(given, "the array of labels"), np.float64)[np.asarray(mask)]
+    if np.abs(counted.astype(np.float32) - counted).max() > LOST * counted.std() > 0:
+        raise InputError(
+            f"the labels go from {counted.min()} to {counted.max()}, of which float32 loses the differences: subtract "
+            "their mean"
+        )
+    return labels, None
 
 
 def without_labels(rows: Sequence[Measure], remedy: str) -> None:

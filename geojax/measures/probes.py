@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.measures.conventions import check_convention
-from geojax.measures.labels import accuracy, labelled
+from geojax.measures.labels import accuracy, as_labels, labelled
 from geojax.ops.neighbours import map_candidates
 from geojax.ops.safe import matmul, ratio
 from geojax.ops.spectrum import left_basis
@@ -136,6 +136,7 @@ def ridge_probe(
     prediction"; Hastie, Tibshirani & Friedman 2009, "The elements of statistical learning", equation 7.64.
     """
     check_convention(convention)
+    labels = as_labels(labels)
     read = labelled(points, labels, mask, classes, "ridge_probe", regression=True)
     n, targets = read.cloud.count.astype(jnp.float32), read.centred_targets()
     values, basis = left_basis(read.cloud.points)

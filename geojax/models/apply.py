@@ -7,13 +7,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float
 
 from geojax.errors import InputError
 from geojax.models.config import EncoderConfig
 from geojax.models.dropout import split, word
 from geojax.models.encoder import Embeddings, Layer, layer_norm, linear
 from geojax.models.heads import ClassificationHead, MaskedLMHead, TokenHead
+from geojax.models.inputs import check_inputs
+from geojax.ops.arrays import as_flags, as_numbers
 from geojax.typing import Key
 
 Dtype = Literal["float32", "bfloat16"]
@@ -64,7 +66,8 @@ class Apply:
       does not use are not computed. Padding never changes the vector of a real token.
 
     Raises:
-      InputError: T exceeds `config.max_length`; raised at trace time.
+      InputError: T exceeds `config.max_length`; raised at trace time. Where they are not traced, token ids or types
+        that the tables lack.
     """
 
     config: EncoderConfig
@@ -75,7 +78,9 @@ class Apply:
     remat: bool = False
 
     def __call__(self, params: Params, batch: dict[str, Any], *, key: Key | None = None) -> dict[str, Any]:
-        input_ids, mask = jnp.asarray(batch["input_ids"]), jnp.asarray(batch["attention_mask"])
+        check_inputs(self.config, batch["input_ids"], batch.get("token_type_ids"))
+        input_ids = jnp.asarray(as_numbers(batch["input_ids"], "the array of token ids"))
+        mask = jnp.asarray(as_flags(batch["attention_mask"], "the attention mask"))
         if input_ids.shape[1] > self.config.max_length:
             raise InputError(f"{input_ids.shape[1]} tokens exceed the model's {self.config.max_length} positions")
         graph, state = _abstract(self)
@@ -83,8 +88,8 @@ class Apply:
         nnx.replace_by_pure_dict(state, params | {"encoder": encoder})
         model, style = nnx.merge(graph, state), self.config.architecture
         seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
-        types = jnp.asarray(batch.get("token_type_ids", jnp.zeros_like(input_ids)))
-        seen = mask.astype(bool)[:, None, None, :]
+        types = jnp.asarray(as_numbers(batch.get("token_type_ids", jnp.zeros_like(input_ids)), "token_type_ids"))
+        seen = mask[:, None, None, :]
         if style.causal:
             seen = seen & jnp.tri(mask.shape[1], dtype=bool)
         # The most negative finite number, not -inf, because a row of padding only must not become NaN.
@@ -116,11 +121,11 @@ def _cast(dtype: Dtype, path: tuple[Any, ...], leaf: Array) -> Array:
     return leaf if path[-2].key.endswith("layer_norm") else jnp.asarray(leaf, dtype)
 
 
-def _feature(name: str, last: Float[Array, "B T d"], mask: Shaped[Array, "B T"]) -> Float[Array, "B d"]:
+def _feature(name: str, last: Float[Array, "B T d"], mask: Bool[Array, "B T"]) -> Float[Array, "B d"]:
     """The vector of the first token if `name` is "first", else of the last real token."""
     if name == "first":
         return last[:, 0]
-    place = jnp.max(jnp.where(mask.astype(bool), jnp.arange(mask.shape[1]), 0), axis=1)
+    place = jnp.max(jnp.where(mask, jnp.arange(mask.shape[1]), 0), axis=1)
     return jnp.take_along_axis(last, place[:, None, None], axis=1)[:, 0]
 
 

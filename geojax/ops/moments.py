@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
+from geojax.ops.arrays import as_numbers
 from geojax.typing import Mask, Points, Scalar
 
 
@@ -30,23 +31,24 @@ def as_float32(points: Any) -> Points:
     Raises:
       InputError: not a non-empty real matrix. Wider and narrower floats are cast, integers are refused.
     """
-    points = jnp.asarray(points)
+    points = as_numbers(points, "the cloud")
     if points.ndim != 2:
         raise InputError(f"a cloud is a matrix of n points by d coordinates, but the array has shape {points.shape}")
     if not jnp.issubdtype(points.dtype, jnp.floating):
-        raise InputError(f"a cloud has real coordinates, but the array is {points.dtype}: convert it to float32")
+        raise InputError(f"a cloud has real coordinates, but the array is {points.dtype}: convert it to floats")
     if 0 in points.shape:
         raise InputError(f"the cloud is empty: its shape is {points.shape}")
-    return points.astype(jnp.float32)
+    return jnp.asarray(points).astype(jnp.float32)
 
 
 def as_mask(mask: Any, n: int) -> Mask:
     """The mask of n rows, all true where none is given."""
     if mask is None:
         return jnp.ones(n, bool)
+    mask = as_numbers(mask, "the mask")
     if mask.shape != (n,) or mask.dtype != bool:
         raise InputError(f"the mask has shape {mask.shape} and type {mask.dtype}, but the cloud needs bool ({n},)")
-    return mask
+    return jnp.asarray(mask)
 
 
 def masked_mean(points: Points, mask: Mask) -> Float[Array, "d"]:

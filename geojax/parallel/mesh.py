@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from geojax.ops.arrays import as_numbers
 from geojax.ops.moments import as_mask
 from geojax.typing import Mask, Points
 
@@ -36,7 +36,8 @@ def shard_rows(points: Any, mask: Any = None, mesh: Mesh | None = None) -> tuple
       The points, padded with masked rows to a multiple of the number of devices, and their mask.
     """
     sharding = NamedSharding(mesh or data_mesh(), PartitionSpec("data"))
-    mask = as_mask(None if mask is None else jnp.asarray(mask), len(points))
+    points = as_numbers(points, "the cloud")
+    mask = as_mask(mask, len(points))
     short = -len(points) % sharding.num_devices
     if short:
         points, mask = (np.pad(np.asarray(x), [(0, short)] + [(0, 0)] * (x.ndim - 1)) for x in (points, mask))

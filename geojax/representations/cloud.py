@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from geojax.errors import InputError
+from geojax.ops.arrays import as_groups, as_numbers
 from geojax.runtime import folders
 from geojax.runtime.records import write_atomic
 
@@ -56,9 +57,13 @@ class Cloud:
             with folders.fetched(path) as local, safe_open(local, framework="numpy") as file:
                 about = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return cls(**arrays, layer=int(about["layer"]), provenance=json.loads(about["provenance"]))
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            cloud = cls(**arrays, layer=int(about["layer"]), provenance=json.loads(about["provenance"]))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a whole cloud file: {error}") from error
+        shapes = {name: array.shape for name, array in arrays.items()}
+        if any(shape != shapes["points"][:1] for name, shape in shapes.items() if name != "points"):
+            raise InputError(f"{path} is not a whole cloud file: its arrays have the shapes {shapes}")
+        return cloud
 
 
 def _sorted(data: bytes) -> bytes:
@@ -78,18 +83,18 @@ def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
       InputError: a file is absent, damaged or not of real numbers, or the index does not fit the rows.
     """
     if path.endswith(".safetensors"):
+        if sequence_index:
+            raise InputError(f"{path} has sequence indices of its own: leave sequence_index {sequence_index} out")
         return Cloud.load(path)
     points = _read_array(path, "cloud")
     if not sequence_index:
         return points
-    index = _read_array(sequence_index, "sequence_index")
-    if index.shape != points.shape[:1] or not np.issubdtype(index.dtype, np.integer):
-        raise InputError(
-            f"sequence_index {sequence_index} is {index.dtype}{list(index.shape)}: an integer for each of the "
-            f"{points.shape[0]} rows of {path} is needed"
-        )
+    what = f"sequence_index {sequence_index}"
+    if not points.ndim:
+        raise InputError(f"cloud {path} is a single number: a matrix of n points by d coordinates is needed")
+    index = as_groups(_read_array(sequence_index, "sequence_index"), len(points), what)
     zeros = np.zeros(len(index), np.int32)
-    return Cloud(points, index.astype(np.int32), zeros, zeros - 1, -1)
+    return Cloud(points, index, zeros, zeros - 1, -1)
 
 
 def _read_array(path: str, what: str) -> np.ndarray:
@@ -99,10 +104,8 @@ def _read_array(path: str, what: str) -> np.ndarray:
     except FileNotFoundError as error:
         raise InputError(f"{what} {path} does not exist") from error
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{what} {path} is not a whole .npy array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{what} {path} is {array.dtype}{list(array.shape)}: real numbers are needed")
-    return array
+        raise InputError(f"{what} {path} is not a whole .npy array, as numpy.save writes: {error}") from error
+    return as_numbers(array, f"{what} {path}")
 
 
 def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
@@ -114,11 +117,14 @@ def common_points(clouds: Sequence[Cloud], seed: int) -> tuple[Cloud, ...]:
     """
     if not clouds:
         return ()
-    length = 1 + max(int(cloud.sequence_index.max()) for cloud in clouds)
-    fewest = np.min([np.bincount(cloud.sequence_index, minlength=length) for cloud in clouds], axis=0)
+    # Numbered anew over all clouds: an array of counts as long as the largest id could exceed all memory.
+    ids = np.concatenate([cloud.sequence_index for cloud in clouds])
+    numbers = as_groups(ids, len(ids), "the sequence index")
+    indices = np.split(numbers, np.cumsum([len(cloud.sequence_index) for cloud in clouds])[:-1])
+    length = 1 + int(numbers.max())
+    fewest = np.min([np.bincount(index, minlength=length) for index in indices], axis=0)
     cut = []
-    for cloud in clouds:
-        index = cloud.sequence_index
+    for cloud, index in zip(clouds, indices, strict=True):
         order = np.lexsort((np.random.default_rng(seed).random(len(index)), index))
         counts = np.bincount(index, minlength=length)
         rank = np.empty(len(index), int)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
+from geojax.models.inputs import check_inputs
 from geojax.models.unknown import check_unknown, tokenize, unknown_share
 from geojax.version import __version__
 
@@ -84,7 +86,8 @@ def encode(
 
     Raises:
       InputError: an unknown token policy, "cls" for a tokenizer without a [CLS] token, no sequence, a sequence without
-        a token where each needs one, or more than half of the tokens unknown to the tokenizer without `allow_unknown`.
+        a token where each needs one, a token that the model's vocabulary lacks, or more than half of the tokens unknown
+        to the tokenizer without `allow_unknown`.
     """
     if tokens not in TOKEN_POLICIES:
         raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
@@ -97,6 +100,7 @@ def encode(
         raise InputError(f"the model has {apply.config.max_length} positions, too few for a token of a sequence")
     encoding = tokenize(tokenizer, list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
     ids = encoding["input_ids"]
+    check_inputs(apply.config, np.fromiter(chain.from_iterable(ids), np.int64))
     lengths = np.array([len(row) for row in ids])
     if tokens in ("cls", "mean") and not lengths.all():
         raise InputError(f"sequence {np.argmin(lengths)} has no token, and token policy {tokens!r} needs one")

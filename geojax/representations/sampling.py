@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.data.text import read_text
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
 from geojax.representations import forward
@@ -139,11 +140,11 @@ def read_sequences(path: str | Path) -> list[str]:
     """Reads a text file, one sequence a line.
 
     Raises:
-      InputError: no such file, not UTF-8, or an empty file or line (the message names the line).
+      InputError: no such file, not text as `read_text` reads it, or an empty file or line (the message names the line).
     """
     try:
-        lines = Path(path).read_bytes().decode("utf-8").rstrip("\r\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).rstrip("\r\n").split("\n")
+    except (OSError, InputError) as error:
         raise InputError(f"sequences file {path} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():

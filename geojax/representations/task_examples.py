@@ -9,6 +9,7 @@ from geojax.data.glue.encode import encode
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.models import Model
+from geojax.models.inputs import check_inputs
 from geojax.representations.cloud import Cloud, check_finite
 from geojax.representations.forward import hidden
 from geojax.version import __version__
@@ -40,13 +41,15 @@ def clouds(
       progress: called with (examples done, all examples) after every batch.
 
     Raises:
-      InputError: another token policy, too many unknown tokens, or a hidden state that is NaN or infinite.
+      InputError: another token policy, a token that the model's tables lack, too many unknown tokens, or a hidden state
+        that is NaN or infinite.
     """
     if tokens not in POLICIES:
         raise InputError(f"token policy {tokens!r} does not give one point for each example: choose cls or mean")
     config = model.apply.config
     limit = min(MAX_LENGTH, config.max_position_embeddings - 3, config.max_length)
     encoded = encode(model.tokenizer, examples, limit, allow_unknown=allow_unknown)
+    check_inputs(config, encoded.input_ids, encoded.token_type_ids)
     count = len(encoded)
     points = [np.empty((count, config.hidden_size), np.float32) for _ in layers]
     done = 0

@@ -65,7 +65,7 @@ class Monitor:
         Raises:
           InputError: fewer positions than `points`, or another mask or width than at the first step.
         """
-        rows, mask = as_rows(hidden, mask, self._width or np.shape(hidden)[-1])
+        rows, mask = as_rows(hidden, mask, self._width or None)
         first = self._chosen is None
         if first:
             self._choose(np.asarray(mask), rows.shape[1])

@@ -6,12 +6,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from jaxtyping import Key as Keys
 
+from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.evaluation.results import Evaluation
 from geojax.measures import Measure
+from geojax.ops.arrays import as_numbers, check_places
 from geojax.streaming.arrays import as_rows
 from geojax.typing import Key, Mask, Points
 
@@ -77,7 +80,12 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
       InputError: another width, not floats, or a mask of another shape.
     """
     points, mask = as_rows(hidden, mask, state.points.shape[-1])
-    index = None if index is None else jnp.asarray(index, jnp.int32).reshape(mask.shape)
+    if index is not None:
+        index = as_numbers(index, "the index")
+        if index.shape != np.shape(hidden)[:-1]:
+            raise InputError(f"the index has shape {index.shape}, but the hidden states need {np.shape(hidden)[:-1]}")
+        check_places(index, _NONE, "index", "a stream")
+        index = jnp.asarray(index, jnp.int32).reshape(-1)
     return _update(state, points, mask, index)
 
 

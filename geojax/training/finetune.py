@@ -15,6 +15,8 @@ from jaxtyping import Int
 from geojax.data.glue.encode import Batch, Encoded, EncodedTask, encode_task
 from geojax.data.glue.examples import TaskData, digest
 from geojax.errors import InputError
+from geojax.models.inputs import check_inputs
+from geojax.ops.arrays import check_places
 from geojax.parallel.layout import Layout, device_of, fetch, laid
 from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
@@ -98,7 +100,8 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
     """Checks that the model fits the task and the settings; returns the tokenised splits.
 
     Raises:
-      InputError: `max_length` exceeds the model's positions, or the head has another number of outputs than the task.
+      InputError: `max_length` exceeds the model's positions, the head has another number of outputs than the task, or
+        an example has a token or a label that they lack.
     """
     if settings.max_length > model.config.max_length:
         raise InputError(
@@ -109,6 +112,10 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
     outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
     if outputs != data.task.num_labels:
         raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
+    for split in (encoded.train, *encoded.dev.values()):
+        check_inputs(model.config, split.input_ids, split.token_type_ids)
+        if not data.task.regression:
+            check_places(split.labels, outputs, "label", data.task.name)
     return encoded
 
 

@@ -246,3 +246,19 @@ def test_the_scales_of_layer_norm_are_not_rounded_to_bfloat16():
         return np.asarray(half(params, batch)["hidden_states"][1], np.float32)
 
     assert (hidden_at(1.0) != hidden_at(1.003)).any()  # in bfloat16 both scales are 1
+
+
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"input_ids": np.full((1, 3), 50)}, r"token id at \[0, 0\] is 50, but the model's vocabulary has 0 to 49: 3 of 3"),
+    ({"input_ids": np.array([[1, 2, -1]])}, "token id at .* is -1"),
+    ({"input_ids": np.array([[1, 2, 2**32]])}, "token id at .* is 4294967296"),  # 32 bits would hold token 0
+    ({"input_ids": np.ones((1, 3))}, "float64.*integers are needed"),
+    ({"token_type_ids": np.array([[0, 1, 2]])}, "token type at .* is 2, but .* token types has 0 to 1"),
+    ({"attention_mask": np.array([[0.0, 0.0, -np.inf]])}, "1 entries that are negative"),
+])  # fmt: skip
+def test_an_index_that_a_table_lacks_is_refused(changed, message):
+    """JAX itself would read another row, or NaN."""
+    apply = make_apply(TINY)
+    batch = {"input_ids": np.ones((1, 3), np.int64), "attention_mask": np.ones((1, 3), np.int64)}
+    with pytest.raises(InputError, match=message):
+        apply(shapes(apply), batch | changed)

@@ -171,3 +171,12 @@ def test_clouds_are_cut_to_common_numbers_of_points():
         assert (np.diff(after.sequence_index) >= 0).all()
     assert len({common_points(whole, seed)[0].points.tobytes() for seed in range(9)}) > 1
     assert all(again is before for again, before in zip(common_points(whole[:1] * 2, 0), whole[:1] * 2, strict=True))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_is_no_part_of_a_sequence(tmp_path, encoding):
+    """The digest, and with it the identity of a run, is that of the same file without the mark."""
+    texts = ["Ünlü sentences", "and more"]
+    for ends in ("\n", "\r\n", "\r"):
+        (tmp_path / "sequences.txt").write_bytes((ends.join(texts) + ends).encode(encoding))
+        assert representations.read_sequences(tmp_path / "sequences.txt") == texts

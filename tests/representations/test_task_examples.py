@@ -1,5 +1,7 @@
 """The examples of a task as points: those that the model gives for each alone, whatever they are batched with."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from places import FIXTURES
 
 from geojax.data.glue import Examples
 from geojax.errors import InputError
-from geojax.models import load
+from geojax.models import load, make_apply
 from geojax.representations.task_examples import ROWS, clouds
 
 
@@ -42,3 +44,11 @@ def test_a_point_is_what_the_model_gives_for_its_example(model, pairs):
 def test_one_point_an_example_is_needed(model):
     with pytest.raises(InputError, match="'all' does not give one point for each example: choose cls or mean"):
         clouds(model, examples(False), layers=(3,), tokens="all")
+
+
+def test_token_types_that_the_model_lacks_are_refused():
+    """A tokenizer of pairs before a model with one type: the second text would have the vectors of the first."""
+    model = load(FIXTURES / "random-bert")
+    single = make_apply(replace(model.config, type_vocab_size=1))
+    with pytest.raises(InputError, match="token type at .* is 1, but the model's table of token types has 0 to 0"):
+        clouds(model._replace(apply=single, config=single.config), examples(True), layers=(3,))

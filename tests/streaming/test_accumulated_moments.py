@@ -188,7 +188,7 @@ def test_what_does_not_fit_is_named():
         moments.update(state, np.zeros((4, 10, 5), np.float32))
     with pytest.raises(InputError, match=r"mask has shape \(10, 4\).*\(4, 10\)"):
         moments.update(state, np.zeros((4, 10, 6), np.float32), np.ones((10, 4)))
-    with pytest.raises(InputError, match="int32"):
+    with pytest.raises(InputError, match="the array is int32: convert it to floats"):
         moments.update(state, np.zeros((4, 10, 6), np.int32))
     with pytest.raises(InputError, match="'vrm' reads the points themselves.*reservoir.*eee"):
         moments.finish(state, "eee,vrm")

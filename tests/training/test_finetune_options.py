@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from stand_ins import SETTINGS, Letters, one_layer, stand_in, task_data
 
+from geojax.errors import InputError
 from geojax.training import finetune, optimizers
 from geojax.training.settings import Settings
 
@@ -48,3 +49,11 @@ def test_half_precision_and_rematerialisation_train_alike():
     np.testing.assert_allclose(losses["remat"], losses["plain"], rtol=1e-5)
     np.testing.assert_allclose(losses["half"], losses["plain"], rtol=0.03)
     assert (losses["half"] != losses["plain"]).all()
+
+
+@pytest.mark.parametrize(("labels", "bad"), [([0, 1, 2], 2), ([0, 1, -1], -1), ([0, 1, 2**32], 2**32)])
+def test_labels_that_the_head_lacks_are_refused(labels, bad):
+    data = task_data(n=3)
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, labels=np.array(labels)))
+    with pytest.raises(InputError, match=rf"label at \[2\] is {bad}, but sst2 has 0 to 1"):
+        finetune.finetune(stand_in(), data, SETTINGS)

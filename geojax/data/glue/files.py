@@ -1,9 +1,11 @@
 """Reads tasks from the official TSV files, or from a data set in the layout of `nyu-mll/glue`.
 
-TSV files are UTF-8; rows end in a line feed, columns are separated by tabs, and quotes are literal characters.
+TSV files are UTF-8, or have a byte-order mark; rows end in a line feed, columns are separated by tabs, and quotes are
+literal characters.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ import numpy as np
 
 from geojax.data.glue.examples import Examples, TaskData, digest
 from geojax.data.glue.tasks import Task
+from geojax.data.tables import plain_numbers, separators_in
+from geojax.data.text import read_text
 from geojax.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 def from_files(task: Task, data_dir: str | Path, eval_file: str | Path = "") -> TaskData:
@@ -109,19 +115,14 @@ def read_tsv(path: Path, task: Task) -> tuple[Examples, int]:
     Raises:
       InputError: the file is malformed; the message names the file and the row (the first line is row 1).
     """
-    raw = path.read_bytes()
-    try:
-        lines = raw.decode("utf-8-sig").split("\n")  # not splitlines: texts may hold other separators (U+0085)
-    except UnicodeDecodeError as error:
-        row = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, row {row}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        ) from error
+    lines = read_text(path).split("\n")  # not splitlines: texts may hold other separators (U+0085)
     if lines[-1] == "":
         lines.pop()
     header = list(task.header) or (lines.pop(0).rstrip("\r").split("\t") if lines else [])
     if not lines:
         raise InputError(f"{path} holds no examples: it is empty{' or has only a header' if header else ''}")
+    if not task.header and len(header) == 1 and (seen := separators_in(header[0])):
+        raise InputError(f"{path}: the header has {seen} and no tab, but tabs separate the columns of a task's file")
     text_a, text_b = (None if name is None else _column(name, header, path) for name in task.columns)
     label = _column(task.label_column, header, path)
     first = 1 if task.header else 2
@@ -137,13 +138,20 @@ def read_tsv(path: Path, task: Task) -> tuple[Examples, int]:
                 f"({', '.join(header)}); the columns are separated by tabs"
             )
         rows.append((row[text_a], "" if text_b is None else row[text_b]))
-        labels.append(_label(row[label], task, f"{path}, row {number}"))
+        labels.append((row[label], number))
         if not task.defects and not (row[text_a].strip() and (text_b is None or row[text_b].strip())):
             raise InputError(f"{path}, row {number}: the text is empty; remove the row or fill it in")
     if dropped > len(lines) / 1000:
         raise InputError(f"{path}: {dropped} of {len(lines)} rows do not have {len(header)} columns; mend the file")
+    cells, numbers = zip(*labels, strict=True)
+    if task.regression:
+        read, signs = plain_numbers({0: cells}, path, [task.label_column])
+        cells = read.get(0, cells)
+        if signs:
+            log.warning("%s is read with %s", path, " and ".join(signs))
+    values = [_label(cell, task, f"{path}, row {row}") for cell, row in zip(cells, numbers, strict=True)]
     a, b = zip(*rows, strict=True)
-    return Examples(a, None if text_b is None else b, _labels(labels, task)), dropped
+    return Examples(a, None if text_b is None else b, _labels(values, task)), dropped
 
 
 def _from_table(table: Any, task: Task, place: str) -> Examples:

@@ -137,6 +137,29 @@ def test_eval_file_is_a_path_or_lies_in_the_data_folder(tmp_path):
         glue.load("rte", tmp_path, eval_file="absent.tsv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_changes_no_example(tmp_path, encoding):
+    text = HEADER + "0\tÄa\tb\t0\n1\tc\td\t1\n"
+    marked = rte(tmp_path, text.encode(encoding))
+    assert digest(marked) == digest(rte(tmp_path, text)) and marked.text_a == ("Äa", "c")
+
+
+def test_other_separators_are_named(tmp_path):
+    for sign, name in {",": "commas", ";": "semicolons", "|": "vertical bars"}.items():
+        with pytest.raises(InputError, match=f"the header has {name} and no tab, but tabs separate"):
+            rte(tmp_path, HEADER.replace("\t", sign) + "0\ta\tb\t0\n".replace("\t", sign))
+
+
+def test_scores_with_decimal_commas(tmp_path, caplog):
+    rows = "".join(f"a\tb\t{score}\n" for score in ("5,000", "3,8", "0"))
+    path = write(tmp_path / "STS-B" / "train.tsv", "sentence1\tsentence2\tscore\n" + rows)
+    examples, _ = read_tsv(path, glue.TASKS["stsb"])
+    assert examples.labels.tolist() == [5, np.float32(3.8), 0] and "is read with decimal commas" in caplog.text
+    write(path, path.read_text().replace("3,8", "3.8"))
+    with pytest.raises(InputError, match="'3.8' in row 2, column 'score', and|'5,000' in row 1, column 'score', whose"):
+        read_tsv(path, glue.TASKS["stsb"])
+
+
 def hub_folder(tmp_path, **splits):
     import pandas as pd
 
