@@ -63,6 +63,8 @@ class Cloud:
         shapes = {name: array.shape for name, array in arrays.items()}
         if any(shape != shapes["points"][:1] for name, shape in shapes.items() if name != "points"):
             raise InputError(f"{path} is not a whole cloud file: its arrays have the shapes {shapes}")
+        if not isinstance(cloud.provenance, dict):
+            raise InputError(f"{path} is not a whole cloud file: its provenance is no object but {cloud.provenance!r}")
         return cloud
 
 

@@ -30,6 +30,8 @@ def as_rows(hidden: Any, mask: Any, d: int | None) -> tuple[Points, Mask]:
         raise InputError(
             f"hidden states of width {wanted} have the shape (..., {wanted}), but the array has {hidden.shape}"
         )
+    if hidden.shape[-1] == 0:
+        raise InputError(f"the array of hidden states has the shape {hidden.shape}: it has no coordinates")
     points = as_float32(_own(hidden.reshape(-1, hidden.shape[-1])))
     if mask is None:
         return points, jnp.ones(points.shape[0], bool)
