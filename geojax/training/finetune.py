@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -20,7 +20,7 @@ from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training import checkpoint
 from geojax.training.loop import Progress, enough_memory, loop
-from geojax.training.scoring import scored
+from geojax.training.scoring import classes_of, scored
 from geojax.training.settings import Settings, epoch_order
 from geojax.training.step import Params, State, Sums, init_state, no_sums, train_step
 from geojax.typing import Key
@@ -97,8 +97,10 @@ def finetune(
 def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTask | None) -> EncodedTask:
     """Checks that the model fits the task and the settings; returns the tokenised splits.
 
+    The training labels are numbered as the outputs of the model's head, where it names them.
+
     Raises:
-      InputError: `max_length` exceeds the model's positions, or the head has another number of outputs than the task.
+      InputError: `max_length` exceeds the model's positions, or the head has other outputs than the task.
     """
     if settings.max_length > model.config.max_length:
         raise InputError(
@@ -109,7 +111,16 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
     outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
     if outputs != data.task.num_labels:
         raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
-    return encoded
+    return as_outputs(model, data, encoded)
+
+
+def as_outputs(model: Any, data: TaskData, encoded: EncodedTask) -> EncodedTask:
+    """The splits with the training labels numbered as the outputs of the model's head, where it names them."""
+    classes = classes_of(model.apply, data.task)
+    if classes is None or (classes == np.arange(data.task.num_labels)).all():
+        return encoded
+    labels = np.argsort(classes).astype(np.int32)[encoded.train.labels]
+    return encoded._replace(train=replace(encoded.train, labels=labels))
 
 
 def pace(examples: int, settings: Settings, total: int, first: int, seconds: float) -> dict[str, Any]:
