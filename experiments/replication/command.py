@@ -16,6 +16,7 @@ import numpy as np
 from configs.schema import Replication
 from experiments import pretrain
 from experiments.common import sampling
+from experiments.common.averages import mean
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.replication import base_models, tables
 from experiments.replication.base_models import Base, Model
@@ -65,8 +66,9 @@ def sweep(config: Replication, workdir: Path) -> Sweep:
 def headline(result: Mapping[str, Any]) -> str:
     """A short summary of a unit's result, for the log."""
     if "scores" in result:
-        found = [f"{task} {np.mean(list(scores.values())):.3f}" for task, scores in result["scores"].items()]
-        return ", ".join(found)
+        means = {task: mean([np.nan if one is None else one for one in scores.values()])
+                 for task, scores in result["scores"].items()}  # fmt: skip
+        return ", ".join(f"{task} {value:.3f}" for task, value in means.items())
     if "rows" in result:
         return f"{result['n']} points"
     return f"loss {result['loss']:.3f}" if "loss" in result else "made"
