@@ -25,6 +25,7 @@ from experiments.replication.plan import Plan, floor
 from geojax import models
 from geojax.data import glue
 from geojax.data.tokenizers import tokenize
+from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.measures import select
 from geojax.models import perturb
@@ -175,6 +176,11 @@ class Worker:
         if self._held_out is None:
             ids = tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
             windows = pack(ids, self.config.length)[:LM_WINDOWS]
+            if len(windows) < WINDOWS_AT_ONCE:
+                raise InputError(
+                    f"eval_text gives {len(windows)} windows of {self.config.length} tokens, fewer than "
+                    f"{WINDOWS_AT_ONCE}: give more text"
+                )
             self._held_out = windows[: len(windows) - len(windows) % WINDOWS_AT_ONCE]
         return self._held_out
 

@@ -13,10 +13,13 @@ from places import FIXTURES, ROOT
 
 from configs.schema import Study
 from experiments import study
-from experiments.common import sampling
+from experiments.common import averages, sampling
+from experiments.study import command, tables
 from experiments.study.pool import Pool
+from geojax.analysis import score_table
 from geojax.errors import InputError
 from geojax.measures import select
+from geojax.report import remarks
 from geojax.runtime import records
 from geojax.sweeps import engine
 from geojax.training import population
@@ -136,6 +139,41 @@ def test_a_failed_unit_does_not_stop_the_others(data_dir, tmp_path):
         study.run(config, tmp_path)
     assert (tmp_path / "units" / "random-bert" / "measure" / "result.json").exists()
     assert not (tmp_path / "results.csv").exists()
+
+
+def test_undefined_scores_are_left_out_of_averages_counted_and_said(data_dir, tmp_path, monkeypatch):
+    pool = Pool.of(Study(**settings(data_dir, tasks="cola,stsb,wnli", alphas="0,10")), tmp_path)
+    constant, nan = {"matthews": "all predictions are equal"}, np.nan
+    scores = {"random-bert": (nan, 0.5, 0.2), "random-bert_10_0": (0.3, 0.5, 0.4), "random-bert_10_1": (nan, nan, 0.5)}
+
+    def result(_, member, task):
+        if task not in pool.tasks:
+            return {"values": {"eee": 0.1}, "warnings": []}
+        score = scores[member.name][pool.tasks.index(task)]
+        return {"task": task, "score": score, "collapsed": False, "undefined": constant if np.isnan(score) else {}}
+
+    monkeypatch.setattr(Pool, "result", result)
+    tables.collect(pool)
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["undefined"].tolist() == [1, 0, 2] and table["tasks"].fillna("").tolist() == ["stsb", "cola+stsb", ""]
+    np.testing.assert_allclose(table["glue_average"], [0.5, 0.4, nan])
+    np.testing.assert_allclose(table["glue_average_with_wnli"], [0.35, 0.4, 0.5])
+    fitted = score_table.read(tmp_path / "results.csv")
+    assert list(fitted.frame["model"]) == ["random-bert_10_0"]
+    (said, *_) = remarks.left_out(fitted)
+    assert said.startswith("2 models (random-bert, random-bert_10_1) left out: a task's score is undefined")
+    assert tables.undefined(pool) == [
+        "cola: matthews of 2 models (random-bert, random-bert_10_1) is undefined, because all predictions are equal: "
+        "left out of averages",
+        "stsb: matthews of 1 model (random-bert_10_1) is undefined, because all predictions are equal: left out of "
+        "averages",
+    ]
+    assert averages.said(result(None, pool.members[0], "cola")) == (
+        "score undefined (matthews is undefined, because all predictions are equal)"
+    )
+    assert averages.said({"score": 0.25, "undefined": {}}) == "score 0.2500"
+    assert command.headline({"members": {"a": {"score": nan}, "b": {"diverged_at": 3}}}).startswith("no score")
+    assert command.headline({"members": {"a": {"score": nan}, "b": {"score": 0.5}}}) == "scores 0.5000 to 0.5000"
 
 
 @pytest.mark.slow
