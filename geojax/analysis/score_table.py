@@ -213,7 +213,7 @@ def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
 def _lacking(frame: "pandas.DataFrame", target: str) -> np.ndarray:
     """A mask of the rows whose average lacks a task with an undefined score."""
     counts = frame["undefined"] if "undefined" in frame and "average" in target else [0] * len(frame)
-    return np.nan_to_num(_numbers("undefined", counts, frame["model"])) > 0
+    return np.nan_to_num(_numbers("undefined", counts, list(frame["model"]))) > 0
 
 
 def near(name: str, names: Iterable[str]) -> str:

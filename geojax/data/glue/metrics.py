@@ -44,7 +44,7 @@ def f1(predictions: Values, labels: Values) -> Scalar:
     """F1 of class 1, 2 TP / (2 TP + FP + FN), in [0, 1]; NaN when class 1 is neither predicted nor present."""
     hits = jnp.sum((predictions == 1) & (labels == 1))
     marked = jnp.sum(predictions == 1) + jnp.sum(labels == 1)
-    return ratio(2 * hits, marked).astype(_float())
+    return ratio((2 * hits).astype(_float()), marked.astype(_float()))
 
 
 def pearson(predictions: Values, labels: Values) -> Scalar:
@@ -113,7 +113,7 @@ def score(task: Task, outputs: np.ndarray, labels: np.ndarray) -> Score:
     return Score(mean, values, bool(collapsed and len(labels) > 1), undefined)
 
 
-def why_undefined(name: str, predictions: Values, labels: Values) -> str:
+def why_undefined(name: str, predictions: np.ndarray, labels: np.ndarray) -> str:
     """The reason for which a metric of these predictions is NaN."""
     if name == "f1":
         return "class 1 is neither predicted nor present"
