@@ -122,12 +122,10 @@ def from_frame(
 ) -> ScoreTable:
     """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
 
-    An average that lacks a task does not compare with the others, and counts as missing.
-
     Args:
-      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`
-        `tasks` and `undefined`, the number of tasks that an average lacks because their score is undefined, are
-        optional. Empty cells, NaN and NA are missing values.
+      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`,
+        `tasks`, `undefined` (tasks that an average lacks; if any, it counts as missing) are optional. Empty cells, NaN
+        and NA are missing values.
       target: Column with the score to predict.
       measures: "all" the measures of the table (see the module), or the names of some columns.
       baselines: Columns to compare the measures with, beside the columns of `LABEL_FREE` and `LABEL_BASED` in the
@@ -167,8 +165,7 @@ def from_frame(
             raise InputError(f"the table has no column {name!r}: {near(name, frame.columns)}")
     known = (name for name in (*LABEL_FREE, *LABEL_BASED) if name in frame)
     beside = tuple(name for name in dict.fromkeys([*known, *extra]) if name not in chosen)
-    doses = [column for column in ("alpha", "dose") if column in frame]
-    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *doses]):
+    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *({"alpha", "dose"} & set(frame))]):
         frame[column] = _numbers(column, frame[column], models)
     frame.loc[lacking, target] = math.nan
     has_score = frame[target].notna()
