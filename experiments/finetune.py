@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from configs import schema
 from experiments import finetune_population
+from experiments.common.averages import said
 from experiments.common.tuning import check, facts, headed, load_task, settings_of
 from geojax import models
 from geojax.data import glue
@@ -56,7 +57,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
             if processes.leads():
                 records.whole(workdir / "result.json", ("score",))  # sets a damaged one aside
         if (workdir / "result.json").exists():
-            logging.info("%s is finished: score %.4f", workdir, records.read_json(workdir / "result.json")["score"])
+            logging.info("%s is finished: %s", workdir, said(records.read_json(workdir / "result.json")))
             if processes.leads():
                 folders.remove(workdir / "training")  # left over if a run was killed
             return
@@ -88,7 +89,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
             records.write_json(workdir / "result.json", result | about)
             folders.remove(workdir / "training")
         processes.agree()  # processes wait for each other, so that none ends while another still works
-    logging.info("%s: score %.4f, %s", task.name, result["score"], duration(result["seconds"]))
+    logging.info("%s: %s, %s", task.name, said(result), duration(result["seconds"]))
     if processes.leads():
         dev = result["dev"].items()
         print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in dev))

@@ -19,6 +19,7 @@ import numpy as np
 from configs.lists import integers, names, numbers
 from configs.schema import Finetune
 from experiments.common import tuning
+from experiments.common.averages import said
 from geojax import models
 from geojax.data.glue import TaskData
 from geojax.errors import InputError
@@ -133,7 +134,7 @@ def outcome(result: Mapping[str, Any]) -> str:
     """A short summary of a member's result, for the log."""
     if "diverged_at" in result:
         return f"diverged at step {result['diverged_at']}"
-    return f"score {result['score']:.4f}" + (", collapsed" if result["collapsed"] else "")
+    return said(result) + (", collapsed" if result["collapsed"] else "")
 
 
 def tabulate(configs: Mapping[str, Finetune], workdir: Path) -> list[str]:
@@ -145,6 +146,7 @@ def tabulate(configs: Mapping[str, Finetune], workdir: Path) -> list[str]:
         if "diverged_at" in result:
             diverged.append(f"{name} at step {result['diverged_at']}")
         row |= {field: result.get(field) for field in ("score", "collapsed", "diverged_at")}
+        row["undefined"] = "; ".join(f"{metric}: {reason}" for metric, reason in result.get("undefined", {}).items())
         rows.append(row | result.get("metrics", {}) | {field: result[field] for field in ("steps", "seconds")})
     records.write_table(workdir / "results.csv", rows)
     return diverged

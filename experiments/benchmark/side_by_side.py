@@ -117,16 +117,20 @@ def collect(workdir: Path, units: Sequence[Unit], failures: Sequence[str] = ()) 
 
 
 def compared(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row of `tasks.csv`: each side's mean and deviation over seeds, the difference, its interval (Welch 1947)."""
+    """A row of `tasks.csv`: each side's mean and deviation over seeds, the difference, its interval (Welch 1947).
+
+    Runs with an undefined score are counted and left out.
+    """
     row: dict[str, Any] = {"task": name, "train_examples": runs[0]["train_examples"]}
     scores = []
     for side in SIDES:
         of_side = [run for run in runs if run["side"] == side]
-        scores.append(np.array([run["score"] for run in of_side]))
+        scores.append(np.array([run["score"] for run in of_side if not np.isnan(run["score"])]))
         row |= {
             f"{side}_runs": len(of_side),
-            f"{side}_mean": float(scores[-1].mean()) if of_side else None,
-            f"{side}_deviation": float(scores[-1].std(ddof=1)) if len(of_side) > 1 else None,
+            f"{side}_undefined": len(of_side) - len(scores[-1]),
+            f"{side}_mean": float(scores[-1].mean()) if len(scores[-1]) else None,
+            f"{side}_deviation": float(scores[-1].std(ddof=1)) if len(scores[-1]) > 1 else None,
             f"{side}_collapsed": sum(run["collapsed"] for run in of_side),
             f"{side}_train_seconds": float(np.median([run["train_seconds"] for run in of_side])) if of_side else None,
         }

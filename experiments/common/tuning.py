@@ -83,7 +83,8 @@ class NoisyModel(NamedTuple):
 
 def headed(base: Model, task: glue.Task, noise: schema.Finetune | NoisyModel, seed: int) -> Model:
     """An encoder at the start of its fine-tuning on a task: with noise on its weights and the new head of `seed`."""
-    apply = make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler)
+    names = task.label_names
+    apply = make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler, label_names=names)
     model = base._replace(apply=apply, params=with_head(apply, base.params, finetune.head_key(seed)))
     return perturb.perturbed(model, noise.alpha, noise.noise_seed)
 

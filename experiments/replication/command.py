@@ -16,6 +16,7 @@ import numpy as np
 from configs.schema import Replication
 from experiments import pretrain
 from experiments.common import sampling
+from experiments.common.averages import mean
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.replication import base_models, tables
 from experiments.replication.base_models import Base, Model
@@ -24,6 +25,7 @@ from experiments.replication.plan import Plan, floor
 from geojax import models
 from geojax.data import glue
 from geojax.data.tokenizers import tokenize
+from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.measures import select
 from geojax.models import perturb
@@ -65,8 +67,9 @@ def sweep(config: Replication, workdir: Path) -> Sweep:
 def headline(result: Mapping[str, Any]) -> str:
     """A short summary of a unit's result, for the log."""
     if "scores" in result:
-        found = [f"{task} {np.mean(list(scores.values())):.3f}" for task, scores in result["scores"].items()]
-        return ", ".join(found)
+        means = {task: mean([np.nan if one is None else one for one in scores.values()])
+                 for task, scores in result["scores"].items()}  # fmt: skip
+        return ", ".join(f"{task} {value:.3f}" for task, value in means.items())
     if "rows" in result:
         return f"{result['n']} points"
     return f"loss {result['loss']:.3f}" if "loss" in result else "made"
@@ -173,6 +176,11 @@ class Worker:
         if self._held_out is None:
             ids = tokenize(tokenizer, pretrain.paragraphs(self.config.eval_text))
             windows = pack(ids, self.config.length)[:LM_WINDOWS]
+            if len(windows) < WINDOWS_AT_ONCE:
+                raise InputError(
+                    f"eval_text gives {len(windows)} windows of {self.config.length} tokens, fewer than "
+                    f"{WINDOWS_AT_ONCE}: give more text"
+                )
             self._held_out = windows[: len(windows) - len(windows) % WINDOWS_AT_ONCE]
         return self._held_out
 

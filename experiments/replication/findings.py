@@ -24,6 +24,7 @@ from geojax import plots
 from geojax.analysis import prediction, score_table
 from geojax.data.glue import TASKS
 from geojax.errors import InputError
+from geojax.ops.threads import one_blas_thread
 from geojax.regression import units
 from geojax.report import page
 from geojax.runtime import folders, progress, records
@@ -52,7 +53,8 @@ def run(config: Findings, workdir: Path) -> None:
     pool = questions.pool_of(table)
     if pool.frame.empty:
         raise InputError(f"{config.table} has no models with a score beside those of the kinds {', '.join(APART)}")
-    rows = list(answered(table, config))
+    with one_blas_thread():
+        rows = list(answered(table, config))
     records.write_table(workdir / "findings.csv", rows, questions.COLUMNS)
     short = counting(rows, config)
     print(progress.table({name: prediction.none(row[name]) for name in questions.COLUMNS} for row in short), flush=True)
@@ -60,7 +62,7 @@ def run(config: Findings, workdir: Path) -> None:
     which = np.where(questions.subsets(pool)["standard"], "standard", "non-standard")
     image = plots.measure_against_score(replace(pool, frame=pool.frame.assign(family=which)), config.primary, label)
     records.write_atomic(workdir / "primary.svg", image)
-    log.info("findings: %s; the report takes some minutes more", workdir / "findings.csv")
+    log.info("findings: %s; the report takes about a minute more", workdir / "findings.csv")
     lines = regress.write(pool, settings, workdir)
     apart = f"{len(table.frame) - len(pool.frame)} models of the kinds {', '.join(APART)}: see findings.csv"
     path = page.write(

@@ -74,9 +74,8 @@ class Plan:
 
 
 def floor(data: glue.TaskData) -> float:
-    """The best score of a constant prediction on the development set."""
+    """The best score of a constant prediction on the development set; 0 for a correlation, which none has."""
     labels = next(iter(data.dev.values())).labels
-    if data.task.regression:
-        return 0.0
-    constant = np.eye(data.task.num_labels)
-    return max(score(data.task, np.tile(row, (len(labels), 1)), labels).score for row in constant)
+    constant = () if data.task.regression else np.eye(data.task.num_labels)
+    scores = [score(data.task, np.tile(row, (len(labels), 1)), labels).score for row in constant]
+    return max((value for value in scores if not np.isnan(value)), default=0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common import averages
 from experiments.replication import base_models
 from experiments.replication.plan import Plan
 from geojax.errors import InputError
@@ -17,10 +18,12 @@ ROW = ("layer", "convention", "measure", "value", "se_sampling", "se_quantizer")
 def write(plan: Plan, failures: Sequence[str]) -> None:
     """Writes `results.csv` with every model that has been measured and fine-tuned, and `layers.csv`; prints the means.
 
-    A task's column is the mean score over the fine-tuning seeds. `outcome` is the mean over `config.outcome` of
-    (score - floor) / (reference - floor): the floor is the best constant prediction's score, the reference the mean
-    score of the distilled bases without noise; `outcome` is empty until these are scored. Columns that end in `_seed_S`
-    are the scores with the seed S alone.
+    A task's column is the mean score over the fine-tuning seeds, without the `undefined_runs`, whose score is
+    undefined. `glue_average` is over the tasks in `tasks`; `undefined` counts those of which no run has a score.
+    `outcome` is the mean over `config.outcome` of (score - floor) / (reference - floor): the floor is the best constant
+    prediction's score, the reference the mean score of the distilled bases without noise; `outcome` is empty until
+    these are scored, and NaN where a task's score is undefined. Columns that end in `_seed_S` are the scores with the
+    seed S alone.
     """
     measured, missing = {}, set()
     runs: dict[str, dict[int, Mapping[str, Any]]] = {}
@@ -67,7 +70,10 @@ def row_of(
         row |= {f"{task}_seed_{seed}": run["scores"][task] for task in plan.outcome}
         row |= {f"outcome_seed_{seed}": outcome(run["scores"], floors, references)}
     row |= {"collapsed": sum(sum(run["collapsed"].values()) for run in runs.values())}
-    row |= {"runs": sum(len(run["scores"]) for run in runs.values()), "tasks": "+".join(score)}
+    row |= {"undefined": sum(map(undefined, score.values()))}
+    row |= {"undefined_runs": sum(undefined(one) for run in runs.values() for one in run["scores"].values())}
+    row |= {"runs": sum(len(run["scores"]) for run in runs.values())}
+    row |= {"tasks": "+".join(task for task, value in score.items() if not undefined(value))}
     made = (*runs.values(), geometry)
     return row | {
         "tune_seconds": sum(run["seconds"] for run in runs.values()),
@@ -93,9 +99,13 @@ def means_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
 def outcome(
     scores: Mapping[str, float | None], floors: Mapping[str, float], references: Mapping[str, float | None]
 ) -> float | None:
-    """The mean over tasks of (score - floor) / (reference - floor); None where a score or a reference is missing."""
-    if None in references.values() or any(scores[task] is None for task in references):
-        return None
+    """The mean over tasks of (score - floor) / (reference - floor); None where a score or a reference is missing.
+
+    NaN where one is undefined, because a mean over other tasks does not compare.
+    """
+    found = [*references.values(), *(scores[task] for task in references)]
+    if None in found or any(map(undefined, found)):
+        return None if None in found else np.nan
     return mean([(scores[task] - floors[task]) / (best - floors[task]) for task, best in references.items()])
 
 
@@ -150,6 +160,11 @@ def distinct(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
+def undefined(value: float | None) -> bool:
+    """Whether a score is undefined; one that is missing is not."""
+    return value is not None and bool(np.isnan(value))
+
+
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the values; None where a value is missing."""
-    return None if not values or None in values else float(np.mean(values))
+    """The mean of the values that are defined, NaN without one; None where a value is missing."""
+    return None if not values or None in values else averages.mean(values)

@@ -5,6 +5,7 @@ step with other models, is a work unit: a folder below `units/`, in which `resul
 """
 
 import itertools
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 
 from configs.schema import Study
 from experiments.common import measuring, sampling
+from experiments.common.averages import said
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.study import tables
 from experiments.study.pool import MEASURE, Pool, identity
@@ -52,9 +54,9 @@ def sweep(config: Study, workdir: Path) -> Sweep:
 def headline(result: Mapping[str, Any]) -> str:
     """A short summary of a unit's result, for the log."""
     if "members" in result:
-        scores = [own["score"] for own in result["members"].values() if "score" in own]
-        return f"scores {min(scores):.4f} to {max(scores):.4f}" if scores else "all diverged"
-    return f"score {result['score']:.4f}" if "score" in result else f"{result['n']} points"
+        scores = [own["score"] for own in result["members"].values() if not math.isnan(own.get("score", math.nan))]
+        return f"scores {min(scores):.4f} to {max(scores):.4f}" if scores else "no score: diverged or undefined"
+    return said(result) if "score" in result else f"{result['n']} points"
 
 
 def load_texts(config: Study) -> list[str]:

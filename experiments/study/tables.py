@@ -10,6 +10,7 @@ import numpy as np
 from configs.schema import Regress, Study
 from experiments import regress
 from experiments.common import command_line, measuring
+from experiments.common.averages import mean
 from experiments.study.pool import MEASURE, Pool
 from geojax.analysis import score_table
 from geojax.errors import InputError
@@ -18,7 +19,10 @@ from geojax.runtime import progress, records
 
 
 def collect(pool: Pool) -> list[dict[str, Any]]:
-    """Writes `results.csv`, a row for every model whose units are all finished; returns the rows."""
+    """Writes `results.csv`, a row for every model whose units are all finished; returns the rows.
+
+    An average is over the tasks whose score is defined; `tasks` names them, `undefined` counts the others.
+    """
     rows = []
     for member in pool.members:
         results = {task: pool.result(member, task) for task in (MEASURE, *pool.tasks)}
@@ -26,6 +30,7 @@ def collect(pool: Pool) -> list[dict[str, Any]]:
             continue
         scores = {task: results[task]["score"] for task in pool.tasks}
         counted = [task for task in scores if task != "wnli"] or list(scores)
+        defined = [task for task in counted if not np.isnan(scores[task])]
         row = {
             "model": member.name,
             "base": member.base,
@@ -34,12 +39,13 @@ def collect(pool: Pool) -> list[dict[str, Any]]:
             "noise_seed": member.noise_seed if member.alpha else None,
             **results[MEASURE]["values"],
             **scores,
-            pool.target: float(np.mean([scores[task] for task in counted])),
-            "tasks": "+".join(counted),
+            pool.target: mean([scores[task] for task in counted]),
+            "tasks": "+".join(defined),
+            "undefined": len(counted) - len(defined),
             "collapsed": sum(results[task]["collapsed"] for task in pool.tasks),
         }
         if len(counted) < len(scores):
-            row["glue_average_with_wnli"] = float(np.mean(list(scores.values())))
+            row["glue_average_with_wnli"] = mean(scores.values())
         rows.append(row)
     if rows:
         records.write_table(pool.workdir / "results.csv", rows)
@@ -61,7 +67,7 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
     table = score_table.read(path, target=pool.target, measures=measures)
     lines = regress.write(table, Regress(target=pool.target), pool.workdir, pool.measuring)
     measured = {member.name: result for member in pool.members if (result := pool.result(member, MEASURE))}
-    warnings = [f"failed: {failure}" for failure in failures]
+    warnings = [f"failed: {failure}" for failure in failures] + undefined(pool)
     warned = defaultdict(list)
     for name, result in measured.items():
         for text in result["warnings"]:
@@ -97,6 +103,17 @@ def diverged(pool: Pool) -> list[str]:
         for task in pool.tasks
         if "diverged_at" in (result := pool.result(member, task) or {})
     ]
+
+
+def undefined(pool: Pool) -> list[str]:
+    """A sentence for every metric that is undefined, with the reason and the models."""
+    found = defaultdict(list)
+    for member in pool.members:
+        for task in pool.tasks:
+            for metric, reason in ((pool.result(member, task) or {}).get("undefined") or {}).items():
+                found[task, metric, reason].append(member.name)
+    return [f"{task}: {metric} of {words.some('model', models)} is undefined, because {reason}: left out of averages"
+            for (task, metric, reason), models in found.items()]  # fmt: skip
 
 
 def profile(result: Mapping[str, Any]) -> dict[str, Any]:

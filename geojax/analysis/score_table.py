@@ -37,7 +37,7 @@ PUBLISHED = {
 """Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
 
 TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
-COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "glue_average", "glue_average_with_wnli")
+COVARIATES = tuple("alpha noise_seed seed dose collapsed undefined glue_average glue_average_with_wnli".split())
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
 LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
@@ -53,6 +53,7 @@ class ScoreTable:
     without_score: tuple[str, ...]  # models left out because their score is missing
     passed_over: tuple[str, ...]  # numeric columns that are neither known measures nor selected
     baselines: tuple[str, ...] = ()  # columns to compare the measures with
+    undefined: tuple[str, ...] = ()  # models left out because their average lacks a task whose score is undefined
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -113,8 +114,9 @@ def from_frame(
     """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
 
     Args:
-      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`
-        and `tasks` are optional. Empty cells, NaN and NA are missing values.
+      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`,
+        `tasks`, `undefined` (tasks that an average lacks; if any, it counts as missing) are optional. Empty cells, NaN
+        and NA are missing values.
       target: Column with the score to predict.
       measures: "all" the measures of the table (see the module), or the names of some columns.
       baselines: Columns to compare the measures with, beside the columns of `LABEL_FREE` and `LABEL_BASED` in the
@@ -145,6 +147,7 @@ def from_frame(
         frame["family"] = _texts(frame, "family")
     frame["model"] = models
     task_set(frame, target)
+    lacking = _lacking(frame, target)
 
     chosen, others = _choose(frame, target, measures)
     extra = tuple(catalogue_name(name) for name in baselines)
@@ -153,10 +156,12 @@ def from_frame(
             raise InputError(f"the table has no column {name!r}: {near(name, frame.columns)}")
     known = (name for name in (*LABEL_FREE, *LABEL_BASED) if name in frame)
     beside = tuple(name for name in dict.fromkeys([*known, *extra]) if name not in chosen)
-    doses = [column for column in ("alpha", "dose") if column in frame]
-    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *doses]):
+    for column in dict.fromkeys([target, *chosen, *beside, *numeric, *({"alpha", "dose"} & set(frame))]):
         frame[column] = _numbers(column, frame[column], models)
+    frame.loc[lacking, target] = math.nan
     has_score = frame[target].notna()
+    if scored and lacking.all():
+        raise InputError(f"{target} of every model lacks a task whose score is undefined: there is nothing to predict")
     if scored and not has_score.any():
         raise InputError(f"column {target!r} has no value in any of {len(frame)} rows: there is nothing to predict")
     return ScoreTable(
@@ -164,6 +169,7 @@ def from_frame(
         measures=chosen,
         target=target,
         without_score=tuple(frame["model"][~has_score]) if scored else (),
+        undefined=tuple(frame["model"][lacking]) if scored else (),
         passed_over=tuple(name for name in others if name not in (*beside, *numeric)),
         baselines=beside,
     )
@@ -172,10 +178,13 @@ def from_frame(
 def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
     """The tasks of a table's average score; None where the table names no tasks or the target is not an average.
 
+    Averages that lack a task with an undefined score do not count.
+
     Raises:
       InputError: rows with different tasks.
     """
-    if "tasks" not in frame or "average" not in target:
+    frame = frame[~_lacking(frame, target)].reset_index(drop=True)
+    if "tasks" not in frame or "average" not in target or frame.empty:
         return None
     texts = ["" if text is None or text != text else str(text) for text in frame["tasks"]]
     sets = [frozenset(re.split(r"[+,;\s]+", text.strip().lower())) for text in texts]
@@ -187,6 +196,12 @@ def task_set(frame: "pandas.DataFrame", target: str) -> frozenset[str] | None:
                 f"over {other}: averages over different tasks do not compare; keep the rows of one set"
             )
     return sets[0]
+
+
+def _lacking(frame: "pandas.DataFrame", target: str) -> np.ndarray:
+    """A mask of the rows whose average lacks a task with an undefined score."""
+    counts = frame["undefined"] if "undefined" in frame and "average" in target else [0] * len(frame)
+    return np.nan_to_num(_numbers("undefined", counts, list(frame["model"]))) > 0
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from geojax.errors import InputError
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import EncoderConfig, read_config, read_record
+from geojax.models.label_names import read_label_names
 from geojax.models.quantized import dequantized
 from geojax.models.tensor_files import fingerprint, read_tensors
 from geojax.models.tokenizer import load_tokenizer
@@ -120,7 +121,7 @@ def load(
         "causal_lm".
       num_labels: outputs of a classification head; None reads the number from the checkpoint's head.
       key: initialises a new head, and a pooler if the head needs one that the checkpoint lacks. None reads the head
-        from the checkpoint.
+        from the checkpoint, and `apply.label_names` from its `config.json`.
 
     Raises:
       InputError: an unknown model, an architecture that geojax does not have, a file that is damaged or does not fit
@@ -137,7 +138,9 @@ def load(
         num_labels = num_labels if num_labels is not None else found_labels
         if num_labels is None:
             raise InputError(f"{folder} has no {head} head: give a key and num_labels to start a new one")
-    apply = make_apply(config, head, num_labels, pooler=pooler)
+    stored = head in LABELLED and key is None
+    names = read_label_names(folder, num_labels) if stored and num_labels == found_labels else None
+    apply = make_apply(config, head, num_labels, pooler=pooler, label_names=names)
     if key is None:
         params = load_params(folder, apply, tensors, head=head is not None, tied=tied)
     else:

@@ -1,6 +1,6 @@
 """An encoder as a pure function of its parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ class Apply:
       config, head, num_labels, pooler: the architecture.
       dtype: type of the layers' activations. With bfloat16, embeddings, LayerNorm, softmax, pooler and head are still
         computed in float32, and parameters and gradients are float32.
+      label_names: the name of every output of a head that classifies, where they are known; computes nothing.
       remat: whether the backward pass computes each layer again, instead of keeping the layer's intermediate values.
 
     Args:
@@ -76,6 +77,7 @@ class Apply:
     pooler: bool = False
     dtype: Dtype = "float32"
     remat: bool = False
+    label_names: tuple[str, ...] | None = field(default=None, compare=False)
 
     def __call__(self, params: Params, batch: dict[str, Any], *, key: Key | None = None) -> dict[str, Any]:
         check_inputs(self.config, batch["input_ids"], batch.get("token_type_ids"))
@@ -130,7 +132,12 @@ def _feature(name: str, last: Float[Array, "B T d"], mask: Bool[Array, "B T"]) -
 
 
 def make_apply(
-    config: EncoderConfig, head: str | None = None, num_labels: int | None = None, *, pooler: bool = False
+    config: EncoderConfig,
+    head: str | None = None,
+    num_labels: int | None = None,
+    *,
+    pooler: bool = False,
+    label_names: tuple[str, ...] | None = None,
 ) -> Apply:
     """The pure function of an architecture; a classification head of BERT or ALBERT includes a pooler.
 
@@ -145,7 +152,7 @@ def make_apply(
             f"head {head!r} with num_labels {num_labels}: a head that classifies, and no other, has labels"
         )
     pooled = head == "classification" and config.architecture.feature == "pooled"
-    return Apply(config, head, num_labels, pooler or pooled)
+    return Apply(config, head, num_labels, pooler or pooled, label_names=label_names or None)
 
 
 @cache

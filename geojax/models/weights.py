@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, shapes
 from geojax.models.config import EncoderConfig, to_record
+from geojax.models.label_names import label_record
 from geojax.models.quantized import is_real
 from geojax.runtime.records import write_atomic, write_json
 
@@ -160,8 +161,7 @@ def save_model(folder: str | Path, apply: Apply, params: Params, tokenizer: Any 
     record = {"architectures": [style.classes + ENDINGS[apply.head]]}
     record |= to_record(apply.config) | {"dtype": dtype, "tie_word_embeddings": True}
     if apply.num_labels is not None:
-        record["id2label"] = {str(i): f"LABEL_{i}" for i in range(apply.num_labels)}
-        record["label2id"] = {f"LABEL_{i}": i for i in range(apply.num_labels)}
+        record |= label_record(apply.label_names or [f"LABEL_{i}" for i in range(apply.num_labels)])
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
     write_json(folder / "config.json", record)

@@ -125,17 +125,19 @@ def _scatter(figure: Figure, axes: Axes, table: ScoreTable, values: np.ndarray, 
     """Draws models at (value, score), marked by family, coloured by noise level if `coloured`, else by family."""
     scores = table.frame[table.target].to_numpy()
     norm = style.level_norm(table.frame["alpha"]) if coloured else None
-    for index, rows in enumerate(style.families(table)):
-        look = style.mark(index) | {"s": 26, "linewidths": 0.5, "edgecolors": "white"}
+    families = style.families(table)
+    colours = np.array([style.mark(index)["color"] for index in np.argmax(families, axis=0)])
+    # A call for each marker, which families share, and not for each family, makes figures of many families fast.
+    for index, marker in enumerate(style.MARKERS[: len(families)]):
+        rows = np.logical_or.reduce(families[index :: len(style.MARKERS)])
+        look = {"marker": marker, "s": 26, "linewidths": 0.5, "edgecolors": "0.2" if coloured else "white"}
         if coloured:
-            look |= {"edgecolors": "0.2"}
-            look.pop("color")
             levels = table.frame["alpha"].to_numpy()
             known, unknown = rows & np.isfinite(levels), rows & ~np.isfinite(levels)
             image = axes.scatter(values[known], scores[known], c=levels[known], norm=norm, cmap="viridis", **look)
             axes.scatter(values[unknown], scores[unknown], **look | {"facecolors": "none", "edgecolors": "black"})
         else:
-            axes.scatter(values[rows], scores[rows], **look)
+            axes.scatter(values[rows], scores[rows], color=colours[rows], **look)
     if coloured:
         bar = figure.colorbar(image, label=style.LEVEL, ticks=style.level_ticks(table.frame["alpha"]))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(style.number))

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from geojax.regression.correlation import Column, centred, kept, negligible
@@ -57,9 +58,10 @@ def bootstrap_each(
 def products(columns: Float[Array, "n k"], counts: Float[Array, "b n"]) -> Float[Array, "b k k"]:
     """Products BᵀB of the columns B in every sample, each row counted as often as the sample has it. O(b·n·k²)."""
     k = columns.shape[1]
-    first, second = jnp.triu_indices(k)
-    sums = counts @ (columns[:, first] * columns[:, second])
-    return jnp.zeros((len(counts), k, k)).at[:, first, second].set(sums).at[:, second, first].set(sums)
+    first, second = np.triu_indices(k)
+    place = np.zeros((k, k), int)
+    place[first, second] = place[second, first] = np.arange(len(first))
+    return (counts @ (columns[:, first] * columns[:, second]))[:, place]
 
 
 @jax.jit

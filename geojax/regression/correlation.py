@@ -5,7 +5,7 @@ Weights are a mask, or the number of copies of each row, as in a bootstrap sampl
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from geojax.typing import Scalar
 
@@ -60,6 +60,11 @@ def spearman(first: Column, second: Column, weights: Weights) -> Scalar:
     return pearson(ranks(first, weights), ranks(second, weights), weights)
 
 
+def signs(values: Column) -> Int[Array, "n n"]:
+    """The sign of every difference values[i] - values[j], as int8."""
+    return (values[:, None] > values).astype(jnp.int8) - (values[:, None] < values).astype(jnp.int8)
+
+
 def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
     """Kendall's τ with additive hyperbolic weights: pairs of high rank count more than pairs of low rank.
 
@@ -80,10 +85,10 @@ def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
     """
     alive = weights > 0
     first, second = kept(first, weights), kept(second, weights)
-    s = jnp.sign(first[:, None] - first[None, :])
-    t = jnp.sign(second[:, None] - second[None, :])
-    # The sum over pairs reduces to a sum over rows: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x.
-    agreement = jnp.sum(weights * s * t, axis=1)
+    # The sum over pairs reduces to a sum over rows: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x. Numbers of
+    # copies are exact in float32, and a sum over the first axis becomes vector code.
+    copies = weights.astype(jnp.float32)[:, None]
+    agreement = jnp.sum(copies * (signs(first) * signs(second)), axis=0).astype(first.dtype)
     places = [below_and_up_to(column, weights) for column in (first, second)]
     untied = [weights.sum() - (up_to - below) for below, up_to in places]
 

@@ -26,8 +26,11 @@ def of(table: score_table.ScoreTable, lines: Mapping[str, Iterable[Mapping[str, 
 def left_out(table: score_table.ScoreTable) -> list[str]:
     """A sentence for every group of rows or columns that the regressions leave out, with the reason."""
     sentences = []
-    if table.without_score:
-        sentences.append(f"{some('row', table.without_score)} left out, without a value of {table.target}")
+    if table.undefined:
+        left = f"{some('model', table.undefined)} left out"
+        sentences.append(f"{left}: a task's score is undefined, and {table.target} without that task does not compare")
+    if without := [name for name in table.without_score if name not in table.undefined]:
+        sentences.append(f"{some('row', without)} left out, without a value of {table.target}")
     without: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for measure in table.measures:
         without[tuple(table.frame["model"][table.frame[measure].isna()])].append(measure)
@@ -60,7 +63,8 @@ def collapsed(table: score_table.ScoreTable) -> list[str]:
         return []
     every = " (all of them)" if len(models) == len(table.frame) else ""
     return [
-        f"{some('model', models)}{every} with runs that collapsed to one prediction; their scores are in the average"
+        f"{some('model', models)}{every} with runs that collapsed to one prediction; the average has the scores of "
+        "theirs that are defined"
     ]
 
 

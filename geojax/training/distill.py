@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
 from geojax.ops.blocks import row_blocks
 from geojax.ops.safe import matmul, ratio
@@ -94,7 +95,15 @@ def evaluate(
     Args:
       params, batch, targets, apply: as in `loss_sums`.
       batch_size: the batch size of the training, because the loss depends on it.
+
+    Raises:
+      InputError: fewer sentences than `batch_size`.
     """
+    if len(targets) < batch_size:
+        raise InputError(
+            f"{len(targets)} sentences to score are fewer than a batch of {batch_size}, on which the loss depends: "
+            "give more sentences, or train with smaller batches"
+        )
     sums = []
     for first in range(0, len(targets) - batch_size + 1, batch_size):
         rows = slice(first, first + batch_size)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -22,7 +22,7 @@ from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training import checkpoint
 from geojax.training.loop import Progress, enough_memory, loop
-from geojax.training.scoring import scored
+from geojax.training.scoring import classes_of, scored
 from geojax.training.settings import Settings, epoch_order
 from geojax.training.step import Params, State, Sums, init_state, no_sums, train_step
 from geojax.typing import Key
@@ -99,9 +99,11 @@ def finetune(
 def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTask | None) -> EncodedTask:
     """Checks that the model fits the task and the settings; returns the tokenised splits.
 
+    The training labels are numbered as the outputs of the model's head, where it names them.
+
     Raises:
-      InputError: `max_length` exceeds the model's positions, the head has another number of outputs than the task, or
-        an example has a token or a label that they lack.
+      InputError: `max_length` exceeds the model's positions, the head has other outputs than the task, or an example
+        has a token or a label that they lack.
     """
     if settings.max_length > model.config.max_length:
         raise InputError(
@@ -116,7 +118,16 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
         check_inputs(model.config, split.input_ids, split.token_type_ids)
         if not data.task.regression:
             check_places(split.labels, outputs, "label", data.task.name)
-    return encoded
+    return as_outputs(model, data, encoded)
+
+
+def as_outputs(model: Any, data: TaskData, encoded: EncodedTask) -> EncodedTask:
+    """The splits with the training labels numbered as the outputs of the model's head, where it names them."""
+    classes = classes_of(model.apply, data.task)
+    if classes is None or (classes == np.arange(data.task.num_labels)).all():
+        return encoded
+    labels = np.argsort(classes).astype(np.int32)[encoded.train.labels]
+    return encoded._replace(train=replace(encoded.train, labels=labels))
 
 
 def pace(examples: int, settings: Settings, total: int, first: int, seconds: float) -> dict[str, Any]:

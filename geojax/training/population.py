@@ -27,7 +27,7 @@ from geojax.parallel.mesh import member_shardings
 from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training import checkpoint, step
-from geojax.training.finetune import dropout_key, pace, prepared, rows_of_steps
+from geojax.training.finetune import as_outputs, dropout_key, pace, prepared, rows_of_steps
 from geojax.training.loop import Progress, enough_memory, loop
 from geojax.training.optimizers import Rates
 from geojax.training.scoring import scored
@@ -119,7 +119,7 @@ def _encoded(members: Sequence[Member]) -> list[EncodedTask]:
             made[key] = member.encoded or encode_task(member.model.tokenizer, member.data, first.settings.max_length)
     found = [made[id(member.model.tokenizer), id(member.data)] for member in members]
     prepared(first.model, first.data, first.settings, found[0])  # if the first member fits, all members fit
-    return found
+    return [as_outputs(member.model, member.data, own) for member, own in zip(members, found, strict=True)]
 
 
 def _check(members: Sequence[Member]) -> None:

@@ -107,7 +107,7 @@ def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
     if not 0 < learning_rate < math.inf:
         raise InputError(f"learning_rate is {learning_rate}: it must be a number above 0")
     if not 0 <= warmup < steps:
-        raise InputError(f"warmup {warmup} must be below steps {steps}, and both positive")
+        raise InputError(f"warmup is {warmup}, of {steps} steps: give a number from 0 to below steps")
     return Rates(learning_rate, WEIGHT_DECAY, steps, warmup)
 
 
@@ -242,7 +242,13 @@ def evaluate(
     batch_size: int,
     seed: int,
 ) -> dict[str, float]:
-    """Loss and accuracy on all windows in batches of `batch_size`; the masks depend on `seed` and `batch_size`."""
+    """Loss and accuracy on all windows in batches of `batch_size`; the masks depend on `seed` and `batch_size`.
+
+    Raises:
+      InputError: no windows.
+    """
+    if not len(windows):
+        raise InputError("there is no window to score: give more held-out text")
     key, sums = jax.random.fold_in(jax.random.key(seed), 1), []
     for index, first in enumerate(range(0, len(windows), batch_size)):
         batch = windows[first : first + batch_size]

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from geojax.data.glue import class_names
 from geojax.data.glue.encode import Encoded
 from geojax.data.glue.metrics import score
 from geojax.data.glue.tasks import Task
@@ -42,13 +43,30 @@ def predict(
     return np.concatenate([np.asarray(logits)[: len(rows)] for rows, logits in found])[np.argsort(order)]
 
 
+def classes_of(apply: Any, task: Task) -> Int[np.ndarray, "labels"] | None:
+    """The class of the task that each output of a head means; None where the head names no classes.
+
+    Raises:
+      InputError: a name that the task does not have.
+    """
+    names = getattr(apply, "label_names", None)
+    return None if task.regression or not names else class_names.order(names, task, "the head of the model")
+
+
 def scored(
     apply: Any, params: Params, task: Task, dev: Mapping[str, Encoded], layout: Layout | None = None
 ) -> dict[str, Any]:
-    """Score, metrics and collapse on the first development split, and the same for every split under `dev`."""
-    found = {}
+    """Score, metrics and collapse on the first development split, and the same for every split under `dev`.
+
+    The outputs of a head with names are put in the order of the task's classes.
+
+    Raises:
+      InputError: a class of the head that the task does not have.
+    """
+    found, classes = {}, classes_of(apply, task)
     for name, split in dev.items():
         logits = predict(apply, params, split, layout)
+        logits = logits if classes is None else logits[:, np.argsort(classes)]
         found[name] = score(task, logits, split.labels)._asdict() | {"n_eval": len(split)}
     return {"task": task.name, **next(iter(found.values())), "dev": found}
 

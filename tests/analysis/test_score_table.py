@@ -67,6 +67,22 @@ def test_study_tables_in_memory_stay_as_they_were():
     assert table.without_score == ("b",) and table.frame["vrm"][0] == 1.0
 
 
+def test_an_average_that_lacks_an_undefined_task_is_left_out_and_counted(csv):
+    rows = ["a,0.5,cola+rte,0,0.1,1", "b,0.7,rte,1,nan,2", "c,0.6,cola+rte,,0.2,3", "d,nan,,2,nan,4"]
+    text = "\n".join(["model,glue_average,tasks,undefined,cola,eee", *rows]) + "\n"
+    table = score_table.read(csv(text))
+    assert list(table.frame["model"]) == ["a", "c"] and table.scores.tolist() == [0.5, 0.6]
+    assert table.undefined == ("b", "d") and table.without_score == ("b", "d") and table.measures == ("eee",)
+    assert table.dropped(2) == 2
+    assert score_table.task_set(table.frame, "glue_average") == {"cola", "rte"}
+    alone = score_table.read(csv(text), target="cola")  # not an average
+    assert list(alone.frame["model"]) == ["a", "c"] and alone.undefined == ()
+    new = score_table.read(csv(text), scored=False)
+    assert np.isnan(new.scores).tolist() == [False, True, False, True] and list(new.frame["model"]) == list("abcd")
+    with pytest.raises(InputError, match="glue_average of every model lacks a task whose score is undefined"):
+        score_table.read(csv("model,glue_average,undefined,eee\na,0.5,1,2\n"))
+
+
 def test_byte_order_mark_quotes_and_crlf(csv):
     table = score_table.read(csv('\ufeffmodel,glue_average,"EEE"\r\n"a,b",0.5,1e-3\r\n', "utf-8"))
     assert table.frame["model"][0] == "a,b" and table.frame["eee"][0] == 1e-3

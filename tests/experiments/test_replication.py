@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 import jax
+import numpy as np
 import pandas as pd
 import pytest
 from places import FIXTURES
 
 from configs.schema import Replication
-from experiments import distill
+from experiments import distill, replication
 from experiments.replication import base_models, build_models, command, tables
+from experiments.replication.plan import floor
+from geojax import models
+from geojax.data import glue
 from geojax.errors import InputError
 from geojax.runtime import records
 from geojax.sweeps import engine
@@ -67,6 +71,30 @@ def settings(files, **changed):
     return Replication(**base | changed)
 
 
+def test_a_dry_run_tells_what_every_missing_unit_takes(files, few, tmp_path):
+    config = settings(files, population=2)
+    found = replication.costs(config, tmp_path)
+    units = command.sweep(config, tmp_path).units
+    assert list(found) == [unit.name for unit in units]
+    token = 8 * 16**2 + 4 * 16 * 64  # multiplications and additions of one layer, without attention's products
+    each = token * 16 + 4 * 16**2 * 16
+    assert found["make/mlm_0"].operations == 3 * 12 * 16 * each  # steps, windows of 16 tokens; a backward pass is two
+    assert found["make/plain_0"].operations == 3 * 3 * 12 * 32 * each  # three arms
+    assert found["make/down_0"].operations == found["make/shuffled_0"].operations == 0  # made with another, or copied
+    teacher = 3 * (250 * (8 * 16 * 24**2 + 4 * 16 * 24 * 40 + 4 * 16**2 * 24))  # of 250 sentences, three layers
+    assert found["make/distilled_0"].operations == 3 * 12 * 64 * each + teacher
+    assert found["make/distilled_1"].operations == 3 * 12 * 64 * each
+    two, one = (found[f"tune/{name}/42"] for name in ("mlm_0+1", "plain_0"))
+    assert two.operations == 2 * one.operations and two.memory == 2 * one.memory and two.parameters == one.parameters
+    assert found["tune/mlm_0+1/43"].operations < two.operations  # the outcome's task only
+    own = sum(leaf.size for leaf in jax.tree.leaves(models.load(BERT).params))
+    assert found["measure/larger"].parameters == found["make/larger"].parameters == own
+    records.write_json(units[0].folder / "result.json", {"settings": dict(units[0].settings)})
+    assert list(replication.costs(config, tmp_path)) == [unit.name for unit in units[1:]]
+    with pytest.raises(InputError, match="no text at gone"):
+        replication.costs(settings(files, text="gone"), tmp_path)
+
+
 @pytest.mark.slow
 def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path):
     ledger = tmp_path / "ledger.jsonl"
@@ -109,6 +137,26 @@ def test_a_replication_makes_measures_and_scores_all_models(files, few, tmp_path
 def test_a_measure_of_classes_is_the_mean_over_the_tasks_that_have_classes():
     transfer = {"sst2": {"logme": 1.0, "h_score": 4.0}, "stsb": {"logme": 2.0}, "cola": {"logme": 9.0, "h_score": 9.0}}
     assert tables.labelled({"transfer": transfer}, ("sst2", "stsb")) == {"logme": 1.5, "h_score": 4.0}
+
+
+def test_undefined_scores_are_left_out_of_means_and_counted():
+    nan = np.nan
+    runs = [{"scores": {"cola": nan, "stsb": 0.4, "rte": None}}, {"scores": {"cola": 0.2, "stsb": 0.6, "rte": 0.5}}]
+    assert tables.means_of(runs) == {"cola": 0.2, "stsb": 0.5, "rte": None}  # None: a run that diverged
+    assert np.isnan(tables.means_of(runs[:1])["cola"])
+    assert np.isnan(tables.outcome({"cola": nan, "stsb": 0.5}, {"cola": 0.0, "stsb": 0.0}, {"cola": 0.4, "stsb": 0.8}))
+    assert tables.outcome({"cola": nan, "stsb": 0.5}, {"stsb": 0.0}, {"stsb": 0.8}) == 0.625
+    assert tables.outcome({"cola": nan, "stsb": None}, {}, {"cola": 0.4, "stsb": 0.8}) is None
+
+
+def test_the_floor_is_the_best_constant_prediction():
+    def data(name, labels):
+        examples = glue.Examples(("a",) * len(labels), None, np.array(labels))
+        return glue.TaskData(glue.TASKS[name], examples, {"dev": examples}, {})
+
+    assert floor(data("rte", [0, 0, 1, 0])) == 0.75
+    assert floor(data("mrpc", [1, 1, 1, 0])) == (0.75 + 6 / 7) / 2
+    assert floor(data("cola", [0, 1, 1])) == floor(data("stsb", [0.0, 1.0])) == 0.0  # a constant has no correlation
 
 
 def test_the_pool_has_the_families_that_were_asked_for():

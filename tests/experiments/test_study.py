@@ -13,10 +13,13 @@ from places import FIXTURES, ROOT
 
 from configs.schema import Study
 from experiments import study
-from experiments.common import sampling
+from experiments.common import averages, sampling
+from experiments.study import command, tables
 from experiments.study.pool import Pool
+from geojax.analysis import score_table
 from geojax.errors import InputError
 from geojax.measures import select
+from geojax.report import remarks
 from geojax.runtime import records
 from geojax.sweeps import engine
 from geojax.training import population
@@ -34,16 +37,16 @@ OWN = replace(select("vrm")[0], name="mean_norm", function=mean_norm)
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """CoLA, STS-B and WNLI in the official layout, a few made-up rows each."""
+    """SST-2, STS-B and WNLI in the official layout, a few made-up rows each."""
     folder = tmp_path_factory.mktemp("glue")
     rng = np.random.default_rng(0)
     words = "flat round wide narrow cone sphere point line".split()
     text = lambda: " ".join(rng.choice(words, 4))  # noqa: E731
-    for task in ("CoLA", "STS-B", "WNLI"):
+    for task in ("SST-2", "STS-B", "WNLI"):
         (folder / task).mkdir()
     for split, rows in (("train", 24), ("dev", 10)):
-        cola = [f"src\t{i % 2}\t\t{text()}" for i in range(rows)]
-        (folder / "CoLA" / f"{split}.tsv").write_text("\n".join(cola) + "\n")
+        sst2 = [f"{text()}\t{i % 2}" for i in range(rows)]
+        (folder / "SST-2" / f"{split}.tsv").write_text("\n".join(["sentence\tlabel", *sst2]) + "\n")
         head = "index genre filename year old_index source1 source2 sentence1 sentence2 score".replace(" ", "\t")
         stsb = [f"{i}\tg\tf\ty\to\ts\ts\t{text()}\t{text()}\t{rng.uniform(0, 5):.3f}" for i in range(rows)]
         (folder / "STS-B" / f"{split}.tsv").write_text("\n".join([head, *stsb]) + "\n")
@@ -57,7 +60,7 @@ def settings(data_dir, **changed):
     base = {
         "model": str(BERT),
         "sequences": str(data_dir / "sequences.txt"),
-        "tasks": "cola,stsb",
+        "tasks": "sst2,stsb",
         "data_dir": str(data_dir),
         "alphas": "0,10,50",
         "noise_seeds": "0,1",
@@ -80,8 +83,8 @@ def finished(data_dir, tmp_path_factory):
 def test_every_model_has_a_row_with_measures_and_scores(finished):
     table = pd.read_csv(finished / "results.csv")
     assert list(table["model"]) == [f"random-bert{end}" for end in ("", "_10_0", "_10_1", "_50_0", "_50_1")]
-    assert set(table["family"]) == {"random-bert"} and set(table["tasks"]) == {"cola+stsb"}
-    np.testing.assert_allclose(table["glue_average"], table[["cola", "stsb"]].mean(axis=1))
+    assert set(table["family"]) == {"random-bert"} and set(table["tasks"]) == {"sst2+stsb"}
+    np.testing.assert_allclose(table["glue_average"], table[["sst2", "stsb"]].mean(axis=1))
     assert table[["eee", "vrm", "pq_patchiness", "pq_cell_eee"]].notna().all().all()
     assert table["eee"].nunique() == 5  # every draw of the noise is another space
     regression = pd.read_csv(finished / "regression.csv")
@@ -109,43 +112,78 @@ def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeyp
     assert (tmp_path / "regression.csv").read_text() == (finished / "regression.csv").read_text()
     assert "24 training rows, 10 development rows" in (tmp_path / "report.html").read_text()
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split() == ["model", "cola", "stsb", "glue_average"] and len(lines) == 5
+    assert header.split() == ["model", "sst2", "stsb", "glue_average"] and len(lines) == 5
 
 
 def test_a_study_grows_and_measures_again_without_tuning_again(data_dir, tmp_path):
-    small = settings(data_dir, alphas="0", tasks="cola", measures="eee,pq_patchiness")
+    small = settings(data_dir, alphas="0", tasks="sst2", measures="eee,pq_patchiness")
     study.run(Study(**small), tmp_path)
-    tuned = tmp_path / "units" / "random-bert" / "cola" / "result.json"
+    tuned = tmp_path / "units" / "random-bert" / "sst2" / "result.json"
     measured = tmp_path / "units" / "random-bert" / "measure" / "result.json"
     before = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
-    grown = {"tasks": "cola,wnli", "convention": "paper", "alphas": "0,20", "measures": f"pq_patchiness,{__name__}:OWN"}
+    grown = {"tasks": "sst2,wnli", "convention": "paper", "alphas": "0,20", "measures": f"pq_patchiness,{__name__}:OWN"}
     study.run(Study(**small | grown), tmp_path)
     after = tuned.stat().st_mtime_ns, records.read_json(measured)["values"]["pq_patchiness"]
     assert before[0] == after[0] and before[1] != after[1]
     table = pd.read_csv(tmp_path / "results.csv")
     assert set(pd.read_csv(tmp_path / "regression.csv")["measure"]) == {"pq_patchiness", "mean_norm"}
-    assert len(table) == 3 and (table["glue_average"] == table["cola"]).all()  # WNLI is left out of the average
-    np.testing.assert_allclose(table["glue_average_with_wnli"], table[["cola", "wnli"]].mean(axis=1))
+    assert len(table) == 3 and (table["glue_average"] == table["sst2"]).all()  # WNLI is left out of the average
+    np.testing.assert_allclose(table["glue_average_with_wnli"], table[["sst2", "wnli"]].mean(axis=1))
     with pytest.raises(InputError, match="learning_rate was 0.001 and is now 0.01"):
         study.run(Study(**small | {"learning_rate": 0.01}), tmp_path)
 
 
 def test_a_failed_unit_does_not_stop_the_others(data_dir, tmp_path):
-    config = Study(**settings(data_dir, tasks="cola", alphas="0", learning_rate=1e30))
+    config = Study(**settings(data_dir, tasks="sst2", alphas="0", learning_rate=1e30))
     with pytest.raises(InputError, match="1 of 2 units failed|no model has all of its results"):
         study.run(config, tmp_path)
     assert (tmp_path / "units" / "random-bert" / "measure" / "result.json").exists()
     assert not (tmp_path / "results.csv").exists()
 
 
+def test_undefined_scores_are_left_out_of_averages_counted_and_said(data_dir, tmp_path, monkeypatch):
+    pool = Pool.of(Study(**settings(data_dir, tasks="cola,stsb,wnli", alphas="0,10")), tmp_path)
+    constant, nan = {"matthews": "all predictions are equal"}, np.nan
+    scores = {"random-bert": (nan, 0.5, 0.2), "random-bert_10_0": (0.3, 0.5, 0.4), "random-bert_10_1": (nan, nan, 0.5)}
+
+    def result(_, member, task):
+        if task not in pool.tasks:
+            return {"values": {"eee": 0.1}, "warnings": []}
+        score = scores[member.name][pool.tasks.index(task)]
+        return {"task": task, "score": score, "collapsed": False, "undefined": constant if np.isnan(score) else {}}
+
+    monkeypatch.setattr(Pool, "result", result)
+    tables.collect(pool)
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["undefined"].tolist() == [1, 0, 2] and table["tasks"].fillna("").tolist() == ["stsb", "cola+stsb", ""]
+    np.testing.assert_allclose(table["glue_average"], [0.5, 0.4, nan])
+    np.testing.assert_allclose(table["glue_average_with_wnli"], [0.35, 0.4, 0.5])
+    fitted = score_table.read(tmp_path / "results.csv")
+    assert list(fitted.frame["model"]) == ["random-bert_10_0"]
+    (said, *_) = remarks.left_out(fitted)
+    assert said.startswith("2 models (random-bert, random-bert_10_1) left out: a task's score is undefined")
+    assert tables.undefined(pool) == [
+        "cola: matthews of 2 models (random-bert, random-bert_10_1) is undefined, because all predictions are equal: "
+        "left out of averages",
+        "stsb: matthews of 1 model (random-bert_10_1) is undefined, because all predictions are equal: left out of "
+        "averages",
+    ]
+    assert averages.said(result(None, pool.members[0], "cola")) == (
+        "score undefined (matthews is undefined, because all predictions are equal)"
+    )
+    assert averages.said({"score": 0.25, "undefined": {}}) == "score 0.2500"
+    assert command.headline({"members": {"a": {"score": nan}, "b": {"diverged_at": 3}}}).startswith("no score")
+    assert command.headline({"members": {"a": {"score": nan}, "b": {"score": 0.5}}}) == "scores 0.5000 to 0.5000"
+
+
 @pytest.mark.slow
 def test_a_population_has_the_scores_of_its_units(finished, data_dir, tmp_path):
-    config = Study(**settings(data_dir, tasks="cola", measures="eee", population=3))
+    config = Study(**settings(data_dir, tasks="sst2", measures="eee", population=3))
     study.run(config, tmp_path)
     table, expected = (pd.read_csv(folder / "results.csv") for folder in (tmp_path, finished))
-    pd.testing.assert_series_equal(table["cola"], expected["cola"])
+    pd.testing.assert_series_equal(table["sst2"], expected["sst2"])
     assert list(table["model"]) == list(expected["model"])
-    groups = {name: records.read_json(tmp_path / "units" / name / "cola" / "result.json")["members"] for name in
+    groups = {name: records.read_json(tmp_path / "units" / name / "sst2" / "result.json")["members"] for name in
               ("random-bert+2", "random-bert_50_0+1")}  # fmt: skip
     assert [own["population"] for group in groups.values() for own in group.values()] == [3, 3, 3, 2, 2]
     assert [name for group in groups.values() for name in group] == list(table["model"])
@@ -156,19 +194,19 @@ def test_who_diverges_in_a_group_is_named_and_the_others_are_kept(data_dir, tmp_
 
     def one_lost(members, **options):
         found = train(members, **options)
-        lost = {"task": "cola", "diverged_at": 7, "seconds": 1.0}
+        lost = {"task": "sst2", "diverged_at": 7, "seconds": 1.0}
         return [(params, lost if own.name.endswith("_1") else result)
                 for own, (params, result) in zip(members, found, strict=True)]  # fmt: skip
 
     monkeypatch.setattr(population, "finetune_population", one_lost)
-    config = Study(**settings(data_dir, tasks="cola", measures="eee", population=3))
-    with pytest.raises(InputError, match="_10_1 diverged on cola at step 7"):
+    config = Study(**settings(data_dir, tasks="sst2", measures="eee", population=3))
+    with pytest.raises(InputError, match="_10_1 diverged on sst2 at step 7"):
         study.run(config, tmp_path)
     assert len(pd.read_csv(tmp_path / "results.csv")) == 3
 
 
 def test_killed_and_started_again_it_ends_the_same(data_dir, tmp_path):
-    config = settings(data_dir, measures="eee,isoscore", tasks="cola", alphas="0,10", epochs=2)
+    config = settings(data_dir, measures="eee,isoscore", tasks="sst2", alphas="0,10", epochs=2)
     study.run(Study(**config), tmp_path / "undisturbed")
     workdir, rng, kills = tmp_path / "killed", np.random.default_rng(0), 0
     flags = [f"--config.{name}={value}" for name, value in config.items()]
@@ -213,8 +251,8 @@ def test_models_whose_folders_have_one_name_are_told_apart_by_the_folders_above(
     [
         ({"alphas": "0,101"}, "not a percentage"),
         ({"alphas": "0,x"}, "not a list of numbers"),
-        ({"tasks": "cola,cola"}, "names one twice"),
-        ({"tasks": "cola,mini_paraphrase"}, "mix GLUE with miniature"),
+        ({"tasks": "sst2,sst2"}, "names one twice"),
+        ({"tasks": "sst2,mini_paraphrase"}, "mix GLUE with miniature"),
         ({"tasks": ""}, "at least one of tasks"),
         ({"model": ""}, "at least one of model"),
         ({"model": "a/x,a/x"}, "names one twice"),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from hostile import REFUSED, Either, Says, judge, table
-from test_tables import put
+from test_score_tables import put
 
 from geojax.data import glue
 from geojax.data.glue.files import from_hub, read_tsv
@@ -60,7 +60,7 @@ STSB = "index\tsentence1\tsentence2\tscore\n0\ta\tb\t{}\n"
 VALUES = {
     "2.5": (STSB.format("2.5"), [2.5]),
     "5": (STSB.format("5"), [5.0]),
-    "a decimal comma": (STSB.format("2,5"), REFUSED),
+    "a decimal comma": (STSB.format("2,5"), [2.5]),
     "above the range": (STSB.format("5.1"), REFUSED),
     "below the range": (STSB.format("-0.1"), REFUSED),
     "not a number": (STSB.format("nan"), REFUSED),

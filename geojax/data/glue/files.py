@@ -1,17 +1,20 @@
 """Reads tasks from the official TSV files, or from a data set in the layout of `nyu-mll/glue`.
 
-TSV files are UTF-8, or have a byte-order mark; rows end in a line feed, columns are separated by tabs, and quotes are
-literal characters.
+Labels are names of classes or their numbers. TSV files are UTF-8, or have a byte-order mark; rows end in a line feed,
+columns are separated by tabs, and quotes are literal characters.
 """
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
+from geojax.data.glue import class_names
 from geojax.data.glue.examples import Examples, TaskData, digest
 from geojax.data.glue.tasks import Task
 from geojax.data.tables import plain_numbers, separators_in
@@ -68,37 +71,41 @@ def from_files(task: Task, data_dir: str | Path, eval_file: str | Path = "") -> 
 def from_hub(task: Task, hub: str, eval_file: str | Path = "") -> TaskData:
     """Loads a task from the data set `hub`: a name on the HuggingFace hub, or a local folder in the same layout.
 
+    Where the data name their classes, labels are mapped by name, whatever their order; `class_names` of the source then
+    records an order that is not the task's. Labels without names are numbered as in `nyu-mll/glue`.
+
     `source` records the SHA-256 of the examples of a split, not of a file, because the hub's files are cached in
     another format.
 
     Raises:
       InputError: the data set cannot be loaded, lacks a split or a column, or has a malformed row.
     """
-    import datasets
-
+    splits = {"train": "train"} | ({} if eval_file else {split.name: split.hub for split in task.dev})
     try:
-        if Path(hub).is_dir():
-            files = {split: f"{hub}/{task.name}/{split}-*.parquet" for split in _local_splits(task, Path(hub))}
-            tables = datasets.load_dataset("parquet", data_files=files)
-        else:
-            tables = datasets.load_dataset(hub, task.name)
+        tables = _of_folder(task, Path(hub)) if Path(hub).is_dir() else _of_hub(task, hub)
     except (OSError, ValueError) as error:  # unreachable or absent hub; unknown configuration or damaged parquet
         reason = str(error).partition("\n")[0]
         raise InputError(
             f"the data set {hub!r} could not be loaded for {task.name} ({type(error).__name__}: {reason}): give the "
             "folder of the official files with --config.data_dir"
         ) from error
-    splits = {"train": "train"} | ({} if eval_file else {split.name: split.hub for split in task.dev})
     missing = [name for name, split in splits.items() if split not in tables]
     if {"train", task.dev[0].name} & set(missing):
         raise InputError(f"{hub!r} lacks {splits[missing[0]]} of {task.name}: its splits are {', '.join(tables)}")
     examples = {
-        name: _from_table(tables[split], task, f"{hub}/{task.name}/{split}")
+        name: _from_tables(tables[split], task, f"{hub}/{task.name}/{split}")
         for name, split in splits.items()
         if name not in missing
     }
     source = {"origin": hub, "missing": missing, "dropped": {}}
     source["sha256"] = {name: digest(split) for name, split in examples.items()}
+    renamed = {
+        name: " ".join(names)
+        for name, split in splits.items()
+        for names in {part.class_names for part in tables.get(split, ())}
+        if (class_names.order(names, task, hub) != np.arange(len(names))).any()
+    }
+    source |= {"class_names": renamed} if renamed else {}
     if eval_file:
         path = _eval_path(eval_file, "")
         examples[path.stem], _ = read_tsv(path, task)
@@ -125,6 +132,8 @@ def read_tsv(path: Path, task: Task) -> tuple[Examples, int]:
         raise InputError(f"{path}: the header has {seen} and no tab, but tabs separate the columns of a task's file")
     text_a, text_b = (None if name is None else _column(name, header, path) for name in task.columns)
     label = _column(task.label_column, header, path)
+    named = _named(header, task)
+    label = label if named is None else named
     first = 1 if task.header else 2
     dropped, rows, labels = 0, [], []
     for number, line in enumerate(lines, first):
@@ -154,37 +163,97 @@ def read_tsv(path: Path, task: Task) -> tuple[Examples, int]:
     return Examples(a, None if text_b is None else b, _labels(values, task)), dropped
 
 
-def _from_table(table: Any, task: Task, place: str) -> Examples:
-    """The examples of one split of a `datasets` table."""
-    columns = [name for name in task.hub_columns if name is not None]
-    for name in (*columns, "label"):
-        _column(name, table.column_names, place)
-    labels = [_label(value, task, f"{place}, row {row}") for row, value in enumerate(table["label"], 1)]
-    texts = [tuple(table[name]) for name in columns]
+class _Part(NamedTuple):
+    """Rows of one split as an arrow table, and the names of the classes that its labels number; empty: no names."""
+
+    table: Any
+    class_names: tuple[str, ...]
+
+
+def _of_hub(task: Task, hub: str) -> dict[str, list[_Part]]:
+    """The splits of a task in a data set on the hub."""
+    import datasets
+
+    tables = datasets.load_dataset(hub, task.name)
+    return {
+        split: [_Part(table.with_format("arrow")[:], class_names.of_features(table.features))]
+        for split, table in tables.items()
+    }
+
+
+def _of_folder(task: Task, folder: Path) -> dict[str, list[_Part]]:
+    """The splits of a task in a local folder with the hub's layout; every file may name the classes in its own order.
+
+    Raises:
+      InputError: no files of the task, or a file and the description of the folder disagree about the classes.
+    """
+    from datasets import Features
+    from pyarrow import parquet
+
+    described = class_names.of_folder(folder, task)
+    found: dict[str, list[_Part]] = {}
+    for split in ("train", *(split.hub for split in task.dev)):
+        for path in sorted((folder / task.name).glob(f"{split}-*.parquet")):
+            table = parquet.read_table(path)
+            own = class_names.of_features(Features.from_arrow_schema(table.schema))
+            names = class_names.agreed({one: at for one, at in ((own, path), (described, folder)) if one})
+            found.setdefault(split, []).append(_Part(table, names))
+    if not found:
+        raise InputError(f"{task.name} needs {task.name}/train-*.parquet in {folder}, but {_contents(folder)}")
+    return found
+
+
+def _from_tables(parts: Sequence[_Part], task: Task, place: str) -> Examples:
+    """The examples of one split."""
+    columns, labels = [name for name in task.hub_columns if name is not None], []
+    texts: list[list[str]] = [[] for _ in columns]
+    for table, names in parts:
+        header = table.column_names
+        for name in (*columns, "label"):
+            _column(name, header, place)
+        if task.regression and names:
+            raise InputError(f"{place}: the labels are the classes {', '.join(names[:5])}, {task.name} needs numbers")
+        classes = class_names.order(names, task, place) if names else None
+        named = _named(header, task)
+        for value in table[header[named] if named is not None else "label"].to_pylist():
+            labels.append(_label(value, task, f"{place}, row {len(labels) + 1}", classes))
+        for column, name in zip(texts, columns, strict=True):
+            column += table[name].to_pylist()
     for row, pair in enumerate(zip(*texts, strict=True), 1):
         if not all(isinstance(text, str) and (task.defects or text.strip()) for text in pair):
             raise InputError(f"{place}, row {row}: the text is empty; remove the row or fill it in")
     if not labels:
         raise InputError(f"{place} holds no examples")
-    return Examples(texts[0], texts[1] if len(texts) == 2 else None, _labels(labels, task))
+    return Examples(tuple(texts[0]), tuple(texts[1]) if len(texts) == 2 else None, _labels(labels, task))
 
 
-def _label(value: Any, task: Task, place: str) -> int | float:
-    """A label as a number: the index of the class that `value` names or numbers, or the value of a regression."""
-    if value in task.label_names:
-        return task.label_names.index(value)
+def _named(header: Sequence[str], task: Task) -> int | None:
+    """The index of the column `label_text`, where some data sets name the class that another column numbers."""
+    return None if task.regression or "label_text" not in header else list(header).index("label_text")
+
+
+def _label(value: Any, task: Task, place: str, classes: Int[np.ndarray, "k"] | None = None) -> int | float:
+    """A label as a number: the class that `value` names or numbers, or the value of a regression.
+
+    `classes` are the task's classes in the order in which the source numbers them; None: the task's own order.
+    """
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        number = float("nan")
+        number = math.nan
     if task.regression:
         low, high = task.label_range
         if low <= number <= high:
             return number
         raise InputError(f"{place}: label {value!r} is not a number from {low:g} to {high:g}")
-    if number in range(task.num_labels):
-        return int(number)
-    names = ", ".join(dict.fromkeys((*task.label_names, *map(str, range(task.num_labels)))))
+    if math.isnan(number):
+        found = class_names.class_of(value, task) if isinstance(value, str) else None
+    else:
+        classes = np.arange(task.num_labels) if classes is None else classes
+        found = int(classes[int(number)]) if number in range(len(classes)) else None
+    if found is not None:
+        return found
+    names = ", ".join((*task.label_names, *map(str, range(task.num_labels))))
     raise InputError(f"{place}: label {value!r} is none of {names}{' (a test set?)' if number == -1 else ''}")
 
 
@@ -193,21 +262,14 @@ def _labels(labels: Sequence[int | float], task: Task) -> np.ndarray:
 
 
 def _column(name: str, header: Sequence[str], place: str | Path) -> int:
-    """The index of a column; raises InputError if it is missing, with the names of all columns."""
+    """The index of a column; raises InputError if it is missing, with the names of all columns, or stands twice."""
     if name not in header:
         near = [column for column in header if column.strip().lower() == name.lower()]
         hint = f"; is {near[0]!r} meant?" if near else ""
         raise InputError(f"{place}: column {name!r} is missing, the columns are {', '.join(map(repr, header))}{hint}")
+    if list(header).count(name) > 1:
+        raise InputError(f"{place}: column {name!r} stands twice: remove one of the two")
     return list(header).index(name)
-
-
-def _local_splits(task: Task, folder: Path) -> Iterable[str]:
-    """The splits of a task in a local folder with the hub's layout."""
-    splits = ["train", *(split.hub for split in task.dev)]
-    found = [split for split in splits if list((folder / task.name).glob(f"{split}-*.parquet"))]
-    if not found:
-        raise InputError(f"{task.name} needs {task.name}/train-*.parquet in {folder}, but {_contents(folder)}")
-    return found
 
 
 def _eval_path(eval_file: str | Path, data_dir: str | Path) -> Path:

@@ -1,4 +1,7 @@
-"""The scores of GLUE (Wang et al. 2019, arXiv 1804.07461, table 1), in float64 on exact, unpadded arrays."""
+"""The scores of GLUE (Wang et al. 2019, arXiv 1804.07461, table 1), in float64 on exact, unpadded arrays.
+
+A metric that is 0 / 0, as every correlation with a constant, is NaN and never 0.
+"""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,17 +13,26 @@ from jaxtyping import Array, Float, Num
 
 from geojax.data.glue.tasks import Task
 from geojax.errors import InputError
+from geojax.ops.safe import ratio
 from geojax.typing import Scalar
 
 Values = Num[Array, "n"]
 
 
 class Score(NamedTuple):
-    """The score of a task (the mean of its metrics), the metrics by name, and whether the predictions collapsed."""
+    """The score of a task and what it is made of.
+
+    Attributes:
+      score: the mean of the metrics that are defined; NaN without one.
+      metrics: the metrics by name, NaN where undefined.
+      collapsed: whether all predictions are one.
+      undefined: the reason for each metric that is NaN, by its name.
+    """
 
     score: float
     metrics: dict[str, float]
     collapsed: bool
+    undefined: dict[str, str]
 
 
 def accuracy(predictions: Values, labels: Values) -> Scalar:
@@ -29,25 +41,25 @@ def accuracy(predictions: Values, labels: Values) -> Scalar:
 
 
 def f1(predictions: Values, labels: Values) -> Scalar:
-    """F1 of class 1, 2 TP / (2 TP + FP + FN), in [0, 1]; 0 when class 1 is neither predicted nor present."""
+    """F1 of class 1, 2 TP / (2 TP + FP + FN), in [0, 1]; NaN when class 1 is neither predicted nor present."""
     hits = jnp.sum((predictions == 1) & (labels == 1))
     marked = jnp.sum(predictions == 1) + jnp.sum(labels == 1)
-    return (2 * hits / jnp.maximum(marked, 1)).astype(_float())
+    return ratio((2 * hits).astype(_float()), marked.astype(_float()))
 
 
 def pearson(predictions: Values, labels: Values) -> Scalar:
-    """Pearson's correlation, in [-1, 1]; 0 when either side is constant, where it is undefined."""
+    """Pearson's correlation, in [-1, 1]; NaN when either side is constant."""
     x, y = predictions.astype(_float()), labels.astype(_float())
     constant = (jnp.max(x) == jnp.min(x)) | (jnp.max(y) == jnp.min(y))
     x, y = x - jnp.mean(x), y - jnp.mean(y)
     # Scaled to unit maximum before squaring, so that a tiny spread does not underflow.
     x, y = (z / jnp.where(constant, 1.0, jnp.max(jnp.abs(z))) for z in (x, y))
     norm = jnp.sqrt(jnp.sum(x * x) * jnp.sum(y * y))
-    return jnp.where(constant, 0.0, jnp.clip(jnp.sum(x * y) / jnp.where(constant, 1.0, norm), -1.0, 1.0))
+    return jnp.where(constant, jnp.nan, jnp.clip(jnp.sum(x * y) / jnp.where(constant, 1.0, norm), -1.0, 1.0))
 
 
 def matthews(predictions: Values, labels: Values) -> Scalar:
-    """Matthews correlation of two classes: Pearson's correlation of the indicators of class 1; 0 for a constant."""
+    """Matthews correlation of two classes: Pearson's correlation of the indicators of class 1; NaN for a constant."""
     return pearson((predictions == 1).astype(_float()), (labels == 1).astype(_float()))
 
 
@@ -70,8 +82,8 @@ METRICS = {"accuracy": accuracy, "f1": f1, "matthews": matthews, "pearson": pear
 def score(task: Task, outputs: np.ndarray, labels: np.ndarray) -> Score:
     """Scores the outputs of a head on one split.
 
-    The predictions are collapsed if all of them are one class or, in a regression, if their standard deviation is below
-    0.01.
+    Two or more predictions are collapsed if all of them are one class or, in a regression, if their standard deviation
+    is below 0.01.
 
     Args:
       task: the task that names the metrics.
@@ -95,7 +107,20 @@ def score(task: Task, outputs: np.ndarray, labels: np.ndarray) -> Score:
         values = _values(jnp.asarray(predictions, float), jnp.asarray(labels, float), task.metrics)
         values = {name: float(value) for name, value in values.items()}
     collapsed = predictions.std(dtype=np.float64) < 0.01 if task.regression else (predictions == predictions[0]).all()
-    return Score(float(np.mean(list(values.values()))), values, bool(collapsed))
+    undefined = {name: why_undefined(name, predictions, labels) for name, value in values.items() if np.isnan(value)}
+    known = [value for name, value in values.items() if name not in undefined]
+    mean = float(np.mean(known)) if known else np.nan
+    return Score(mean, values, bool(collapsed and len(labels) > 1), undefined)
+
+
+def why_undefined(name: str, predictions: np.ndarray, labels: np.ndarray) -> str:
+    """The reason for which a metric of these predictions is NaN."""
+    if name == "f1":
+        return "class 1 is neither predicted nor present"
+    if len(labels) == 1:
+        return "there is one example"
+    sides = [said for said, values in (("labels", labels), ("predictions", predictions)) if np.ptp(values) == 0]
+    return f"all {' and all '.join(sides)} are equal"
 
 
 @partial(jax.jit, static_argnames="names")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geojax.data.glue.examples import Examples, TaskData
-from geojax.data.glue.tasks import Task
+from geojax.data.glue.tasks import ACCEPTABLE, EQUIVALENT, Task
 from geojax.errors import InputError
 
 TRAIN, DEV = 1024, 256  # examples of a task
@@ -126,8 +126,8 @@ SINGLE, PAIR = ("sentence", None), ("sentence1", "sentence2")
 TASKS = {
     task.name: task
     for task in (
-        Task("mini_acceptability", "", SINGLE, "label", ("0", "1"), ("matthews",)),
-        Task("mini_paraphrase", "", PAIR, "label", ("0", "1"), ("accuracy", "f1")),
+        Task("mini_acceptability", "", SINGLE, "label", ACCEPTABLE, ("matthews",)),
+        Task("mini_paraphrase", "", PAIR, "label", EQUIVALENT, ("accuracy", "f1")),
         Task("mini_entailment", "", PAIR, "label", ("entailment", "neutral", "contradiction"), ("accuracy",)),
         Task("mini_similarity", "", PAIR, "label", (), ("pearson", "spearman"), label_range=(0.0, 5.0)),
     )

@@ -20,8 +20,9 @@ MNLI_DEV = (
     Split("dev_matched", "dev_matched.tsv", "validation_matched"),
     Split("dev_mismatched", "dev_mismatched.tsv", "validation_mismatched"),
 )
-BINARY = ("0", "1")
 ENTAILMENT = ("entailment", "not_entailment")
+ACCEPTABLE = ("unacceptable", "acceptable")
+EQUIVALENT = ("not_equivalent", "equivalent")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Task:
     folder: str
     columns: tuple[str, str | None]
     label_column: str
-    label_names: tuple[str, ...]  # the label text of class i at index i; empty: a regression
+    label_names: tuple[str, ...]  # the name of class i at index i, as on the hub; empty: a regression
     metrics: tuple[str, ...]  # names in `geojax.data.glue.metrics.METRICS`
     hub_columns: tuple[str, str | None] = ("sentence", None)
     header: tuple[str, ...] = ()  # the columns of files that have no header line
@@ -57,18 +58,19 @@ class Task:
 
 PAIR = ("sentence1", "sentence2")
 GLUE = (
-    Task("cola", "CoLA", ("sentence", None), "label", BINARY, ("matthews",),
+    Task("cola", "CoLA", ("sentence", None), "label", ACCEPTABLE, ("matthews",),
          header=("source", "label", "original_mark", "sentence")),
-    Task("sst2", "SST-2", ("sentence", None), "label", BINARY, ("accuracy",)),
-    Task("mrpc", "MRPC", ("#1 String", "#2 String"), "Quality", BINARY, ("accuracy", "f1"), PAIR),
+    Task("sst2", "SST-2", ("sentence", None), "label", ("negative", "positive"), ("accuracy",)),
+    Task("mrpc", "MRPC", ("#1 String", "#2 String"), "Quality", EQUIVALENT,
+         ("accuracy", "f1"), PAIR),
     Task("stsb", "STS-B", PAIR, "score", (), ("pearson", "spearman"), PAIR, label_range=(0.0, 5.0)),
-    Task("qqp", "QQP", ("question1", "question2"), "is_duplicate", BINARY, ("accuracy", "f1"),
-         ("question1", "question2"), defects=True),
+    Task("qqp", "QQP", ("question1", "question2"), "is_duplicate",
+         ("not_duplicate", "duplicate"), ("accuracy", "f1"), ("question1", "question2"), defects=True),
     Task("mnli", "MNLI", PAIR, "gold_label", ("entailment", "neutral", "contradiction"), ("accuracy",),
          ("premise", "hypothesis"), dev=MNLI_DEV),
     Task("qnli", "QNLI", ("question", "sentence"), "label", ENTAILMENT, ("accuracy",), ("question", "sentence")),
     Task("rte", "RTE", PAIR, "label", ENTAILMENT, ("accuracy",), PAIR),
-    Task("wnli", "WNLI", PAIR, "label", BINARY, ("accuracy",), PAIR),
+    Task("wnli", "WNLI", PAIR, "label", ENTAILMENT[::-1], ("accuracy",), PAIR),
 )  # fmt: skip
 TASKS = {task.name: task for task in GLUE}
 

@@ -110,7 +110,7 @@ def put(path, given):
 
 
 @table(TABLES)
-def test_tables(tmp_path, given, expected):
+def test_score_tables(tmp_path, given, expected):
     judge(scores, put(tmp_path / "table.csv", given), expected)
 
 
