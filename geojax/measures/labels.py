@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from geojax.errors import InputError
@@ -93,17 +94,25 @@ def number_of_classes(labels: Targets, mask: Mask) -> int:
     return high + 1
 
 
-def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targets | None, int | None]:
+def check_labels(
+    labels: Any, mask: Mask, rows: Sequence[Measure], *, centred: bool = False
+) -> tuple[Targets | None, int | None]:
     """Labels that are at hand as an array, and the number of their classes; None for a regression.
 
+    Args:
+      labels: of every point, or None.
+      mask: rows that count.
+      rows: of the catalogue, which are to read them.
+      centred: whether an offset of real labels changes no value: those of 64 bits then lose it before they are cast.
+
     Raises:
-      InputError: none, where a row reads them; labels of another number or type, a NaN or infinite one, classes that
-        are not numbered from 0 on, or real numbers where a row reads classes.
+      InputError: none, where a row reads them; labels of another number or type, a NaN or infinite one, one that is out
+        of float32's range, classes that are not numbered from 0 on, or real numbers where a row reads classes.
     """
     if labels is None:
         without_labels(rows, "give labels=, one for each point")
         return None, None
-    labels = jnp.asarray(labels)
+    given, labels = labels, jnp.asarray(labels)
     real = jnp.issubdtype(labels.dtype, jnp.floating)
     if labels.shape != mask.shape or not (real or jnp.issubdtype(labels.dtype, jnp.integer)):
         raise InputError(
@@ -113,9 +122,18 @@ def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targ
     if not real:
         return labels, number_of_classes(labels, mask)
     need_classes(rows)
-    if bad := int(jnp.sum(mask & ~jnp.isfinite(labels))):
+    host, counted = np.asarray(given), np.asarray(mask)
+    if bad := int(np.sum(counted & ~np.isfinite(host))):
         raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite: mask or remove their points")
-    return labels.astype(jnp.float32), None
+    if host.dtype.itemsize <= 4:
+        return labels.astype(jnp.float32), None
+    if centred:
+        host = host - np.mean(host[counted], dtype=np.float64)
+    largest = np.max(np.abs(host[counted]))
+    if largest and not 2.0**-64 <= largest <= 2.0**64:  # float32 holds it, and its square
+        about = " about their mean" if centred else ""
+        raise InputError(f"the largest of the labels{about} is {largest:.3g}: rescale them to about 1")
+    return jnp.asarray(np.where(counted, host, 0).astype(np.float32)), None
 
 
 def without_labels(rows: Sequence[Measure], remedy: str) -> None:

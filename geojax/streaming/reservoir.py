@@ -12,7 +12,7 @@ from jaxtyping import Key as Keys
 from geojax.evaluation import evaluate
 from geojax.evaluation.results import Evaluation
 from geojax.measures import Measure
-from geojax.streaming.arrays import as_rows
+from geojax.streaming.arrays import as_rows, as_wide_rows, need_range
 from geojax.typing import Key, Mask, Points
 
 __all__ = ["Reservoir", "finish", "init", "merge", "merge_over", "priorities", "update"]
@@ -66,7 +66,8 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
 
     Args:
       state: a result of `init`, `update` or `merge`.
-      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`.
+      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`. The sample is
+        float32: subtract what offset the points have; `finish` warns where float32 does not hold their spread.
       mask: Bool or Int[...], true where a position counts; None counts all.
       index: Int[...], the place of each point in the stream, unique and below 2^31 - 1; with `index` the sample does
         not depend on the order of the points. None numbers points in order of arrival.
@@ -74,9 +75,10 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
     Cost: O((size + B T) log(size + B T) + size d) time.
 
     Raises:
-      InputError: another width, not floats, or a mask of another shape.
+      InputError: another width, not floats, a mask of another shape, or points that are out of float32's range.
     """
     points, mask = as_rows(hidden, mask, state.points.shape[-1])
+    need_range(as_wide_rows(hidden, mask), mask)
     index = None if index is None else jnp.asarray(index, jnp.int32).reshape(mask.shape)
     return _update(state, points, mask, index)
 
