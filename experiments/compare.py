@@ -13,7 +13,7 @@ import numpy as np
 
 from configs import schema
 from configs.lists import names
-from experiments.common import measuring, sampling
+from experiments.common import measuring, remarks, sampling
 from experiments.common.identity import identity
 from geojax import representations
 from geojax.errors import InputError
@@ -78,6 +78,7 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
             logging.warning("%s: %s", name, cut)
             found = [row | {"warnings": "; ".join(filter(None, (cut, row["warnings"])))} for row in found]
         rows += [{"model": name, "d": cloud.points.shape[1], **row} for row in found]
+    remarks.log({name: evaluation.results for name, evaluation in evaluations.items()})
     table = []
     for a, b in itertools.combinations(evaluations, 2):
         widths = [common[name].points.shape[1] for name in (a, b)]

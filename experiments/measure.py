@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from configs import schema
-from experiments.common import measuring
+from experiments.common import measuring, remarks
 from experiments.common.identity import identity
 from geojax.measures import Measure
 from geojax.representations import Cloud
@@ -51,13 +51,14 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
         kept(workdir / PARTS / f"{place:02d}.json", partial(layer_of, space, config, measures, name, labels), NEEDS)
         for place, space in enumerate(clouds)
     ]
-    rows, profiles = [], {measure.name: [] for measure in measures}
+    rows, profiles, found = [], {measure.name: [] for measure in measures}, {}
     for one in layers:
-        results = measuring.results_of(one)
+        found[one["layer"]] = results = measuring.results_of(one)
         rows += measuring.rows(results, one["layer"])
         for result in results:
             ends = result.interval() or (math.nan, math.nan)
             profiles[result.measure].append((one["layer"], result.value, *ends))
+    remarks.log(found)
     records.write_table(workdir / "measures.csv", rows, measuring.COLUMNS)
     if len(layers) > 1:
         from geojax import plots  # imports matplotlib, which the measurement of a single layer does not need

@@ -1,6 +1,5 @@
 """Functions that the measuring experiments share: choose measures, read clouds, measure them, tabulate results."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -104,12 +103,9 @@ def results_of(record: Mapping[str, Any]) -> tuple[Result, ...]:
 
 
 def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
-    """Rows of `measures.csv`; logs the warnings of the results."""
-    found = []
-    for result in results:
-        row = {name: getattr(result, name, None) for name in COLUMNS}
-        warnings = "; ".join(result.warnings)
-        found.append(row | {"layer": layer, "warnings": warnings})
-        if warnings:
-            logging.warning("%s%s: %s", result.measure, "" if layer is None else f" of layer {layer}", warnings)
-    return found
+    """Rows of `measures.csv`."""
+    return [
+        {name: getattr(result, name, None) for name in COLUMNS}
+        | {"layer": layer, "warnings": "; ".join(result.warnings)}
+        for result in results
+    ]

@@ -9,15 +9,54 @@ from geojax.ops.spectrum import ROUNDING
 
 # The usual advice for k-means: with fewer points per entry the codebooks follow the sample.
 POINTS_PER_ENTRY = 39
+# Share of its size to which float32 keeps what a LayerNorm makes constant; of other clouds it is some (2 / d)^0.5.
+NEARLY = 1e-3
 
 
-def span_warnings(n: int, d: int, spectrum: Float[np.ndarray, "q"]) -> list[str]:
-    """What to know of n points in d dimensions whose covariance has these eigenvalues, descending."""
+def rank_of(spectrum: Float[np.ndarray, "q"]) -> int:
+    """The number of eigenvalues, descending and in any unit, that float32 tells from rounding."""
+    return int(np.sum(spectrum > spectrum[0] * ROUNDING))
+
+
+def span_warnings(n: int, d: int, spectrum: Float[np.ndarray, "q"], *, layer_norm: bool = False) -> list[str]:
+    """What to know of n points in d dimensions whose covariance has these eigenvalues, descending and in any unit.
+
+    Points that a LayerNorm gave span d - 1 dimensions by construction: only what is missing beyond that is told.
+    """
     warnings = [f"n = {n} points do not span d = {d} dimensions"] if n < d else []
-    rank = int(np.sum(spectrum > spectrum[0] * ROUNDING))
-    if rank < min(n - 1, d):
-        warnings.append(f"the covariance has rank {rank} in float32, below min(n - 1, d) = {min(n - 1, d)}")
+    rank, most, name = rank_of(spectrum), min(n - 1, d - layer_norm), "d - 1" if layer_norm else "d"
+    if rank < most:
+        by_construction = ", what a LayerNorm leaves" if layer_norm else ""
+        warnings.append(
+            f"the covariance has rank {rank} in float32, below min(n - 1, {name}) = {most}{by_construction}"
+        )
     return warnings
+
+
+def in_layer_norm_shape(points: Float[np.ndarray, "m d"]) -> bool:
+    """Whether points of rank d - 1 lie where a LayerNorm puts them: in a hyperplane, and there on an ellipsoid.
+
+    With gains g and biases b, sum (x_j - b_j) / g_j = 0 and sum (x_j - b_j)^2 / g_j^2 = d: the axis v without variance
+    is proportional to 1 / g, so that sum v_j^2 x_j^2 is a linear function of x. It is fitted to one half of the points
+    and tested on the other.
+
+    Args:
+      points: Float64[m, d], so many that a half determines the function: no m below 4 (d + 1) will do.
+
+    Cost: O(m d^2 + d^3).
+    """
+    m, d = points.shape
+    if m < 4 * (d + 1):
+        return False
+    fitted = slice(0, m // 2)
+    points = points - points[fitted].mean(0)
+    half = points[fitted]
+    values, axes = np.linalg.eigh(half.T @ half)
+    squares = points**2 @ axes[:, 0] ** 2
+    excess = squares - squares[fitted].mean()
+    slope = axes[:, 1:] @ ((axes[:, 1:].T @ (half.T @ excess[fitted])) / values[1:])
+    left = (excess - points @ slope)[m // 2 :]
+    return bool(np.std(left) < NEARLY * np.mean(squares))
 
 
 def cell_warnings(n: int, distinct: int, size: int, counts: Int[np.ndarray, "seeds M K"]) -> list[str]:

@@ -8,19 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax.errors import InputError
-from geojax.evaluation.diagnostics import cell_warnings, span_warnings, value_warnings
+from geojax.evaluation import framing
+from geojax.evaluation.diagnostics import (
+    cell_warnings,
+    in_layer_norm_shape,
+    rank_of,
+    span_warnings,
+    value_warnings,
+)
 from geojax.evaluation.programs import Options, Space
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
-from geojax.measures import Measure, check_convention, select
+from geojax.measures import CATALOGUE, Measure, check_convention, select
 from geojax.measures.labels import check_labels
 from geojax.ops.arrays import as_groups, as_numbers
-from geojax.ops.moments import as_float32, as_mask
+from geojax.ops.moments import as_mask
+from geojax.ops.narrowing import not_finite
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
 from geojax.quantizers import QUANTIZERS
-from geojax.typing import Key, Mask, Points
+from geojax.typing import Key, Mask, Points, Scalar
 
 
 def evaluate(
@@ -42,7 +50,9 @@ def evaluate(
     A measure's value does not depend on which others are asked for: its randomness comes from `key` and its name.
 
     Args:
-      cloud: a `Cloud`, or an array Float[n, d] of any library and float type, see `as_numbers` (cast to float32).
+      cloud: a `Cloud`, or an array Float[n, d] of any library and float type, see `as_numbers`. It is measured in
+        float32; one of 64 bits about its mean and in a unit of its own, so that neither an offset nor a scale costs
+        digits.
       measures: "study", "all", "transfer" (these need labels), "eee,vrm", or a sequence of names or catalogue rows.
       key: of the quantizers' starts, of random references and of the groups of sequences.
       mask: Bool[n], rows that count.
@@ -66,68 +76,93 @@ def evaluate(
     measures = select(measures)
     check_convention(convention)
     array = as_numbers(getattr(cloud, "points", cloud), "the cloud")
-    with np.errstate(over="ignore"):  # reported below, with its place
-        points = as_float32(array)
-    n, d = points.shape
+    read = framing.read(array)
+    n, d = read.shape
     mask = as_mask(np.ones(n, bool) if mask is None else mask, n)
     if not np.asarray(mask).any():
         raise InputError(f"the mask keeps none of the {n} points: keep at least one")
     if quantizer_seeds < 1:
         raise InputError(f"quantizer_seeds is {quantizer_seeds}: a quantized measure needs at least 1")
     check_groups(groups)
-    labels, classes = check_labels(labels, mask, measures)
+    unmoved = convention == "standard" and set(measures) <= set(CATALOGUE)  # by an offset of real labels
+    labels, classes = check_labels(labels, mask, measures, centred=unmoved)
     quantizers = tuple(dict.fromkeys(measure.quantizer for measure in measures if measure.quantizer))
     for name in quantizers:
         QUANTIZERS[name].check(n, d, codebooks, codebook_size, 1 if iterations is None else iterations)
     kept = np.flatnonzero(mask)
     sequence_index = getattr(cloud, "sequence_index", None)
     index = np.arange(n) if sequence_index is None else as_groups(sequence_index, n, "the sequence index")
+    framed = framing.framed(read, array, mask)
     places, n_sequences = order_of_sequences(index[kept], key)
     asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
     group = np.zeros(n, np.int32)
     group[kept] = places % max(groups, 1)
     rows = rows_for(n, d)
-    space = Space(*(None if part is None else padded(part, rows) for part in (points, mask, group, labels)), quick(key))
-    _check_values(array, space, n)
+    space = Space(
+        *(None if part is None else padded(part, rows) for part in (framed.points, mask, group, labels)), quick(key)
+    )
+    extent = _check_values(array, space, n)
+    if framing.is_extreme(framed, extent):
+        framed = framing.reframed(framed, mask)
+        space = space._replace(points=padded(framed.points, rows))
+    if convention == "paper" and quantizers and framed.frame:
+        space = space._replace(origin=jnp.asarray(framed.origin()))
+    as_given = framing.as_given(framed, measures, convention)
     options = Options(convention, codebooks, codebook_size, iterations)
     halves = [kept[places % 2 == half] for half in (0, 1)] if groups and quantizers else []
     if halves and min(map(len, halves)) < codebook_size:
         halves = []
-    found = run(measures, quantizers, space, halves, groups, quantizer_seeds, classes, options)
+    in_frame = [row for row in measures if not any(row in others for others in as_given.values())]
+    found = run(in_frame, quantizers, space, halves, groups, quantizer_seeds, classes, options)
+    for (centre, scale), others in as_given.items():
+        own = space._replace(points=padded(framed.in_own_unit(centre=centre, scale=scale), rows))
+        _check_values(array, own, n)
+        more = run(others, (), own, [], groups, 1, classes, options)
+        found.values.update(more.values)
+        found.replicates.update(more.replicates)
+        found.facts["sign_ranges"].update(more.facts["sign_ranges"])
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
     if asked and not groups:
         about_sequences.append(f"no sampling error: sequences are {n_sequences}, and it takes {FEWEST_GROUPS} or more")
+    about_cloud = (*about_sequences, *framed.warnings(found.facts, mask, found.facts["twins"]))
+    found.facts["zero"] = framed.count_zero(int(found.facts["zero"]), mask)
+    found.facts["layer_norm"] = _of_layer_norm(cloud, framed.points, kept, found.facts["spectrum"])
     results = []
     for measure in measures:
         own = found.values[measure.name].astype(np.float64)
         errors = estimate(own, found.replicates.get(measure.name), found.on_halves.get(measure.name))
-        warnings = (*about_sequences, *errors.warnings)
+        warnings = (*about_cloud, *errors.warnings)
         results.append(_result(measure, own, errors, warnings, found, (n, d), n_sequences, options))
-    spectrum = found.facts["spectrum"][: int(found.facts["n"])]
+    facts = found.facts
+    spectrum = framed.spectrum(facts["spectrum"], facts["scale"], int(facts["n"]))[: int(facts["n"])]
     counts = {name: refits[0] for name, refits in found.counts.items()}
     return Evaluation(tuple(results), spectrum, counts, found.replicates)
 
 
-def _check_values(given: Any, space: Space, n: int) -> None:
-    """Raises an InputError for the first of the n points with a coordinate that is not finite."""
-    bad = np.asarray(_not_finite(space.points, space.mask))
+def _of_layer_norm(cloud: Any, points: Any, kept: np.ndarray, spectrum: np.ndarray) -> bool:
+    """Whether a LayerNorm gave the points, of which these rows count: by the provenance, or by how they lie."""
+    d = points.shape[1]
+    known = (getattr(cloud, "provenance", None) or {}).get("layer_norm")
+    if known is not None or not len(kept) > d == rank_of(spectrum) + 1:
+        return bool(known)
+    return in_layer_norm_shape(np.asarray(points[kept[: 4 * (d + 1)]], np.float64))
+
+
+def _check_values(given: Any, space: Space, n: int) -> float:
+    """The size of the largest coordinate; an InputError for the first of the n points with one that is not finite."""
+    bad, extent = jax.device_get(_not_finite(space.points, space.mask))
     if bad.any():
-        row = int(np.argmax(bad))
-        column = int(np.argmin(np.isfinite(space.points[row])))
-        value = np.asarray(given[row])[column]
-        remedy = "mask or remove such points" if not np.isfinite(value) else "rescale the cloud to float32's range"
-        raise InputError(
-            f"the coordinate in row {row}, column {column} is {value}, and {int(bad.sum())} of {n} "
-            f"points have one that is not finite in float32: {remedy}"
-        )
+        raise not_finite(given, bad[:n])
+    return float(extent)
 
 
 @jax.jit
-def _not_finite(points: Points, mask: Mask) -> Mask:
-    """The unmasked rows with a coordinate that is NaN or infinite."""
-    return mask & ~jnp.all(jnp.isfinite(points), axis=1)
+def _not_finite(points: Points, mask: Mask) -> tuple[Mask, Scalar]:
+    """The unmasked rows with a coordinate that is NaN or infinite, and the size of the largest coordinate."""
+    sizes = jnp.max(jnp.where(mask[:, None], jnp.abs(points), 0), axis=1)
+    return mask & ~jnp.all(jnp.isfinite(points), axis=1), jnp.max(sizes)
 
 
 def _result(
@@ -144,7 +179,7 @@ def _result(
     rows, d = shape
     facts = found.facts
     n, distinct = int(facts["n"]), int(facts["distinct"])
-    warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"])]
+    warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"], layer_norm=facts["layer_norm"])]
     if measure.quantizer:
         warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:

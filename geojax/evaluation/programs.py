@@ -2,20 +2,21 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from geojax.measures import Measure
 from geojax.measures import replicates as replicates_of
 from geojax.ops.compiling import BySize
 from geojax.ops.distinct import first_equal
-from geojax.ops.spectrum import eigenvalues
+from geojax.ops.moments import centre
+from geojax.ops.spectrum import scatter_eigenvalues
 from geojax.quantizers import QUANTIZERS, Cells
 from geojax.typing import Key, Labels, Mask, Points, Scalar, Targets
 
@@ -32,7 +33,8 @@ class Options(NamedTuple):
 class Space(NamedTuple):
     """A cloud on the device: its points, the rows that count, their groups of sequences, and labels if it has some.
 
-    `twins` is one number for all rows that are equal, once it is known.
+    `twins` is one number for all rows that are equal, once it is known; `origin` what has been subtracted from the
+    cloud, where a measure may ask for it.
     """
 
     points: Points
@@ -41,6 +43,7 @@ class Space(NamedTuple):
     labels: Targets | None
     key: Key
     twins: Labels | None = None
+    origin: Float[Array, "d"] | None = None
 
 
 class Program(NamedTuple):
@@ -153,7 +156,7 @@ def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
 
 def quantized(name: str, seed: int, space: Space, options: Options) -> Program:
     """The cells of a refit of a quantizer, and the key of the measures that read them."""
-    arguments = space.points, space.mask, space.twins, space.key, seed
+    arguments = space.points, space.mask, space.twins, space.key, seed, space.origin
     return Program(_quantize(space.points), arguments, {"name": name, "options": options})
 
 
@@ -170,10 +173,13 @@ def _number(name: str) -> int:
 def _facts(
     points: Points, mask: Mask, keys: tuple[Key, Array] | None, rows: Together | None, convention: str
 ) -> tuple[dict[str, Array], tuple[Scalar, ...]]:
+    cloud = centre(points, mask)
     found = {
-        "n": jnp.sum(mask),
+        "n": cloud.count,
         "zero": jnp.sum(mask & jnp.all(points == 0, axis=1)),
-        "spectrum": eigenvalues(points, mask),
+        "mean": cloud.centre,
+        "scale": cloud.scale,
+        "spectrum": scatter_eigenvalues(cloud),  # in units of scale^2: the square itself may be out of range
     }
     return found, rows(points, mask=mask, convention=convention, key=keys) if rows else ()
 
@@ -188,7 +194,14 @@ def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[
 
 @partial(BySize, static_argnames=("name", "options"))
 def _quantize(
-    points: Points, mask: Mask, twins: Labels, key: Key, seed: Int[Array, ""], name: str, options: Options
+    points: Points,
+    mask: Mask,
+    twins: Labels,
+    key: Key,
+    seed: Int[Array, ""],
+    origin: Float[Array, "d"] | None,
+    name: str,
+    options: Options,
 ) -> tuple[Cells, Key]:
     quantizer_key = jax.random.fold_in(named_key(key, name), seed)
     fitted = QUANTIZERS[name].fit(
@@ -199,4 +212,7 @@ def _quantize(
         iterations=options.iterations,
         mask=mask,
     )
-    return QUANTIZERS[name].cells(fitted, points, mask, twins), quantizer_key
+    cells = QUANTIZERS[name].cells(fitted, points, mask, twins)
+    if origin is not None:
+        cells = replace(cells, origin=cells.origin + origin / fitted.scale)
+    return cells, quantizer_key

@@ -93,6 +93,7 @@ def run(
                 else:
                     facts, *found = _of_points(work[None], space, groups, options)
                     facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
+                    facts["twins"] = np.asarray(space.twins)
                 values, replicates = values | found[0], replicates | found[1]
     return Found(facts, values, replicates, on_halves, counts)
 

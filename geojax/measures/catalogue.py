@@ -277,6 +277,7 @@ CATALOGUE: tuple[Measure, ...] = (
         "You et al. 2021",
         value_range=(-_INFINITE, _INFINITE),
         conventions=CONVENTIONS,
+        about_origin=True,
         regression=True,
         also_undefined=", or the labels are an exact linear function of the points",
     ),

@@ -114,12 +114,20 @@ def number_of_classes(labels: Targets, mask: Mask) -> int:
     return high + 1
 
 
-def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targets | None, int | None]:
+def check_labels(
+    labels: Any, mask: Mask, rows: Sequence[Measure], *, centred: bool = False
+) -> tuple[Targets | None, int | None]:
     """Labels that are at hand as an array, and the number of their classes; None for a regression.
 
+    Args:
+      labels: of every point, or None.
+      mask: rows that count.
+      rows: of the catalogue, which are to read them.
+      centred: whether an offset of real labels changes no value: those of 64 bits then lose it before they are cast.
+
     Raises:
-      InputError: none, where a row reads them; labels of another number or type, a NaN or infinite one, classes that
-        are not numbered from 0 on, or real numbers where a row reads classes.
+      InputError: none, where a row reads them; labels of another number or type, a NaN or infinite one, one that is out
+        of float32's range, classes that are not numbered from 0 on, or real numbers where a row reads classes.
     """
     if labels is None:
         without_labels(rows, "give labels=, one for each point")
@@ -134,15 +142,24 @@ def check_labels(labels: Any, mask: Mask, rows: Sequence[Measure]) -> tuple[Targ
     if not real:
         return labels, number_of_classes(labels, mask)
     need_classes(rows)
-    if bad := int(jnp.sum(mask & ~jnp.isfinite(labels))):
-        raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite in float32: mask or remove their points")
-    counted = np.asarray(as_numbers(given, "the array of labels"), np.float64)[np.asarray(mask)]
+    host, kept = np.asarray(as_numbers(given, "the array of labels")), np.asarray(mask)
+    if bad := int(np.sum(kept & ~np.isfinite(host))):
+        raise InputError(f"{bad} of {len(mask)} labels are NaN or infinite: mask or remove their points")
+    if host.dtype.itemsize <= 4:
+        return labels.astype(jnp.float32), None
+    if centred:
+        host = host - np.mean(host[kept], dtype=np.float64)
+    counted = host[kept]
+    largest = np.max(np.abs(counted))
+    if largest and not 2.0**-64 <= largest <= 2.0**64:  # float32 holds it, and its square
+        about = " about their mean" if centred else ""
+        raise InputError(f"the largest of the labels{about} is {largest:.3g}: rescale them to about 1")
     if np.abs(counted.astype(np.float32) - counted).max() > LOST * counted.std() > 0:
         raise InputError(
             f"the labels go from {counted.min()} to {counted.max()}, of which float32 loses the differences: subtract "
             "their mean"
         )
-    return labels, None
+    return jnp.asarray(np.where(kept, host, 0).astype(np.float32)), None
 
 
 def without_labels(rows: Sequence[Measure], remedy: str) -> None:

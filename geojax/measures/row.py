@@ -39,7 +39,13 @@ class Measure:
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     on_host: bool = False  # part of its work is done by the host between programs, where it is called outside of one
+    about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
+
+    def allows(self, convention: str) -> tuple[bool, bool]:
+        """Whether, before it is taken in this convention, a cloud may be moved, and whether it may be scaled."""
+        moved = self.about_origin and convention == "paper"
+        return "translation" in self.invariances and not moved, "scaling" in self.invariances
 
     @property
     def summary(self) -> str:

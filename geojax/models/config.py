@@ -99,6 +99,13 @@ class EncoderConfig:
         return 1 if self.architecture.shared_layers else self.num_hidden_layers
 
     @property
+    def normalised(self) -> tuple[int, ...]:
+        """The hidden states, 0 the embeddings, that a LayerNorm gives: by construction they lie in a hyperplane."""
+        if self.architecture.pre_norm:
+            return (self.num_hidden_layers,)
+        return tuple(range(1 if self.projects else 0, self.num_hidden_layers + 1))
+
+    @property
     def max_length(self) -> int:
         """The longest sequence in tokens; less than the position table if positions start after the padding index."""
         offset = self.pad_token_id + 1 if self.architecture.offset_positions else 0

@@ -1,6 +1,6 @@
 """Mean and second moments of a cloud that is seen in parts: one part, two put together, those of many devices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from geojax.errors import InputError
 from geojax.ops.moments import as_mask, centre, power_of_two
 from geojax.ops.safe import matmul
-from geojax.ops.spectrum import descending_eigenvalues, second_moments
+from geojax.ops.spectrum import second_moments
 from geojax.typing import Mask, Points, Scalar
 
 # The unit of moments without variance: it gives way to every other.
@@ -56,12 +56,6 @@ def scatter(points: Points | Moments, mask: Mask | None = None) -> Scatter:
     if mask is not None:
         raise InputError("moments have no rows to mask: mask the points that they are taken from")
     return Scatter(points.products + points.products_rest, points.count, points.mean.shape[-1])
-
-
-def moment_eigenvalues(moments: Moments) -> Float[Array, "d"]:
-    """Eigenvalues of the covariance, descending; zero beyond the first `count`, all NaN for one point."""
-    matrix, count, _ = scatter(moments)
-    return descending_eigenvalues(matrix, count) * (moments.scale**2 / (count - 1))
 
 
 def no_moments(d: int) -> Moments:
@@ -121,6 +115,14 @@ def merge(a: Moments, b: Moments) -> Moments:
         products_rest,
         scale,
     )
+
+
+def moved(moments: Moments, origin: Float[Array, "2 d"], unit: Scalar) -> Moments:
+    """The moments of the points times a power of two, `unit`, and moved by a pair of vectors, the second its rest."""
+    mean, lost = _two_sum(origin[0], moments.mean * unit)
+    rest = lost + (origin[1] + moments.mean_rest * unit)
+    scale = jnp.where(jnp.trace(moments.products) == 0, NO_SCALE, moments.scale * unit)
+    return replace(moments, mean=mean, mean_rest=rest, scale=scale)
 
 
 def merge_over(moments: Moments, axis_name: str) -> Moments:

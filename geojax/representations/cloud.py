@@ -26,7 +26,7 @@ class Cloud:
       token_id: the token of each point; -1 for the mean of a sequence.
       layer: index of the hidden state; 0 is the embeddings.
       provenance: the origin of the cloud: token policy, number of sequences and their digest, truncations, geojax
-        version, and facts from the caller (model, revision, noise).
+        version, whether a LayerNorm gave the points (`layer_norm`), and facts from the caller (model, revision, noise).
     """
 
     points: Float[np.ndarray, "n d"]

@@ -33,6 +33,7 @@ class Encoded:
       pooled: whether the mean over the kept positions of a sequence is its only point.
       counts: number of points of every sequence.
       longest: the number of tokens at which sequences are cut.
+      normalised: hidden states that a LayerNorm gives.
       provenance: token policy, number of sequences and their digest, truncations, share of unknown tokens, geojax
         version, facts of the caller.
     """
@@ -43,6 +44,7 @@ class Encoded:
     pooled: bool
     counts: Int[np.ndarray, "sequences"]
     longest: int
+    normalised: tuple[int, ...]
     provenance: dict[str, Any]
 
     def index(self) -> dict[str, Int[np.ndarray, "n"]]:
@@ -119,7 +121,7 @@ def encode(
         "unknown_tokens": unknown,
         "geojax": __version__,
     } | (provenance or {})
-    return Encoded(ids, lengths, kept, pooled, counts, limit, about)
+    return Encoded(ids, lengths, kept, pooled, counts, limit, apply.config.normalised, about)
 
 
 def run(

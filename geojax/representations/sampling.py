@@ -113,7 +113,7 @@ def clouds_of(
     """The cloud of each layer from points at `rows` among the points of all sequences, by default all points."""
     index = {name: values[rows] for name, values in encoded.index().items()}
     return tuple(
-        Cloud(values, layer=layer, provenance=encoded.provenance, **index)
+        Cloud(values, layer=layer, provenance=encoded.provenance | {"layer_norm": layer in encoded.normalised}, **index)
         for layer, values in zip(layers, points, strict=True)
     )
 

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from geojax.errors import InputError
 from geojax.ops.arrays import as_flags, as_numbers
 from geojax.ops.moments import as_float32
+from geojax.ops.narrowing import EASY, largest_of
 from geojax.typing import Mask, Points
+
+# Sizes of a cloud between which float32 keeps the digits of coordinates 2^24 times smaller, and sums of them.
+LIMITS = (2.0**-100, 2.0**100)
 
 
 def as_rows(hidden: Any, mask: Any, d: int | None) -> tuple[Points, Mask]:
@@ -32,7 +38,8 @@ def as_rows(hidden: Any, mask: Any, d: int | None) -> tuple[Points, Mask]:
         )
     if hidden.shape[-1] == 0:
         raise InputError(f"the array of hidden states has the shape {hidden.shape}: it has no coordinates")
-    points = as_float32(_own(hidden.reshape(-1, hidden.shape[-1])))
+    with np.errstate(over="ignore"):  # infinite, unless `as_wide_rows` reads them
+        points = as_float32(_own(hidden.reshape(-1, hidden.shape[-1])))
     if mask is None:
         return points, jnp.ones(points.shape[0], bool)
     mask = as_flags(mask, "the mask")
@@ -44,3 +51,42 @@ def as_rows(hidden: Any, mask: Any, d: int | None) -> tuple[Points, Mask]:
 def _own(array: Any) -> Any:
     """A copy of an array on the host: JAX would read the buffer later."""
     return np.array(array) if isinstance(array, np.ndarray) else array
+
+
+def as_wide_rows(hidden: Any, mask: Mask) -> Float[np.ndarray, "n d"] | None:
+    """The host's rows of hidden states that float32 alone would not hold; None for all others, and for traced ones.
+
+    Those are hidden states of 64 bits and, of float32 on the host, such as are near the ends of its range; all of them
+    finite where the mask keeps them.
+
+    Args:
+      hidden: as in `as_rows`, which has checked it.
+      mask: Bool[n], rows that count.
+    """
+    if isinstance(mask, jax.core.Tracer):
+        return None
+    host, counted = as_numbers(hidden, "the array of hidden states"), np.asarray(mask)
+    if isinstance(host, jax.Array) and (isinstance(host, jax.core.Tracer) or host.dtype != np.float64):
+        return None
+    host = np.asarray(host)
+    host = host.reshape(-1, host.shape[-1])
+    if not counted.any() or host.dtype.kind != "f" or host.dtype.itemsize < 4:
+        return None
+    if host.dtype.itemsize == 4 and _is_easy(max(-float(host.min()), float(host.max()))):
+        return None
+    largest = largest_of(host, counted)
+    return None if not np.isfinite(largest) or host.dtype.itemsize == 4 and _is_easy(largest) else host
+
+
+def _is_easy(largest: float) -> bool:
+    return EASY[0] <= largest <= EASY[1] or largest == 0
+
+
+def need_range(host: Float[np.ndarray, "n d"] | None, mask: Mask) -> None:
+    """Raises an InputError where float32 does not hold the largest coordinate of `as_wide_rows` with its digits."""
+    largest = 1.0 if host is None else largest_of(host, np.asarray(mask))
+    if largest and not LIMITS[0] <= largest <= LIMITS[1]:
+        raise InputError(
+            f"the largest coordinate of the hidden states is {largest:.3g}, out of the range in which float32 keeps "
+            f"its digits: rescale them, all by one factor"
+        )

@@ -18,7 +18,8 @@ from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import check_groups
 from geojax.measures import Measure, select
 from geojax.models.apply import Apply, Params
-from geojax.ops.scatter import Moments, moment_eigenvalues
+from geojax.ops.scatter import Moments, scatter
+from geojax.ops.spectrum import descending_eigenvalues
 from geojax.representations import forward, sampling
 from geojax.representations.cloud import Cloud
 from geojax.streaming import moments, reservoir
@@ -122,11 +123,16 @@ def measure(
     sampled = evaluate(stream.sample, others, key, **options) if others else Evaluation((), np.empty(0), {}, {})
     warning = f"taken on a uniform sample of {size} of the {n} points"
     results = {row.measure: replace(row, warnings=(*row.warnings, warning)) for row in sampled.results}
-    spectrum = np.asarray(moment_eigenvalues(stream.moments))[:n]
+    # The square of the unit may be out of float32's range.
+    matrix, count, _ = scatter(stream.moments)
+    shape = np.asarray(descending_eigenvalues(matrix, count), np.float64)[:n]
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN for one point
+        spectrum = shape * np.float64(stream.moments.scale) ** 2 / (n - 1)
+    layer_norm = bool(stream.sample.provenance.get("layer_norm"))
     for row in exact:
         value = float(row.function(stream.moments, convention=convention, key=named_key(key, row.name)))
         warnings = ["no sampling error: moments do not tell the sequences apart"] if groups else []
-        warnings += [*span_warnings(n, d, spectrum), *value_warnings([value], row.undefined)]
+        warnings += [*span_warnings(n, d, shape, layer_norm=layer_norm), *value_warnings([value], row.undefined)]
         results[row.name] = Result(
             measure=row.name,
             value=value,

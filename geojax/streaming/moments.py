@@ -3,12 +3,14 @@
 from typing import Any
 
 import jax
+import numpy as np
 
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE, select
 from geojax.ops import scatter
+from geojax.ops.narrowing import frame_of, narrowed
 from geojax.ops.scatter import Moments, merge_over
-from geojax.streaming.arrays import as_rows
+from geojax.streaming.arrays import as_rows, as_wide_rows, need_range
 from geojax.typing import Key, Scalar
 
 __all__ = ["Moments", "finish", "init", "merge", "merge_over", "update"]
@@ -29,20 +31,35 @@ def update(state: Moments, hidden: Any, mask: Any = None) -> Moments:
 
     Args:
       state: a result of `init`, `update` or `merge`.
-      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`.
+      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`. Of 64 bits
+        and not traced, it is centred in float64 first, so that an offset costs no digits.
       mask: Bool or Int[...], true where a position counts; None counts all. Masked points may be anything, even NaN.
 
     Cost: O(B T d^2) time; memory O(B T d).
 
     Raises:
-      InputError: another width, not floats, or a mask of another shape.
+      InputError: another width, not floats, a mask of another shape, or 64 bits that are out of float32's range.
     """
-    return _update(state, *as_rows(hidden, mask, state.mean.shape[-1]))
+    points, mask = as_rows(hidden, mask, state.mean.shape[-1])
+    wide = as_wide_rows(hidden, mask)
+    if wide is None:
+        return _update(state, points, mask)
+    need_range(wide, mask)
+    frame = frame_of(wide, np.asarray(mask))
+    origin = frame.origin.astype(np.float32)
+    origin = np.stack([origin, (frame.origin - origin).astype(np.float32)])
+    return _update_apart(state, narrowed(wide, frame), mask, origin, np.float32(2.0**frame.exponent))
 
 
 @jax.jit
 def _update(state: Moments, points: Any, mask: Any) -> Moments:
     return scatter.merge(state, scatter.moments_of(points, mask))
+
+
+@jax.jit
+def _update_apart(state: Moments, points: Any, mask: Any, origin: Any, unit: Any) -> Moments:
+    """`_update` by points in units of `unit` about an origin, which is a pair of vectors, the second its rest."""
+    return scatter.merge(state, scatter.moved(scatter.moments_of(points, mask), origin, unit))
 
 
 @jax.jit

@@ -2,25 +2,27 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.cells import cell_eee
 from geojax.measures.equal_cells import cell_eee_fixed
 from geojax.measures.labels import without_labels
+from geojax.ops.narrowing import Frame, frame_of, narrowed
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import scatter
 from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 from geojax.streaming import reservoir
-from geojax.streaming.arrays import as_rows
+from geojax.streaming.arrays import as_rows, as_wide_rows
 from geojax.typing import Key, Points, Scalar
 
 # Refused unless `costly`, as are measures of all pairs of points: eigenvalues of every cell, and searches for codes.
@@ -49,13 +51,15 @@ class Monitor:
         self._chosen: Array | None = None
         self._width = 0
         self._quantizers: dict[str, Any] = {}
+        self._frame: Frame | None = None
         self._collapsed = False
 
     def __call__(self, hidden: Any, mask: Any = None) -> dict[str, float]:
         """Measures one step.
 
         Args:
-          hidden: Float[..., d], as in [B, T, d], of the same sentences at every step: JAX, NumPy or `__dlpack__`.
+          hidden: Float[..., d], as in [B, T, d], of the same sentences at every step: JAX, NumPy or `__dlpack__`. Of 64
+            bits they are centred and scaled in float64 first, as by `evaluate`.
           mask: Bool or Int[...], true where a position counts; the same at every step. None counts all.
 
         Returns:
@@ -72,13 +76,43 @@ class Monitor:
         elif not np.array_equal(self._mask, np.asarray(mask)):
             raise InputError("the mask is not that of the first step: measure the same probe sentences at every step")
         points = rows[self._chosen]
+        wide = as_wide_rows(hidden, mask)
+        given = None if wide is None else wide[np.asarray(self._chosen)]
+        readings, *of_cells = self._in_frames(points, given, first)
         with one_blas_thread():
             if first and not self.options.refit:
                 names = dict.fromkeys(row.quantizer for row in self.measures if row.quantizer)
-                self._quantizers = {name: _fit(points, self.key, name, self.options) for name in names}
-            values = jax.device_get(_measure(points, self.key, self._quantizers, self.measures, self.options))
+                self._quantizers = {name: _fit(of_cells[0], self.key, name, self.options) for name in names}
+            given = readings, *of_cells, self.key, self._quantizers
+            values = jax.device_get(_measure(*given, self.measures, self.options))
         scalars = {name: float(value) for name, value in values.items()}
-        return scalars | {"collapsed": float(self._warn_of_collapse(scalars["participation_ratio"], points))}
+        return scalars | {
+            "collapsed": float(self._warn_of_collapse(scalars["participation_ratio"], readings[True, True]))
+        }
+
+    def _in_frames(
+        self, points: Points, given: Float[np.ndarray, "n d"] | None, first: bool
+    ) -> tuple[dict[tuple[bool, bool], Points], Points, Float[Array, "d"] | None]:
+        """The points by what a measure allows, those that quantizers read, and what has been subtracted from these.
+
+        Args:
+          points: Float[n, d], in float32 as they are.
+          given: Float[n, d] of the host, where float32 alone would not hold them.
+          first: whether quantizers are to be fitted; frozen ones keep the frame of that step.
+        """
+        readings = {(True, True): points}
+        if given is not None:
+            frame = frame_of(given, np.ones(len(given), bool))
+            allowed = {row.allows(self.options.convention) for row in self.measures if not row.quantizer}
+            for centre, scale in allowed | {(True, True)}:
+                readings[centre, scale] = jnp.asarray(narrowed(given, frame, centre=centre, scale=scale))
+        if first or self.options.refit:
+            self._frame = None if given is None else frame
+        if self._frame is None:
+            return readings, points, None
+        given = np.asarray(points, np.float64) if given is None else given
+        origin = np.ldexp(self._frame.origin, -self._frame.exponent)
+        return readings, jnp.asarray(narrowed(given, self._frame)), jnp.asarray(origin, jnp.float32)
 
     def _choose(self, mask: np.ndarray, width: int) -> None:
         """Draws the positions at the first step."""
@@ -188,16 +222,27 @@ def _fit(points: Points, key: Key, name: str, options: _Options) -> Any:
 
 @partial(jax.jit, static_argnames=("measures", "options"))
 def _measure(
-    points: Points, key: Key, quantizers: dict[str, Any], measures: tuple[Measure, ...], options: _Options
+    readings: dict[tuple[bool, bool], Points],
+    of_cells: Points,
+    origin: Float[Array, "d"] | None,
+    key: Key,
+    quantizers: dict[str, Any],
+    measures: tuple[Measure, ...],
+    options: _Options,
 ) -> dict[str, Scalar]:
     """The value of every measure, and the participation ratio."""
+    points = readings[True, True]
     matrix = scatter(points).matrix
     values = {"participation_ratio": ratio(jnp.trace(matrix) ** 2, jnp.sum(matrix**2))}
     cells = {}
     for row in measures:
         if row.quantizer and row.quantizer not in cells:
-            fitted = quantizers.get(row.quantizer) or _fit(points, key, row.quantizer, options)
-            cells[row.quantizer] = QUANTIZERS[row.quantizer].cells(fitted, points)
-        reading = cells[row.quantizer] if row.quantizer else points
+            fitted = quantizers.get(row.quantizer) or _fit(of_cells, key, row.quantizer, options)
+            found = QUANTIZERS[row.quantizer].cells(fitted, of_cells)
+            if origin is not None:
+                found = replace(found, origin=found.origin + origin / fitted.scale)
+            cells[row.quantizer] = found
+        own = readings.get(row.allows(options.convention), points)
+        reading = cells[row.quantizer] if row.quantizer else own
         values[row.name] = row.function(reading, convention=options.convention, key=key)
     return values

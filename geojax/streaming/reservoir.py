@@ -15,7 +15,7 @@ from geojax.evaluation import evaluate
 from geojax.evaluation.results import Evaluation
 from geojax.measures import Measure
 from geojax.ops.arrays import as_numbers, check_places
-from geojax.streaming.arrays import as_rows
+from geojax.streaming.arrays import as_rows, as_wide_rows, need_range
 from geojax.typing import Key, Mask, Points
 
 __all__ = ["Reservoir", "finish", "init", "merge", "merge_over", "priorities", "update"]
@@ -69,7 +69,8 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
 
     Args:
       state: a result of `init`, `update` or `merge`.
-      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`.
+      hidden: Float[..., d], as in [B, T, d]: JAX (traced or not), NumPy, or anything with `__dlpack__`. The sample is
+        float32: subtract what offset the points have; `finish` warns where float32 does not hold their spread.
       mask: Bool or Int[...], true where a position counts; None counts all.
       index: Int[...], the place of each point in the stream, unique and below 2^31 - 1; with `index` the sample does
         not depend on the order of the points. None numbers points in order of arrival.
@@ -77,9 +78,10 @@ def update(state: Reservoir, hidden: Any, mask: Any = None, index: Any = None) -
     Cost: O((size + B T) log(size + B T) + size d) time.
 
     Raises:
-      InputError: another width, not floats, or a mask of another shape.
+      InputError: another width, not floats, a mask of another shape, or points that are out of float32's range.
     """
     points, mask = as_rows(hidden, mask, state.points.shape[-1])
+    need_range(as_wide_rows(hidden, mask), mask)
     if index is not None:
         index = as_numbers(index, "the index")
         if index.shape != np.shape(hidden)[:-1]:

@@ -263,7 +263,7 @@ def test_paper_convention(points, evaluation):
 def test_other_floats_are_cast(points, dtype):
     given = points.astype(dtype)
     expected = values(run(given.astype(np.float32), "eee"))
-    assert values(run(given, "eee")) == expected
+    assert values(run(given, "eee")) == pytest.approx(expected, rel=1e-5 if dtype == np.float64 else 0)
 
 
 def bad(points, row, column, value):
@@ -277,7 +277,6 @@ def bad(points, row, column, value):
     [
         (lambda x: bad(x, 7, 3, np.nan), {}, "row 7, column 3 is nan"),
         (lambda x: bad(x, 0, 5, -np.inf), {}, "row 0, column 5 is -inf"),
-        (lambda x: bad(x, 2, 1, 1e300), {}, "row 2, column 1 is 1e[+]300.*rescale"),
         (lambda x: x.astype(int), {}, "real coordinates"),
         (lambda x: x[0], {}, r"shape \(6,\)"),
         (lambda x: x[:0], {}, "empty"),

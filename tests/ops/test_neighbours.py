@@ -39,6 +39,32 @@ def test_points_much_nearer_than_the_gram_form_can_tell():
     np.testing.assert_allclose(distances(points, points, same=True)[:100, 0], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("spread", [1e-5, 1e-6])
+def test_more_points_in_a_tight_cluster_than_candidates(spread):
+    """The Gram form puts the 50 points of a cluster in random order: their distances are those of float64."""
+    generator = np.random.default_rng(0)
+    centres = np.repeat(generator.standard_normal((8, 20)), 50, axis=0)
+    points = (centres + spread * generator.standard_normal((400, 20))).astype(np.float32)
+    points[:20] = points[0]  # equal ones among them
+    wide, mask = points.astype(float), np.arange(400) % 7 > 0
+    expected = cKDTree(wide[mask]).query(wide[mask], 6)[0][:, [1, 5]]
+    found = distances(points, points, mask, ranks=(1, 5), same=True)[mask]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+    others = points + np.float32(spread)
+    expected = cKDTree(wide[mask]).query(others.astype(float))[0]
+    np.testing.assert_allclose(distances(others, points, mask)[:, 0], expected, rtol=1e-5)
+
+
+def test_a_gradient_in_a_tight_cluster():
+    points = jnp.asarray(1 + 1e-6 * np.random.default_rng(0).standard_normal((60, 3)), jnp.float32)
+    read = lambda x: jnp.sum(nearest_squared_distances(x, x, jnp.ones(60, bool), same=True))  # noqa: E731
+    _, nearest = cKDTree(np.asarray(points, float)).query(np.asarray(points, float), 2)
+    exact = lambda x: jnp.sum((x - x[nearest[:, 1]]) ** 2)  # noqa: E731
+    assert np.isfinite(jax.jit(jax.grad(read))(points)).all()
+    found = jax.jit(jax.vmap(read))(jnp.stack([points, 2 * points]))
+    np.testing.assert_allclose(found, exact(points) * np.array([1, 4]), rtol=1e-5)
+
+
 def test_a_duplicate_is_a_neighbour_and_oneself_is_not():
     points = np.float32([[0, 0], [0, 0], [3, 4]])
     np.testing.assert_array_equal(distances(points, points, ranks=(1, 2), same=True), [[0, 5], [0, 5], [5, 5]])

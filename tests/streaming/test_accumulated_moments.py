@@ -52,6 +52,31 @@ def test_streamed_is_the_batch_value(row, offset):
     np.testing.assert_allclose(value, getattr(oracles, row.function.__name__)(points.astype(np.float64)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("change", [lambda x: x + 1e8, lambda x: x * 1e-25 - 1e-20, lambda x: x * 1e25])
+def test_hidden_states_of_64_bits_are_centred_before_they_are_cast(change):
+    """Offsets and scales at which float32 keeps no digit of the spread, or of its squares."""
+    points = cloud().astype(np.float64)
+    parts = [np.where(np.arange(50)[:, None] < 40, change(part), np.nan) for part in np.split(points, 12)]
+    state = streamed(parts, [np.arange(50) < 40] * 12)
+    kept = np.concatenate([part[:40] for part in np.split(points, 12)])
+    found = moments.finish(state, "eee,isoscore")
+    expected = {"eee": oracles.eee(kept), "isoscore": oracles.isoscore(kept)}
+    assert found == pytest.approx(expected, rel=1e-4)
+    mean = np.float64(state.mean) + np.float64(state.mean_rest)
+    np.testing.assert_allclose(mean, change(kept).mean(0), rtol=1e-6)
+
+
+def test_what_float32_cannot_hold_is_refused():
+    points = cloud().astype(np.float64)
+    for scale in (1e-60, 1e60):
+        with pytest.raises(InputError, match="largest coordinate of the hidden states is .*rescale them"):
+            moments.update(moments.init(D), points * scale)
+    with pytest.raises(InputError, match="rescale them"):
+        moments.update(moments.init(D), (points * 1e-40).astype(np.float32))
+    empty = moments.update(moments.init(D), points * 1e60, np.zeros(len(points), bool))
+    assert empty.count == 0 and moments.update(empty, points).count == len(points)
+
+
 def test_thousands_of_parts_lose_no_digits():
     """Three points at a time, far from the origin, in an order in which the mean drifts."""
     points = np.sort(cloud(9000, offset=1e4), axis=0)

@@ -55,7 +55,7 @@ def test_every_policy_gives_the_moments_and_a_sample_of_the_cloud(model, tokens)
         np.testing.assert_allclose(evaluation.spectrum, spectrum, rtol=1e-4, atol=1e-5 * spectrum[0])
         assert patchiness.value == evaluate(found.sample, "pq_patchiness", KEY, **SMALL).results[0].value
         assert any(f"sample of 40 of the {n} points" in warning for warning in patchiness.warnings)
-        assert "the covariance has rank" in eee.warnings[0]  # LayerNorm takes one dimension
+        assert not any("rank" in warning for warning in eee.warnings)  # what LayerNorm takes is known
         assert not any("sample" in warning or "indices" in warning for warning in eee.warnings)
 
 

@@ -40,6 +40,20 @@ def test_it_measures_the_same_positions_at_every_step():
         assert {type(value) for value in scalars.values()} == {float} and scalars["collapsed"] == 0.0
 
 
+@pytest.mark.parametrize("change", [lambda x: x + 1e8, lambda x: x * 1e-60, lambda x: (x + 5) * 1e60])
+def test_hidden_states_of_64_bits_keep_their_digits(change):
+    """At every step, in the cells of the first one, and about the origin where a measure asks for it."""
+    names = "eee,pq_patchiness,average_cosine_similarity"
+    narrow, wide = (geojax.monitor(names, points=60, **SMALL) for _ in range(2))
+    for seed in range(2):
+        given = hidden(seed).astype(np.float64)
+        expected, found = narrow(given.astype(np.float32), MASK), wide(change(given), MASK)
+        rows = change(given).reshape(-1, D)[np.asarray(wide._chosen)]
+        units = rows / np.linalg.norm(rows / rows.max(), axis=1, keepdims=True) / rows.max()
+        cosine = (np.sum(np.sum(units, 0) ** 2) - 60) / (60 * 59)
+        assert found == pytest.approx(expected | {"average_cosine_similarity": cosine}, rel=1e-3, abs=1e-6)
+
+
 def test_one_compilation_over_steps():
     watch = geojax.monitor("eee,pq_patchiness", points=40, **SMALL)
     watch(hidden(), MASK)

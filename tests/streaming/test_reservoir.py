@@ -95,3 +95,11 @@ def test_finish_measures_the_sample():
 def test_what_does_not_fit_is_named():
     with pytest.raises(InputError, match="width 4"):
         reservoir.update(reservoir.init(D, SIZE, KEY), np.zeros((3, 5), np.float32))
+    with pytest.raises(InputError, match="hidden states is .*rescale them"):
+        reservoir.update(reservoir.init(D, SIZE, KEY), cloud().astype(float) * 1e-60)
+
+
+def test_a_spread_that_float32_loses_is_said():
+    state = streamed([(10 * cloud().astype(float) + 1e8,)])
+    (result,) = reservoir.finish(state, "eee", KEY, groups=0).results
+    assert any("numbers of float32 lie 8 apart" in warning for warning in result.warnings)
