@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax.errors import InputError
-from geojax.evaluation.diagnostics import cell_warnings, span_warnings, value_warnings
+from geojax.evaluation.diagnostics import cell_warnings, span_warnings, tie_warnings, value_warnings
 from geojax.evaluation.programs import Options, Space
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.schedule import Found, run
@@ -145,6 +145,7 @@ def _result(
     facts = found.facts
     n, distinct = int(facts["n"]), int(facts["distinct"])
     warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"])]
+    warnings += tie_warnings(n, distinct, measure.once, options.convention)
     if measure.quantizer:
         warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:
