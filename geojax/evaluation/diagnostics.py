@@ -59,6 +59,16 @@ def in_layer_norm_shape(points: Float[np.ndarray, "m d"]) -> bool:
     return bool(np.std(left) < NEARLY * np.mean(squares))
 
 
+def tie_warnings(n: int, distinct: int, once: Sequence[str], convention: str) -> list[str]:
+    """What to know of n points, so many of them distinct, of a measure that in the conventions `once` takes those."""
+    if distinct == n or not once:
+        return []
+    share = f"{n - distinct} of n = {n} points ({(n - distinct) / n:.2g}) equal an earlier one"
+    if convention in once:
+        return [f"{share}: the value is that of the {distinct} distinct points"]
+    return [f"{share}, and {convention!r} takes them all, at a distance of zero: 'standard' takes each once"]
+
+
 def cell_warnings(n: int, distinct: int, size: int, counts: Int[np.ndarray, "seeds M K"]) -> list[str]:
     """What to know of codebooks of `size` entries trained on n points, so many of them distinct."""
     warnings = []

@@ -14,6 +14,7 @@ from geojax.evaluation.diagnostics import (
     in_layer_norm_shape,
     rank_of,
     span_warnings,
+    tie_warnings,
     value_warnings,
 )
 from geojax.evaluation.programs import Options, Space
@@ -180,6 +181,7 @@ def _result(
     facts = found.facts
     n, distinct = int(facts["n"]), int(facts["distinct"])
     warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"], layer_norm=facts["layer_norm"])]
+    warnings += tie_warnings(n, distinct, measure.once, options.convention)
     if measure.quantizer:
         warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:

@@ -13,6 +13,9 @@ from geojax.measures.row import Measure
 _STUDY = "arXiv 2406.12159"
 _SPREAD = "arXiv 2212.08172"
 _INFINITE = float("inf")
+_HALVED = {"replicates": replicates.by_blocks}
+_PAIRS = {"cost": "O(n^2 d)", "quadratic": True, **_HALVED}
+_DISTINCT_PAIRS = {**_PAIRS, "once": ("standard",)}
 _SIMILARITIES = ("permutation", "translation", "reflection", "rotation", "scaling")
 
 
@@ -129,6 +132,7 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cost="O(M n d q + M K q^3)",
             conventions=CONVENTIONS,
             undefined="no cell holds two distinct points",
+            once=CONVENTIONS,
             replicates=replicates.by_few_masks_on_host,
             on_host=True,
         ),
@@ -140,6 +144,7 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cost="O(M n log n + M K (d q + q^2) q)",
             reference="control for cell_eee",
             undefined="no cell holds 64 distinct points",
+            once=CONVENTIONS,
             study=False,
         ),
     )
@@ -170,6 +175,7 @@ CATALOGUE: tuple[Measure, ...] = (
         conventions=CONVENTIONS,
         undefined="all points coincide, or the convention is 'paper' and n is at most 4",
         study=True,
+        once=("standard",),
     ),
     _spread(
         spread.isoscore,
@@ -219,23 +225,19 @@ CATALOGUE: tuple[Measure, ...] = (
         symbol="H/H_{N}",
         value_range=(-_INFINITE, _INFINITE),
         differentiable=True,
-        cost="O(n^2 d)",
         reference="Kozachenko & Leonenko 1987",
         conventions=CONVENTIONS,
-        undefined="two points coincide",
-        quadratic=True,
-        replicates=replicates.by_few_masks,
+        undefined="all points coincide, or the convention is 'paper' and two do",
+        **_DISTINCT_PAIRS,
     ),
     _spread(
         nearest.knn_overlap,
         symbol=r"O_{k\mathrm{NN}}",
         value_range=(0.0, 1.0),
         differentiable=False,
-        cost="O(n^2 d)",
         reference=_SPREAD,
-        undefined="n is at most k = min(5 d, 100), or all points coincide",
-        quadratic=True,
-        replicates=replicates.by_few_masks,
+        undefined="the points, equal ones taken once, are at most k = min(5 d, 100), or all coincide",
+        **_DISTINCT_PAIRS,
     ),
     _spread(
         divergence.kl_gaussian,
@@ -263,12 +265,10 @@ CATALOGUE: tuple[Measure, ...] = (
         symbol=r"D_{\mathrm{KL}}^{1\mathrm{NN}}",
         value_range=(0.0, _INFINITE),
         differentiable=False,
-        cost="O(n^2 d)",
         reference="Wang, Kulkarni & Verdú 2009",
         conventions=CONVENTIONS,
-        undefined="two points coincide",
-        quadratic=True,
-        replicates=replicates.by_few_masks,
+        undefined="all points coincide, or the convention is 'paper' and two do",
+        **_DISTINCT_PAIRS,
     ),
     _of_labels(
         transfer.logme,
@@ -282,15 +282,15 @@ CATALOGUE: tuple[Measure, ...] = (
         also_undefined=", or the labels are an exact linear function of the points",
     ),
     _of_labels(transfer.h_score, r"\mathcal{H}_\alpha", _INFINITE, "Ibrahim et al. 2021"),
-    _of_labels(transfer.transrate, r"\mathrm{TrR}", _INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))"),
+    _of_labels(
+        transfer.transrate, r"\mathrm{TrR}", _INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))", **_HALVED
+    ),
     _of_labels(
         probes.knn_accuracy,
         r"a_{k\mathrm{NN}}",
         1.0,
         "Cover & Hart 1967",
-        cost="O(n^2 d)",
-        quadratic=True,
-        replicates=replicates.by_few_masks,
+        **_PAIRS,
         also_undefined=", or n is at most k = 5",
     ),
     _of_labels(probes.class_mean_accuracy, r"a_\mu", 1.0, "Tibshirani et al. 2002", cost="O(n d C)"),

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from geojax.errors import InputError
-from geojax.ops.moments import as_float32
+from geojax.ops.distinct import first_occurrences
+from geojax.ops.moments import as_float32, as_mask
 from geojax.typing import Key, Mask, Points, Sample, Scalar
 
 CONVENTIONS = ("standard", "paper")
@@ -21,6 +22,16 @@ def check_convention(convention: str) -> None:
         near = difflib.get_close_matches(str(convention), CONVENTIONS, n=1)
         hint = f": did you mean {near[0]!r}?" if near else ": choose 'standard' or 'paper'"
         raise InputError(f"convention {convention!r} is unknown{hint}")
+
+
+def once(points: Points, mask: Mask | None, convention: str) -> Mask:
+    """The rows that a measure of spacings or neighbours takes: of equal ones the first; in "paper" all that count.
+
+    Equal points have a spacing of zero, which tells nothing of a density: its logarithm would outweigh all others.
+    """
+    points = as_float32(points)
+    mask = as_mask(mask, points.shape[0])
+    return mask if convention == "paper" else first_occurrences(jax.lax.stop_gradient(points), mask)
 
 
 def need_key(key: Key | None, name: str) -> Key:

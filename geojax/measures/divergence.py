@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, sample_variance
+from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, once, sample_variance
 from geojax.ops.histogram import histogram
 from geojax.ops.moments import Centred, as_mask, centre
 from geojax.ops.neighbours import nearest_squared_distances
@@ -149,13 +149,14 @@ def kl_empirical(
     Args:
       points: Float[n, d].
       mask: Bool[n], rows that count.
-      convention: "paper" scales to the total variance of the sample in place of d.
+      convention: "paper" scales to the total variance of the sample in place of d. "standard" takes points that are
+        equal once, n being the number of distinct ones; "paper" takes all.
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
 
     Returns:
       A value of at least 0. Its terms are cut off at 0, so that it is positive for normal data too, about .9 in 10
-      dimensions. NaN where two points coincide and for n = 1.
+      dimensions. NaN for n = 1, and in "paper" where two points coincide.
 
     Cost: O(n^2 d) time, O(n d) memory.
 
@@ -165,8 +166,8 @@ def kl_empirical(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "kl_empirical", (n, d))
+    mask = once(points, mask, convention)
     cloud = centre(points, mask)
-    mask = as_mask(mask, n)
     scores, unit = _scaled_scores(cloud, sample_variance(sample, mask) if convention == "paper" else d)
     # Distances within the cloud do not need its axes, and points that coincide do so before they are turned.
     within = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]

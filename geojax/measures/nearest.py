@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from geojax.measures.conventions import check_convention, leading, normal_sample, sample_variance
+from geojax.measures.conventions import check_convention, leading, normal_sample, once, sample_variance
 from geojax.ops.histogram import histogram
-from geojax.ops.moments import as_mask, centre
+from geojax.ops.moments import centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.typing import Key, Mask, Points, Sample, Scalar
@@ -30,13 +30,14 @@ def koleo(
       points: Float[n, d].
       mask: Bool[n], rows that count.
       convention: "standard" scales the cloud and the sample to a total variance of d (n - 1 in the denominator).
-        "paper" scales the cloud alone, with n in the denominator.
+        "paper" scales the cloud alone, with n in the denominator. "standard" takes points that are equal once, n
+        being the number of distinct ones; "paper" takes all.
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
 
     Returns:
-      A real number, about 1 for a normal cloud. NaN where two points coincide (the entropy of a distribution with an
-      atom is minus infinity) and for n = 1.
+      A real number, about 1 for a normal cloud. NaN for n = 1, and in "paper" where two points coincide, whose
+      entropy is minus infinity.
 
     Cost: O(n^2 d) time, O(n d) memory.
 
@@ -45,8 +46,8 @@ def koleo(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "koleo", (n, d))
+    mask = once(points, mask, convention)
     cloud = centre(points, mask)
-    mask = as_mask(mask, n)
     if convention == "paper":
         variances = jnp.sum(cloud.points**2) / cloud.count, jnp.float32(d)
     else:
@@ -78,11 +79,11 @@ def knn_overlap(
     Args:
       points: Float[n, d].
       mask: Bool[n], rows that count.
-      convention: the two coincide.
+      convention: "standard" takes points that are equal once, n being the number of distinct ones; "paper" takes all.
       key: not used.
 
     Returns:
-      A value in [0, 1]: 1 where all these distances are equal. NaN for n <= k and for coinciding points.
+      A value in [0, 1]: 1 where all these distances are equal. NaN for n <= k and where all points coincide.
 
     Cost: O(n^2 d) time, O(n d) memory.
 
@@ -90,8 +91,8 @@ def knn_overlap(
     """
     check_convention(convention)
     k = min(5 * points.shape[1], 100)
+    mask = once(points, mask, convention)
     cloud = centre(points, mask)
-    mask = as_mask(mask, points.shape[0])
     distances = jnp.sqrt(nearest_squared_distances(cloud.points, cloud.points, mask, ranks=(1, k), same=True))
     counted = mask[:, None]
     low = jnp.min(jnp.where(counted, distances, jnp.inf))

@@ -9,6 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from geojax.measures.conventions import check_convention
 from geojax.measures.labels import accuracy, as_labels, labelled
+from geojax.ops.distinct import first_equal
+from geojax.ops.moments import as_float32
 from geojax.ops.neighbours import map_candidates
 from geojax.ops.safe import matmul, ratio
 from geojax.ops.spectrum import left_basis
@@ -30,8 +32,9 @@ def knn_accuracy(
 ) -> Scalar:
     """Share of the points whose class is the most frequent one among their k nearest neighbours, k = 5.
 
-    A point is no neighbour of itself: leave-one-out. Points at the distance of the k-th share the votes that the nearer
-    ones leave (the first k + 8 by row, where there are more); of classes with equal votes each counts its share.
+    A point is no neighbour of itself: leave-one-out; every other point that equals it is one. Points at the distance of
+    the k-th share the votes that the nearer ones leave, however many are equal (of more than k + 8 distinct points the
+    first by row); of classes with equal votes each counts its share.
 
     Args:
       points: Float[n, d].
@@ -52,13 +55,23 @@ def knn_accuracy(
     check_convention(convention)
     read = labelled(points, labels, mask, classes, "knn_accuracy")
 
-    def votes(squared: Float[Array, "b c"], found: Int[Array, "b c"], index: Int[Array, "b"]) -> Float[Array, "b C"]:
-        last = -jax.lax.top_k(-squared, min(k, squared.shape[1]))[0][:, -1:]
-        nearer, equal = (compared.astype(jnp.float32) for compared in (squared < last, squared == last))
-        share = (k - jnp.sum(nearer, 1, keepdims=True)) / jnp.maximum(jnp.sum(equal, 1, keepdims=True), 1)
-        return jnp.sum((nearer + share * equal)[:, :, None] * read.targets[found], 1)
+    # Equal points are one candidate, with the number of its points of every class.
+    twins = first_equal(jax.lax.stop_gradient(as_float32(points)), read.mask)
+    rows = jnp.arange(len(twins))
+    members = jax.ops.segment_sum(read.targets, twins, len(twins))
 
-    scores = map_candidates(votes, read.cloud.points, read.cloud.points, read.mask, k=k, same=True)
+    def votes(squared: Float[Array, "b c"], found: Int[Array, "b c"], index: Int[Array, "b"]) -> Float[Array, "b C"]:
+        itself = (found == twins[index][:, None])[:, :, None] * read.targets[index][:, None]
+        voters = jnp.where(jnp.isfinite(squared)[:, :, None], members[found] - itself, 0)
+        size = jnp.sum(voters, 2)
+        within = jnp.sum(size[:, None] * (squared[:, None] <= squared[:, :, None]), 2)
+        last = jnp.min(jnp.where(within >= k, squared, jnp.inf), 1, keepdims=True)
+        nearer, equal = squared < last, squared == last
+        left = k - jnp.sum(size * nearer, 1, keepdims=True)
+        share = left / jnp.maximum(jnp.sum(size * equal, 1, keepdims=True), 1)
+        return jnp.sum((nearer + share * equal)[:, :, None] * voters, 1)
+
+    scores = map_candidates(votes, read.cloud.points, read.cloud.points, read.mask & (twins == rows), k=k + 1)
     return jnp.where(read.cloud.count > k, accuracy(scores, read, slack=1e-4), jnp.nan)
 
 

@@ -1,5 +1,8 @@
 """Values of a measure with each group of points left out in turn: what jackknife errors are made of.
 
+A measure of neighbours is no smooth function of the points: without some of them the others have new neighbours, and
+its jackknife errors are up to 1.7 times too wide. `by_blocks` compares disjoint parts of the cloud instead.
+
 Every function here but `without` has one form, which the field `replicates` of a catalogue row holds:
 `(function, reading, group, groups, *, mask, convention, key) -> Float[G]`. `function` is the row's own, or one that
 gives the values of several rows as a pytree; `reading` a cloud or its cells (their codebooks stay as they are), `group`
@@ -21,11 +24,18 @@ from geojax.ops.kmeans import cell_counts
 from geojax.ops.moments import as_mask, centre
 from geojax.ops.safe import matmul
 from geojax.ops.scatter import Moments
+from geojax.ops.shapes import rows_for
 from geojax.quantizers.cells import Cells
-from geojax.typing import Labels, Mask, Points
+from geojax.typing import Labels, Mask, Points, Scalar
 
 # Groups of a measure whose replicates are slow: 8 give Student's t with 7 degrees of freedom, 10 % wider than with 23.
 FEW = 8
+# Seven ways to halve 8 blocks that are orthogonal to each other: rows of Hadamard's matrix, 1 or -1 for every block.
+SPLITS = np.array([[(-1) ** (row & block).bit_count() for block in range(FEW)] for row in range(1, FEW)])
+# The order of the blocks in which those that hold a group more than others are spread best over the halves.
+ORDER = np.array([0, 1, 2, 4, 7, 3, 5, 6])
+# n^2 d of a cloud whose halves take less time in all of its rows than a program for fewer rows takes to compile.
+CHEAP_DISTANCES = 1 << 34
 NO_GROUP = -1
 # Rows of one group whose products are added up at once.
 ROWS = 512
@@ -59,25 +69,85 @@ def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, 
     return _each(compiled_without(reading), function, reading, group, groups, options)
 
 
-def by_few_masks(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
-    """`by_mask` with at most 8 groups, each made of several."""
-    few = min(groups, FEW)
-    return by_mask(function, reading, group % few, few, **options)
+def by_blocks(function: Callable, reading: Points | tuple, group: Labels, groups: int, **options) -> Any:
+    """Values without each of 8 blocks, as the values on disjoint halves of the blocks tell them.
+
+    With v the value of the whole, A_s and B_s those of the halves of split s, and h the mean of these 14: block g
+    differs from the mean of the blocks by b_g = sum over the 7 splits of (A_s - B_s) / 2, the halves named so that g is
+    in the first. That is exact for a mean.
+
+    Returns:
+      v + (h - v - c b_g) / 7 for every block, where c = |v / h|^(1/2), between 1/2 and 2, takes the error of a half to
+      that of the whole: with twice the points the error of a mean falls by 2^(1/2) and its value stays, that of a
+      degenerate statistic (two classes that hardly differ) falls by 2, as its value does. Their jackknife variance is
+      c^2 times the mean of (A_s - B_s)^2 / 4, their jackknife bias h - v: all of a bias that falls as 1/n, the share
+      2^a - 1 of one that falls as n^-a. Of fewer than 8 groups `by_mask`.
+
+    Cost: that of 15 values; of a large cloud, whose halves have a program of their own, of 4.5.
+
+    Reference: McCarthy 1969, "Pseudo-replication: half samples".
+    """
+    if groups < FEW:
+        return by_mask(function, reading, group, groups, **options)
+    first = (SPLITS > 0).astype(np.int32)[:, ORDER]
+    if _traced((reading, group, options)):
+        sides = jnp.asarray(first)[:, group % FEW]
+        whole = without(function, reading, group, NO_GROUP, **options)
+        halves = jax.lax.map(lambda side: by_mask(function, reading, side, 2, **options), sides)
+    else:
+        sides = map(jnp.asarray, first[:, np.asarray(group) % FEW])
+        whole = jax.device_get(compiled_without(reading)(function, reading, group, NO_GROUP, **options))
+        found = [_of_halves(function, reading, side, **options) for side in sides]
+        halves = jax.tree.map(lambda *values: np.stack(values), *found)
+    return jax.tree.map(_without_blocks, whole, halves)
+
+
+@jax.jit
+def _without_blocks(whole: Scalar, halves: Float[Array, "splits 2"]) -> Float[Array, "blocks"]:
+    """The values of `by_blocks` for one measure."""
+    mean = jnp.mean(halves)
+    scale = jnp.clip(jnp.sqrt(jnp.abs(whole / jnp.where(mean == 0, 1, mean))), 0.5, 2)
+    deviations = matmul(jnp.asarray(SPLITS.T, jnp.float32), (halves[:, :1] - halves[:, 1:]) / 2)[:, 0]
+    return (whole + (mean - whole - scale * deviations) / (FEW - 1))[ORDER]
+
+
+def _of_halves(
+    function: Callable, reading: Points | tuple, side: Labels, *, mask: Mask | None = None, **options: Any
+) -> Any:
+    """The measure of the points of either side, 1 and 0; of a large cloud in fewer rows."""
+    points = reading[0] if isinstance(reading, tuple) else reading
+    n, d = points.shape
+    kept = np.asarray(as_mask(mask, n))
+    places = [np.flatnonzero(kept & (np.asarray(side) == own)) for own in (1, 0)]
+    longest = rows_for(max(map(len, places)), d)
+    if n * n * d <= CHEAP_DISTANCES or longest >= n:
+        return by_mask(function, reading, side, 2, mask=mask, **options)
+    found = []
+    for place in places:
+        rows, own = np.resize(place, longest), jnp.asarray(np.arange(longest) < len(place))
+        part = jax.tree.map(lambda leaf, rows=rows: leaf[rows], reading)
+        take = compiled_without(part)
+        found.append(jax.device_get(take(function, part, side[rows], NO_GROUP, mask=own, **options)))
+    return jax.tree.map(lambda *values: np.stack(values), *found)
 
 
 def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
-    """`by_few_masks` for a measure that works on the host between programs of its own."""
+    """Takes the measure without each of 8 groups, made of several, where it works on the host between its programs."""
     few = min(groups, FEW)
     return _each(without, function, reading, group % few, few, options)
 
 
 def _each(take: Callable, function: Callable, reading: Any, group: Labels, groups: int, options: dict) -> Any:
     """The measure without each group: call after call, or inside a program as a loop of it."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((reading, group, options))):
+    if _traced((reading, group, options)):
         return jax.lax.map(lambda left_out: without(function, reading, group, left_out, **options), jnp.arange(groups))
     # One after the other: computations that wait beside each other would each hold its copy of the cloud.
     found = [jax.device_get(take(function, reading, group, left_out, **options)) for left_out in range(groups)]
     return jax.tree.map(lambda *values: np.stack(values), *found)
+
+
+def _traced(arguments: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments))
 
 
 def spectral(

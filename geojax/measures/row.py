@@ -31,12 +31,13 @@ class Measure:
     differentiable: bool  # finite gradients with respect to the points, wherever the value is defined
     cost: str
     reference: str
-    conventions: tuple[str, ...]  # those that differ; ("standard",) where both names give one value
+    conventions: tuple[str, ...]  # those that differ on generic clouds; ("standard",) where both give one value
     undefined: str  # when the value is NaN
     study: bool = False  # one of the nineteen of arXiv 2406.12159, which are the default selection
     quadratic: bool = False  # in the number of points: nothing for a training loop, unless asked for by name
     regression: bool = False  # of those that read labels: they may be real numbers too
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
+    once: tuple[str, ...] = ()  # conventions in which equal points are taken once; in the others every one counts
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     on_host: bool = False  # part of its work is done by the host between programs, where it is called outside of one
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared

@@ -96,7 +96,8 @@ def _checked(row: Measure) -> Measure:
 
 def markdown_table() -> str:
     """The catalogue as a table in Markdown, a line for each function; measures of two quantizers share one."""
-    lines = ["| measure | what it is | range | unchanged by | cost | reference |", "|---|---|---|---|---|---|"]
+    names = ("measure", "what it is", "range", "unchanged by", "equal points", "cost", "reference")
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     for function in dict.fromkeys(row.function for row in CATALOGUE):
         rows = [row for row in CATALOGUE if row.function == function]
         row = rows[0]
@@ -107,6 +108,7 @@ def markdown_table() -> str:
             under = [other.quantizer for other in rows if name in other.invariances]
             kept += [name if len(under) == len(rows) else f"{name} ({', '.join(under)})"] if under else []
         names = ", ".join(f"`{other.name}`" for other in rows)
-        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), row.cost, row.reference)
+        ties = "once" if row.once else "each"
+        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), ties, row.cost, row.reference)
         lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in entries) + " |")
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from geojax.measures.conventions import check_convention, normal_variance
+from geojax.measures.conventions import check_convention, normal_variance, once
 from geojax.ops import order
 from geojax.ops.moments import centre
 from geojax.ops.safe import log, matmul, ratio
@@ -117,14 +117,16 @@ def vrm(
       convention: "standard" takes Vasicek's estimator at every n and counts the d - q columns that n <= d leaves
         without variance as r = 0. "paper" takes the estimator that SciPy chooses (Vasicek for n > 1000, Ebrahimi for
         11 to 1000, van Es up to 10), sums over the q = min(n, d) columns alone, and scales to the total variance of
-        a normal sample of n x d: that variance has a chi-square distribution, from which it is drawn.
+        a normal sample of n x d: that variance has a chi-square distribution, from which it is drawn. "standard"
+        takes points that are equal once, n being the number of distinct ones; "paper" takes all.
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
 
     Returns:
       A value in [0, 2) as n grows; 2 - (2/d) sum of sqrt(l_j) for a centred normal cloud whose spectrum l sums to d.
-      NaN for n = 1 or coinciding points, and in "paper" for n <= 4, where the estimators are undefined. A column with
-      more equal values than its window has entropy minus infinity and r = 0.
+      NaN where all points coincide, and in "paper" for n <= 4, where the estimators are undefined. A column with more
+      equal values than its window has entropy minus infinity and r = 0: of distinct points one that takes few values,
+      in "paper" every column of a cloud with so many equal points.
 
     Gradient: through the order of the scores, and through the axes where their eigenvalues differ by more than
     rounding; a column with r = 0 has none.
@@ -136,6 +138,7 @@ def vrm(
     related to a density by a class of statistics based on spacings".
     """
     check_convention(convention)
+    mask = once(points, mask, convention)
     cloud = centre(points, mask)
     d = points.shape[1]
     count = cloud.count.astype(jnp.float32)
@@ -144,8 +147,7 @@ def vrm(
     eigenvalues, axes = principal_axes(cloud)
 
     def entropies(block: Float[Array, "b d"]) -> Float[Array, "b"]:
-        scores = matmul(block, cloud.points.T)
-        scores = scores if mask is None else jnp.where(mask, scores, jnp.inf)
+        scores = jnp.where(mask, matmul(block, cloud.points.T), jnp.inf)
         few = order.sort(scores).reshape(-1, CACHED, scores.shape[1])
         return jax.lax.map(lambda rows: _entropy(rows, cloud.count, automatic=convention == "paper"), few).reshape(-1)
 

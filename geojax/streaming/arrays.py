@@ -14,7 +14,7 @@ from geojax.ops.narrowing import EASY, largest_of
 from geojax.typing import Mask, Points
 
 # Sizes of a cloud between which float32 keeps the digits of coordinates 2^24 times smaller, and sums of them.
-LIMITS = (2.0**-100, 2.0**100)
+LIMITS = (2.0**-100, 2.0**126)
 
 
 def as_rows(hidden: Any, mask: Any, d: int | None) -> tuple[Points, Mask]:

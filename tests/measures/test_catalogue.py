@@ -28,7 +28,7 @@ UNDEFINED = {
     "cell_eee_fixed": ("duplicates", "few", "two"),
     "vrm": ("two",),  # "paper"
     "koleo": ("duplicates", "lattice", "line"),  # points that coincide, on the grid of 1/64 too
-    "knn_overlap": ("few", "two"),
+    "knn_overlap": ("duplicates", "few", "two"),  # six distinct points
     "kl_gaussian": ("few", "two", "duplicates", "line"),
     "kl_empirical": ("duplicates", "lattice", "line"),
     "knn_accuracy": ("few", "two"),

@@ -34,12 +34,15 @@ def test_koleo_of_a_grid():
     np.testing.assert_allclose(found, entropy / normal, rtol=1e-5)
 
 
-def test_koleo_is_undefined_where_points_coincide():
+def test_koleo_where_points_coincide():
+    """ "paper" has no value there; in "standard" it takes two points."""
     points = gaussian(50, 3)
     first = jnp.arange(50)
-    for n, moved, defined in ((50, 0, False), (50, 1e-6, True), (1, 1, False), (2, 1, True)):
-        found = koleo(points.at[7].set(points[3] + moved), mask=first < n, key=KEY)
-        assert np.isfinite(found) if defined else np.isnan(found)
+    for n, moved, standard, paper in ((50, 0, True, False), (50, 1e-6, True, True), (1, 1, False, False)):
+        for convention, defined in (("standard", standard), ("paper", paper)):
+            found = koleo(points.at[7].set(points[3] + moved), mask=first < n, key=KEY, convention=convention)
+            assert np.isfinite(found) == defined
+    assert np.isfinite(koleo(points, mask=first < 2, key=KEY))
     with pytest.raises(InputError, match="koleo draws a random reference: give it a key"):
         koleo(points)
 

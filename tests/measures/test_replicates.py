@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from geojax.measures import CATALOGUE, Measure, select
-from geojax.measures.replicates import FEW, by_mask
+from geojax.evaluation.uncertainty import jackknife
+from geojax.measures import CATALOGUE, Measure, replicates, select
+from geojax.measures.replicates import FEW, by_blocks, by_mask
 from geojax.quantizers import QUANTIZERS, Cells
 
 KEY = jax.random.key(0)
@@ -46,7 +47,10 @@ def rows_of(reading, keep):
     return replace(reading, mask=reading.mask[keep], squared_errors=reading.squared_errors[keep], **own)
 
 
-@pytest.mark.parametrize("row", select("all"), ids=lambda row: row.name)
+LEFT_OUT = [row for row in select("all") if row.replicates is not by_blocks]
+
+
+@pytest.mark.parametrize("row", LEFT_OUT, ids=lambda row: row.name)
 def test_they_are_the_values_of_what_is_left(row):
     points, order = jnp.asarray(cloud()), np.random.default_rng(1).permutation(N)
     read = jnp.asarray if row.reads == "points" else quantize(row.quantizer)
@@ -99,3 +103,47 @@ def test_a_distant_point_does_not_hide_what_is_left_without_it(measure):
     expected = [float(row.function(jnp.asarray(points[group != place]))) for place in range(GROUPS)]
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def power_mean(points, *, mask=None, convention="standard", key=None):
+    """A measure that is a mean, and one that is a ratio of means."""
+    n = jnp.sum(mask)
+    first = jnp.sum(jnp.where(mask, points[:, 0], 0)) / n
+    return {"mean": first, "ratio": first / (jnp.sum(jnp.where(mask, points[:, 1] ** 2, 0)) / n)}
+
+
+@pytest.mark.parametrize("groups", [5, 8, 24])
+@pytest.mark.parametrize("compact", [False, True])
+def test_blocks_of_a_mean_are_its_leave_out_values(groups, compact, monkeypatch):
+    """Also where every half is measured in rows of its own, and inside a program."""
+    monkeypatch.setattr(replicates, "CHEAP_DISTANCES", 0 if compact else 1 << 34)
+    points, group = jnp.asarray(cloud(720, 3)), jnp.asarray(np.arange(720) % groups)
+    mask = jnp.asarray(np.arange(720) % 2 == 0) if groups == 5 else jnp.ones(720, bool)
+    found = by_blocks(power_mean, points, group, groups, mask=mask)
+    few = min(groups, FEW)
+    expected = by_mask(power_mean, points, group % few, few, mask=mask)
+    np.testing.assert_allclose(found["mean"], expected["mean"], rtol=1e-4, atol=1e-5)
+    traced = jax.jit(lambda points, group, mask: by_blocks(power_mean, points, group, groups, mask=mask))
+    for name, values in traced(points, group, mask).items():
+        np.testing.assert_allclose(values, found[name], rtol=1e-5)
+
+
+def test_the_error_and_the_bias_of_blocks_are_those_of_halves():
+    points, group = jnp.asarray(cloud(720, 3)), jnp.asarray(np.random.default_rng(2).permutation(720) % 24)
+    found = np.asarray(by_blocks(power_mean, points, group, 24)["ratio"], float)
+    whole = float(power_mean(points, mask=jnp.ones(720, bool))["ratio"])
+    pairs = []
+    for first in range(1, 8):  # of all 35 ways to halve 8 blocks those whose signs are orthogonal
+        own = np.array([(first & block).bit_count() % 2 for block in range(8)])[replicates.ORDER[np.asarray(group) % 8]]
+        pairs.append([float(power_mean(points, mask=jnp.asarray(own == side))["ratio"]) for side in (0, 1)])
+    pairs, error = np.array(pairs), jackknife(found, whole)
+    scale = abs(whole / pairs.mean()) ** 0.5
+    assert error.error.std_error == pytest.approx(scale * np.sqrt(np.mean(np.diff(pairs) ** 2 / 4)), rel=1e-3)
+    assert error.bias == pytest.approx(pairs.mean() - whole, rel=1e-2) and error.error.freedom == 7
+
+
+@pytest.mark.parametrize("groups", range(8, 25))
+def test_halves_of_blocks_are_about_equal(groups):
+    sizes = np.bincount(replicates.ORDER[np.arange(groups) % FEW])
+    assert (replicates.SPLITS @ replicates.SPLITS.T == FEW * np.eye(7)).all()
+    assert np.abs(replicates.SPLITS @ sizes).max() <= 3
