@@ -128,7 +128,7 @@ def test_standard_convention_needs_no_sample_of_the_paper(monkeypatch):
         ({"dims": "-2"}, "dims has -2"),
         ({"dims": "(2,1)"}, "at least 2"),
         ({"dims": "2.5"}, "whole number"),
-        ({"dims": "inf"}, "whole number"),
+        ({"dims": "inf"}, "finite numbers"),
         ({"dims": "two"}, "not a list of numbers"),
         ({"dims": "()"}, "dims is empty"),
         ({"convention": "papers"}, "papers"),

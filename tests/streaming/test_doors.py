@@ -94,14 +94,16 @@ def test_labels_of_any_type_or_a_sentence(points):
         assert values(run(points, "ridge_probe", labels=given)) == expected
     real = points[:, 0].astype(np.float64)
     assert values(run(points, "ridge_probe", labels=real.astype(np.longdouble)))["ridge_probe"] > 0.99
+    assert values(run(points, "ridge_probe", labels=real + 1e9))["ridge_probe"] > 0.99
     for given, message in (
         (labels.astype(np.int64) << 32, "number the classes from 0 on"),  # 32 bits would hold one class
         (labels.astype(str), "is text"),
-        (real + 1e9, "of which float32 loses the differences: subtract their mean"),
-        (real * 1e-60, "of which float32 loses the differences"),
+        (real * 1e-60, "the largest of the labels about their mean is .*: rescale them to about 1"),
     ):
         with pytest.raises(InputError, match=message):
             run(points, "ridge_probe", labels=given)
+    with pytest.raises(InputError, match="of which float32 loses the differences: subtract their mean"):
+        run(points, "logme", labels=real + 1e9, convention="paper")  # whose value an offset of the labels changes
 
 
 def test_additive_masks_are_refused_and_long_ones_are_read(points):
