@@ -77,6 +77,7 @@ class Together:
     Attributes:
       functions: of the measures.
       with_labels: whether each of them reads labels.
+      with_twins: whether each of them takes what is known of equal points.
       replicates: the way in which their replicates are taken.
       on_host: whether the host does a part of the work, between programs.
       classes: number of classes of the labels; None without labels, and for real ones.
@@ -85,6 +86,7 @@ class Together:
 
     functions: tuple[Callable, ...]
     with_labels: tuple[bool, ...]
+    with_twins: tuple[bool, ...]
     replicates: Callable
     on_host: bool
     classes: int | None
@@ -101,11 +103,13 @@ class Together:
     def __call__(
         self, reading: Any, *, convention: str, key: tuple[Key, UInt32[Array | np.ndarray, "rows"]], **options: Any
     ) -> tuple[Scalar, ...]:
-        """Takes the measures of cells, of moments, or of a pair of points and labels; `key` is that of `keys`."""
-        points, labels = reading if isinstance(reading, tuple) else (reading, None)
+        """Takes the measures of cells, of moments, or of points with labels and twins; `key` is that of `keys`."""
+        points, labels, twins = reading if isinstance(reading, tuple) else (reading, None, None)
         found = []
-        for function, with_labels, number in zip(self.functions, self.with_labels, key[1], strict=True):
+        given = self.functions, self.with_labels, self.with_twins, key[1]
+        for function, with_labels, with_twins, number in zip(*given, strict=True):
             own = options | {"convention": convention, "key": jax.random.fold_in(key[0], number)}
+            own |= {"twins": twins} if with_twins else {}
             if with_labels:
                 found.append(function(points, labels, classes=self.classes, **own))
             else:
@@ -123,6 +127,7 @@ def together(measures: Sequence[Measure], quantizer: str | None, classes: int | 
         Together(
             tuple(row.function for row in rows),
             tuple(row.reads == "labels" for row in rows),
+            tuple(row.reads == "points" and bool(row.once) for row in rows),
             *way,
             classes,
             tuple(row.name for row in rows),

@@ -140,7 +140,7 @@ def _programs(work: Mapping[str | None, Sequence[Together]], space: Space, optio
     """The programs of a measurement but for the quantizers, each once, those that compile longest first."""
     known = set()
     for name, parts in reversed(work.items()):
-        reading, key = (space.points, space.labels), space.key
+        reading, key = (space.points, space.labels, space.twins), space.key
         if name:
             reading, key = programs.quantized(name, 0, space, options).shapes()
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(reading))
@@ -168,7 +168,7 @@ def _of_points(
     moments = _of_moments(parts)
     facts, found = programs.facts(moments, space, options).run()
     values = moments.named(found) if moments else {}
-    others, replicates = _measure(parts, (space.points, space.labels), space.key, space, groups, options)
+    others, replicates = _measure(parts, (space.points, space.labels, space.twins), space.key, space, groups, options)
     return facts, {name: value[None] for name, value in (values | others).items()}, replicates
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from geojax.errors import InputError
-from geojax.ops.distinct import first_occurrences
+from geojax.ops.distinct import first_equal, first_of_each
 from geojax.ops.moments import as_float32, as_mask
-from geojax.typing import Key, Mask, Points, Sample, Scalar
+from geojax.typing import Key, Labels, Mask, Points, Sample, Scalar
 
 CONVENTIONS = ("standard", "paper")
 # Rows of a normal sample that are drawn at once.
@@ -24,14 +24,21 @@ def check_convention(convention: str) -> None:
         raise InputError(f"convention {convention!r} is unknown{hint}")
 
 
-def once(points: Points, mask: Mask | None, convention: str) -> Mask:
+def once(points: Points, mask: Mask | None, convention: str, twins: Labels | None) -> Mask:
     """The rows that a measure of spacings or neighbours takes: of equal ones the first; in "paper" all that count.
 
     Equal points have a spacing of zero, which tells nothing of a density: its logarithm would outweigh all others.
+
+    Args:
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal, where the caller has it.
     """
     points = as_float32(points)
     mask = as_mask(mask, points.shape[0])
-    return mask if convention == "paper" else first_occurrences(jax.lax.stop_gradient(points), mask)
+    if convention == "paper":
+        return mask
+    if twins is None:
+        twins = first_equal(jax.lax.stop_gradient(points), mask)
+    return first_of_each(twins, mask)
 
 
 def need_key(key: Key | None, name: str) -> Key:

@@ -11,7 +11,7 @@ from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores, small_eigenvalues
-from geojax.typing import Key, Mask, Points, Sample, Scalar
+from geojax.typing import Key, Labels, Mask, Points, Sample, Scalar
 
 BINS = 30
 # What the published form adds to a determinant and to counts before it takes their logarithm.
@@ -139,6 +139,7 @@ def kl_empirical(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
+    twins: Labels | None = None,
     reference: Sample | None = None,
 ) -> Scalar:
     """Divergence from a normal distribution, estimated by distances to nearest neighbours.
@@ -153,6 +154,7 @@ def kl_empirical(
         equal once, n being the number of distinct ones; "paper" takes all.
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
 
     Returns:
       A value of at least 0. Its terms are cut off at 0, so that it is positive for normal data too, about .9 in 10
@@ -166,7 +168,7 @@ def kl_empirical(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "kl_empirical", (n, d))
-    mask = once(points, mask, convention)
+    mask = once(points, mask, convention, twins)
     cloud = centre(points, mask)
     scores, unit = _scaled_scores(cloud, sample_variance(sample, mask) if convention == "paper" else d)
     # Distances within the cloud do not need its axes, and points that coincide do so before they are turned.

@@ -8,7 +8,7 @@ from geojax.ops.histogram import histogram
 from geojax.ops.moments import centre
 from geojax.ops.neighbours import nearest_squared_distances
 from geojax.ops.safe import ratio
-from geojax.typing import Key, Mask, Points, Sample, Scalar
+from geojax.typing import Key, Labels, Mask, Points, Sample, Scalar
 
 BINS = 30
 
@@ -19,6 +19,7 @@ def koleo(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
+    twins: Labels | None = None,
     reference: Sample | None = None,
 ) -> Scalar:
     """Nearest-neighbour entropy of the cloud, of total variance d, over that of a normal sample.
@@ -34,6 +35,7 @@ def koleo(
         being the number of distinct ones; "paper" takes all.
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
 
     Returns:
       A real number, about 1 for a normal cloud. NaN for n = 1, and in "paper" where two points coincide, whose
@@ -46,7 +48,7 @@ def koleo(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "koleo", (n, d))
-    mask = once(points, mask, convention)
+    mask = once(points, mask, convention, twins)
     cloud = centre(points, mask)
     if convention == "paper":
         variances = jnp.sum(cloud.points**2) / cloud.count, jnp.float32(d)
@@ -69,7 +71,12 @@ def _entropy(points: Points, mask: Mask, variance: Scalar) -> Scalar:
 
 
 def knn_overlap(
-    points: Points, *, mask: Mask | None = None, convention: str = "standard", key: Key | None = None
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    twins: Labels | None = None,
 ) -> Scalar:
     """Overlap of the histograms of the distances to the first and to the k-th neighbour, k = min(5 d, 100).
 
@@ -81,6 +88,7 @@ def knn_overlap(
       mask: Bool[n], rows that count.
       convention: "standard" takes points that are equal once, n being the number of distinct ones; "paper" takes all.
       key: not used.
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
 
     Returns:
       A value in [0, 1]: 1 where all these distances are equal. NaN for n <= k and where all points coincide.
@@ -91,7 +99,7 @@ def knn_overlap(
     """
     check_convention(convention)
     k = min(5 * points.shape[1], 100)
-    mask = once(points, mask, convention)
+    mask = once(points, mask, convention, twins)
     cloud = centre(points, mask)
     distances = jnp.sqrt(nearest_squared_distances(cloud.points, cloud.points, mask, ranks=(1, k), same=True))
     counted = mask[:, None]

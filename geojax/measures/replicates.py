@@ -125,10 +125,19 @@ def _of_halves(
     found = []
     for place in places:
         rows, own = np.resize(place, longest), jnp.asarray(np.arange(longest) < len(place))
-        part = jax.tree.map(lambda leaf, rows=rows: leaf[rows], reading)
+        part = _rows_of(reading, rows)
         take = compiled_without(part)
         found.append(jax.device_get(take(function, part, side[rows], NO_GROUP, mask=own, **options)))
     return jax.tree.map(lambda *values: np.stack(values), *found)
+
+
+def _rows_of(reading: Points | tuple, rows: np.ndarray) -> Any:
+    """Points with labels and twins, if there are some, at these rows."""
+    part = jax.tree.map(lambda leaf: leaf[rows], reading)
+    if isinstance(part, tuple) and part[2:] and part[2] is not None:
+        twins = np.unique(np.asarray(part[2]), return_inverse=True)[1]  # their numbers are those of rows
+        part = (*part[:2], jnp.asarray(twins, jnp.int32))
+    return part
 
 
 def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:

@@ -17,7 +17,8 @@ class Measure:
     """One row of the catalogue: a pure function and what it claims.
 
     `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
-    One that reads labels is `function(points, labels, *, mask=None, convention="standard", key=None, classes=None)`.
+    One that reads labels is `function(points, labels, *, mask=None, convention="standard", key=None, classes=None)`;
+    one of points with `once` also takes `twins=None`, as `conventions.once` does.
     """
 
     name: str

@@ -10,7 +10,7 @@ from geojax.ops.moments import centre
 from geojax.ops.safe import log, matmul, ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import descending_eigenvalues, principal_axes
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Labels, Mask, Points, Scalar
 
 # Axes whose scores are sorted at once: bounds the memory of `vrm` at so many columns beside the cloud itself.
 AXES = 64
@@ -104,6 +104,7 @@ def vrm(
     mask: Mask | None = None,
     convention: str = "standard",
     key: Key | None = None,
+    twins: Labels | None = None,
     total_variance: Scalar | float | None = None,
 ) -> Scalar:
     """Vasicek ratio mean squared error: how far the entropies of the principal components are from a normal cloud's.
@@ -121,6 +122,7 @@ def vrm(
         takes points that are equal once, n being the number of distinct ones; "paper" takes all.
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
+      twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
 
     Returns:
       A value in [0, 2) as n grows; 2 - (2/d) sum of sqrt(l_j) for a centred normal cloud whose spectrum l sums to d.
@@ -138,7 +140,7 @@ def vrm(
     related to a density by a class of statistics based on spacings".
     """
     check_convention(convention)
-    mask = once(points, mask, convention)
+    mask = once(points, mask, convention, twins)
     cloud = centre(points, mask)
     d = points.shape[1]
     count = cloud.count.astype(jnp.float32)

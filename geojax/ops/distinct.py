@@ -12,7 +12,14 @@ BLOCK = 4096
 
 def first_occurrences(points: Points, mask: Mask) -> Mask:
     """True at every unmasked row that no earlier unmasked row equals in all coordinates; otherwise as `first_equal`."""
-    return (first_equal(points, mask) == jnp.arange(len(points))) & mask
+    return first_of_each(first_equal(points, mask), mask)
+
+
+def first_of_each(twins: Int[Array, "n"], mask: Mask) -> Mask:
+    """Of the rows that count the first of each set of twins, which share a number from 0 to n - 1."""
+    rows = jnp.arange(len(mask))
+    first = jax.ops.segment_min(jnp.where(mask, rows, len(rows)), twins, len(rows))
+    return mask & (first[twins] == rows)
 
 
 def first_equal(points: Points, mask: Mask) -> Int[Array, "n"]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.errors import InputError
+from geojax.ops.distinct import first_of_each
 
 
 @jax.tree_util.register_dataclass
@@ -39,9 +39,7 @@ class Cells:
     @property
     def distinct(self) -> Bool[Array, "n"]:
         """Of the rows that count the first of each set of equal ones."""
-        rows = jnp.arange(len(self.mask))
-        first = jax.ops.segment_min(jnp.where(self.mask, rows, len(rows)), self.twins, len(rows))
-        return self.mask & (first[self.twins] == rows)
+        return first_of_each(self.twins, self.mask)
 
 
 def check_sizes(n: int, codebook_size: int, iterations: int) -> None:

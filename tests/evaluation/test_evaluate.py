@@ -161,7 +161,10 @@ def test_no_program_calls_the_host():
     space = programs.Space(*map(jax.ShapeDtypeStruct, shapes, kinds))
     parts = programs.together(CATALOGUE, None, 3)
     found = [programs.facts(parts[0], space, options), programs.twins(space)]
-    found += [programs.values(part, (space.points, space.labels), space, space.key, options) for part in parts[1:]]
+    found += [
+        programs.values(part, (space.points, space.labels, space.twins), space, space.key, options)
+        for part in parts[1:]
+    ]
     for name in ("pq", "lsq"):
         found.append(programs.quantized(name, 0, space, options))
         cells, key = found[-1].shapes()
@@ -211,7 +214,7 @@ def test_a_million_points_need_less_than_two_more_clouds():
     cells, key = quantized.shapes()
     for held, program in (
         (0, programs.facts(spectral, space, options)),
-        (0, programs.values(vrm, (space.points, None), space, space.key, options)),
+        (0, programs.values(vrm, (space.points, None, space.twins), space, space.key, options)),
         (0, quantized),
         (1, programs.values(in_program, cells, space, key, options)),
     ):
