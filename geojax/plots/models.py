@@ -126,7 +126,7 @@ def _scatter(figure: Figure, axes: Axes, table: ScoreTable, values: np.ndarray, 
     scores = table.frame[table.target].to_numpy()
     norm = style.level_norm(table.frame["alpha"]) if coloured else None
     families = style.families(table)
-    colours = np.array([style.mark(index)["color"] for index in np.argmax(families, axis=0)])
+    colours = np.array([style.mark(index)["color"] for index in np.argmax(families, axis=0).tolist()])
     # A call for each marker, which families share, and not for each family, makes figures of many families fast.
     for index, marker in enumerate(style.MARKERS[: len(families)]):
         rows = np.logical_or.reduce(families[index :: len(style.MARKERS)])
