@@ -10,7 +10,7 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
@@ -24,7 +24,7 @@ from experiments.common.identity import identity
 from geojax.analysis import cross_validation, fits, prediction, prediction_errors, predictors, score_table
 from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
-from geojax.ops.threads import one_blas_thread, over_cores
+from geojax.ops.threads import one_blas_thread
 from geojax.regression import units
 from geojax.regression.correlation import correlate_each
 from geojax.report import page, remarks
@@ -130,21 +130,17 @@ def _write(
     chance = (config.resamples, config.seed)
     fitted = fits.fit(table, predictors.of_table(table, sides, columns=table.measures))
     lines: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS_OF}
+    lines["regression"] = regressions(table, fitted, clusters, *chance)
+    lines["coefficients"] = list(fits.coefficient_rows(table, fitted, clusters, config.level, *chance))
     lines["influence"] = list(fits.influence_rows(table, fitted))
-    tables: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
-        "regression": partial(regressions, table, fitted, clusters, *chance),
-        "coefficients": partial(fits.coefficient_rows, table, fitted, clusters, config.level, *chance),
-    }
     if not config.resamples:
         log.info("resamples is 0: nothing is validated")
     elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        tables["partial"] = partial(fits.partial_rows, table, config.level, *chance)
-        tables["ladders"] = partial(fits.ladder_rows, table, *chance)
-        tables["relations"] = partial(fits.relation_rows, table)
-    lines |= zip(tables, over_cores(lambda rows: list(rows()), tables.values()), strict=True)
-    if "partial" in tables:
+        lines["partial"] = list(fits.partial_rows(table, config.level, *chance))
+        lines["ladders"] = list(fits.ladder_rows(table, *chance))
+        lines["relations"] = list(fits.relation_rows(table))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
         for row, predicted in cross_validation.outcomes(table, everything, config.level, *chance):
             lines["cross_validation"].append(row)

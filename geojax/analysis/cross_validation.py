@@ -1,7 +1,6 @@
 """Cross-validation of every predictor and baseline by leaving out models, levels of a dose and families."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +8,6 @@ import numpy as np
 
 from geojax.analysis import fits, predictors, score_table
 from geojax.analysis.predictors import Predictor
-from geojax.ops.threads import over_cores
 from geojax.regression import chance, selection, units, validation
 from geojax.regression.units import Units
 
@@ -41,18 +39,12 @@ def outcomes(
     """A row for every scheme and predictor, baselines and nested choices included, with its held-out predictions.
 
     A row has the columns `COLUMNS`; the predictions [n] are by the fit without each model's unit, NaN where there is
-    none. Programs compile and run on all cores.
+    none.
     """
-    # Designs with families have more columns: a call of their own spares the other designs the padding.
-    groups = [[one for one in found if not one.of_family], [one for one in found if one.of_family]]
-    given, parts = (level, samples, seed), []
     for scheme, unit in schemes(table).items():
-        parts += [(scheme, partial(plain, table, group, unit, *given)) for group in groups if group]
-        parts.append((scheme, partial(nested, table, unit, *given)))
-    lists = over_cores(lambda part: list(part[1]()), parts)
-    for (scheme, _), rows in zip(parts, lists, strict=True):
-        for row, predicted in rows:
-            yield {"scheme": scheme} | row, predicted
+        for each in (plain(table, found, unit, level, samples, seed), nested(table, unit, level, samples, seed)):
+            for row, predicted in each:
+                yield {"scheme": scheme} | row, predicted
 
 
 def held_out(table: score_table.ScoreTable, row: Mapping[str, Any], predicted: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -64,38 +56,39 @@ def held_out(table: score_table.ScoreTable, row: Mapping[str, Any], predicted: n
 
 
 def plain(
-    table: score_table.ScoreTable, group: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
+    table: score_table.ScoreTable, found: Sequence[Predictor], unit: Units, level: float, samples: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Rows and held-out predictions of predictors without a choice; every bootstrap sample is fitted anew.
-
-    All designs of a group have a family term, or none has.
-    """
+    """Rows and held-out predictions of predictors without a choice; every bootstrap sample is fitted anew."""
     target = table.scores
     counts = padded(validation.resamples(np.random.default_rng(seed), unit.count, samples), samples)
-    designs, masks = predictors.stacked(group)
-    reasons = [fits.why_undetermined(one, target) for one in group]
-    masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
-    unseen = group[0].of_family and unit.name == "families"
-    if unseen:  # no fit predicts a family that it has not seen
-        nothing = np.full((len(counts), len(group)), np.nan)
-        scores = validation.Score(*[nothing] * len(validation.Score._fields))._replace(n=np.zeros_like(nothing))
-        predicted = np.full(masks.shape, np.nan)
-    else:
-        with jax.enable_x64(True):
-            scores, held = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
-            scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
-    for index, one in enumerate(group):
-        values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
-        if not one.encoder.terms.items:  # the mean of the other scores falls as a score rises, by construction
-            for name in ("pearson", "spearman", "weighted_tau"):
-                values[name] = np.full(len(counts), np.nan)
-        reason = reasons[index]
-        if not reason and not values["n"][0]:
-            reason = UNSEEN if unseen else "no fold determines the fit"
-        present = len(np.unique(unit.ids[masks[index]]))
-        head = {"block": one.block, "measure": one.name, "terms": one.terms, "candidates": 1, "chosen": ""}
-        row = head | outcome(table, values, present, level, "refitted") | {"reason": reason}
-        yield row, np.where(masks[index], predicted[index], np.nan)
+    # Designs with families have more columns: a call of their own spares the other designs the padding.
+    for group in ([one for one in found if not one.of_family], [one for one in found if one.of_family]):
+        if not group:
+            continue
+        designs, masks = predictors.stacked(group)
+        reasons = [fits.why_undetermined(one, target) for one in group]
+        masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
+        unseen = group[0].of_family and unit.name == "families"
+        if unseen:  # no fit predicts a family that it has not seen
+            nothing = np.full((len(counts), len(group)), np.nan)
+            scores = validation.Score(*[nothing] * len(validation.Score._fields))._replace(n=np.zeros_like(nothing))
+            predicted = np.full(masks.shape, np.nan)
+        else:
+            with jax.enable_x64(True):
+                scores, held = validation.cross_validate_each(designs, target, masks, unit.ids, counts)
+                scores, predicted = jax.tree.map(np.asarray, (scores, held.predicted))
+        for index, one in enumerate(group):
+            values = {name: leaf[:, index] for name, leaf in scores._asdict().items()}
+            if not one.encoder.terms.items:  # the mean of the other scores falls as a score rises, by construction
+                for name in ("pearson", "spearman", "weighted_tau"):
+                    values[name] = np.full(len(counts), np.nan)
+            reason = reasons[index]
+            if not reason and not values["n"][0]:
+                reason = UNSEEN if unseen else "no fold determines the fit"
+            present = len(np.unique(unit.ids[masks[index]]))
+            head = {"block": one.block, "measure": one.name, "terms": one.terms, "candidates": 1, "chosen": ""}
+            row = head | outcome(table, values, present, level, "refitted") | {"reason": reason}
+            yield row, np.where(masks[index], predicted[index], np.nan)
 
 
 class Choices(NamedTuple):
