@@ -4,7 +4,7 @@ A sample is some hundred sequences of 10 points in 6 dimensions. The points of o
 makes up 80 % of the variance, so that a sample is worth a fourth of its points or less.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -62,9 +62,11 @@ def simulate(shift, runs, sequences=400):
         by_sequence = jnp.arange(n) // LENGTH % GROUPS  # the sequences are independent: any assignment is random
         found = {}
         for name, row in ROWS.items():
-            reading = points if row.reads == "points" else cells
-            by_point = row.replicates(row.function, reading, jnp.arange(n) % GROUPS, GROUPS)
-            found[name] = row.function(reading), row.replicates(row.function, reading, by_sequence, GROUPS), by_point
+            reading, function = points if row.reads == "points" else cells, row.function
+            if row.once and row.reads == "points":
+                function = partial(function, twins=jnp.arange(n))  # all points differ
+            by_point = row.replicates(function, reading, jnp.arange(n) % GROUPS, GROUPS)
+            found[name] = function(reading), row.replicates(function, reading, by_sequence, GROUPS), by_point
         return found
 
     keys = jax.random.split(jax.random.key(1), runs)
