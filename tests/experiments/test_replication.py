@@ -89,7 +89,8 @@ def test_a_dry_run_tells_what_every_missing_unit_takes(files, few, tmp_path):
     assert found["tune/mlm_0+1/43"].operations < two.operations  # the outcome's task only
     own = sum(leaf.size for leaf in jax.tree.leaves(models.load(BERT).params))
     assert found["measure/larger"].parameters == found["make/larger"].parameters == own
-    records.write_json(units[0].folder / "result.json", {"settings": dict(units[0].settings)})
+    done = dict.fromkeys(units[0].entries, 1.0) | {"settings": dict(units[0].settings)}
+    records.write_json(units[0].folder / "result.json", done)
     assert list(replication.costs(config, tmp_path)) == [unit.name for unit in units[1:]]
     with pytest.raises(InputError, match="no text at gone"):
         replication.costs(settings(files, text="gone"), tmp_path)

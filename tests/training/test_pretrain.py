@@ -140,9 +140,11 @@ def test_a_rates_warms_up_before_it_ends():
     for warmup in (10, -1):
         with pytest.raises(InputError, match=f"warmup is {warmup}, of 10 steps: give a number from 0 to below steps"):
             pretrain.rates_of(10, warmup, 1e-3)
-    assert pretrain.rates_of(10, 0, 1e-3).warmup == 0
+    assert pretrain.rates_of(10, 0, 1e-3).warmup_steps == 0
 
 
 def test_no_window_is_not_scored():
     with pytest.raises(InputError, match="there is no window to score"):
-        pretrain.evaluate({}, np.zeros((0, 8), np.int32), apply=None, batch_size=4, seed=0)
+        pretrain.evaluate(
+            {}, np.zeros((0, 8), np.int32), apply=models.Apply(models.EncoderConfig()), batch_size=4, seed=0
+        )
