@@ -13,7 +13,7 @@ from geojax.ops.moments import as_float32
 from geojax.ops.narrowing import EASY, largest_of
 from geojax.typing import Mask, Points
 
-# Sizes of a cloud between which float32 keeps the digits of coordinates 2^24 times smaller, and sums of them.
+# Sizes of a cloud between which float32 holds its coordinates, differences of these, and those 2^24 times smaller.
 LIMITS = (2.0**-100, 2.0**126)
 
 
