@@ -44,7 +44,7 @@ def make(config: schema.Regularize, workdir: Path) -> None:
     """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
     windows, probes = split(model.tokenizer, sampling.sequences(config.sequences), config.length)
-    check_inputs(model.config, windows, token_types(windows))
+    check_inputs(model.config, windows, token_types(jnp.asarray(windows)))
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)
     quantizer = fit(config, first)
     value = jax.jit(partial(regularize.differentiable, config.measure, config.temperature))

@@ -206,11 +206,11 @@ def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(i
     real = {"sample": sampling.sample, "measure": measuring.measure}
     broken = {"roberta": InputError("no disk today")}
 
-    def sample_one(model, *rest):
+    def sample_one(model, *rest, **options):
         sampled.append(model.config.model_type)
         if error := broken.get(model.config.model_type):
             raise error
-        return real["sample"](model, *rest)
+        return real["sample"](model, *rest, **options)
 
     def measure_one(cloud, config, measures, name):
         measured.append(Path(name).name.removeprefix("random-"))

@@ -32,7 +32,7 @@ def mean_norm(points, *, mask, convention="standard", key=None):
     return jnp.sum(jnp.where(mask, jnp.linalg.norm(points, axis=1), 0)) / jnp.sum(mask)
 
 
-OWN = replace(select("vrm")[0], name="mean_norm", function=mean_norm)
+OWN = replace(select("vrm")[0], name="mean_norm", function=mean_norm, once=())
 
 
 @pytest.fixture(scope="module")
