@@ -76,7 +76,9 @@ def tuned(family, name):
 
 def check(family, name):
     before, after, result = tuned(family, name)
-    assert np.isfinite(result["score"]) and result["steps"] == 2
+    # Two steps may leave constant predictions, of which no correlation is defined.
+    assert np.isfinite(result["score"]) or result["undefined"].keys() == result["metrics"].keys()
+    assert result["steps"] == 2
     leaves = zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True)
     still = [path for (path, old), new in leaves if path[-1].key == "kernel" and (old == new).all()]
     assert not still and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
