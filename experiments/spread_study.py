@@ -1,6 +1,5 @@
 """The spread study of arXiv 2212.08172: ten measures of seven synthetic distributions, drawn as published."""
 
-import json
 import logging
 import math
 import time
@@ -60,7 +59,7 @@ def run(config: SpreadStudy, workdir: Path) -> None:
                 values, signs = measure(name, d, config.convention, config.seed)
                 record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
                 records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
-                known[name, d] = json.loads(json.dumps(record))
+                known[name, d] = records.plain(record)
                 logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
             found.append(known[name, d])
     rows = [{"distribution": row["distribution"], "dim": row["dim"], **row["values"]} for row in found]

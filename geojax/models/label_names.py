@@ -1,12 +1,12 @@
 """The names that a checkpoint's `config.json` gives the outputs of its head, in `id2label` and `label2id`."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from geojax.errors import InputError
+from geojax.models.config import read_record
 
 
 def read_label_names(folder: Path, outputs: int) -> tuple[str, ...] | None:
@@ -16,8 +16,7 @@ def read_label_names(folder: Path, outputs: int) -> tuple[str, ...] | None:
       InputError: `id2label` or `label2id` is no numbering, they contradict each other, or they name another number of
         outputs.
     """
-    path = folder / "config.json"
-    record = json.loads(path.read_text())
+    path, record = folder / "config.json", read_record(folder)
     given, ids = record.get("id2label") or {}, record.get("label2id") or {}
     try:
         names = {int(index): str(name) for index, name in given.items()}

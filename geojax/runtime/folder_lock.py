@@ -73,7 +73,7 @@ def refuse_others(folder: PurePath, settings: Mapping[str, Any]) -> None:
     path = folders.path(folder) / SETTINGS
     if not path.exists():
         return
-    old, new = records.read_json(path), json.loads(json.dumps(settings))
+    old, new = records.read_json(path), records.plain(settings)
     changed = [
         f"{name} was {old.get(name)!r} and is now {new.get(name)!r}"
         for name in dict.fromkeys((*old, *new))

@@ -45,6 +45,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def plain(value: Any) -> Any:
+    """A value as it comes back from JSON."""
+    return json.loads(json.dumps(value))
+
+
 def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
     """Writes one record as indented JSON, atomically; arrays become lists, paths become strings."""
     write_atomic(path, (json.dumps(record, indent=2, default=_plain) + "\n").encode())

@@ -70,7 +70,7 @@ class Sweep:
     @property
     def shared(self) -> dict[str, Any]:
         """The settings as the ledger records them, without the locations of files."""
-        return ledger.plain({name: value for name, value in self.settings.items() if name not in self.places})
+        return records.plain({name: value for name, value in self.settings.items() if name not in self.places})
 
     def failures(self) -> list[str]:
         """A sentence for every unit that failed."""

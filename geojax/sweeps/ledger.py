@@ -104,11 +104,6 @@ def short(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def plain(value: Any) -> Any:
-    """A value as it comes back from JSON."""
-    return json.loads(json.dumps(value))
-
-
 def enter(file: PurePath, unit: str, result: Mapping[str, Any]) -> None:
     """Adds the line of a unit's result to the file."""
     records.append(file, {"unit": unit, "result": result})

@@ -1,6 +1,5 @@
 """A work unit: its name, its folder, and the state that the files of the folder tell."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,11 +28,6 @@ class Unit(NamedTuple):
     kind: str = ""
     needs: tuple[str, ...] = ()
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The settings as they come back from JSON."""
-        return json.loads(json.dumps(self.settings))
-
     def read(self) -> dict[str, Any]:
         """What `result.json` holds, of whatever settings.
 
@@ -59,7 +53,7 @@ class Unit(NamedTuple):
     def accepts(self, found: Any) -> bool:
         """Whether a value is a whole result of this unit with these settings."""
         whole = isinstance(found, dict) and all(name in found for name in self.entries)
-        return whole and found["settings"] == self.plain
+        return whole and found["settings"] == records.plain(self.settings)
 
     def damage(self) -> InputError | None:
         """Why `result.json` cannot be read; None if it can, or is missing."""

@@ -17,6 +17,7 @@ from geojax import models
 from geojax.data import glue
 from geojax.data.glue.encode import encode_task
 from geojax.errors import InputError
+from geojax.models.label_names import read_label_names
 from geojax.training import finetune, scoring
 from geojax.training.population import Member, finetune_population
 
@@ -81,6 +82,16 @@ def test_names_are_read_from_either_record(tmp_path, entries, expected):
 def test_records_that_contradict_are_refused(tmp_path, entries, message):
     folder = with_names(tmp_path, **entries)
     with pytest.raises(InputError, match=message):
+        models.load(folder, head="classification")
+
+
+def test_a_byte_order_mark_ends_in_names_or_a_sentence(tmp_path):
+    """The reader of the config takes the mark; transformers, which reads the tokenizer, refuses it."""
+    folder = with_names(tmp_path, id2label=numbers("x", "y", "z"))
+    config = folder / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert read_label_names(folder, 3) == ("x", "y", "z")
+    with pytest.raises(InputError, match="the tokenizer in .* cannot be read"):
         models.load(folder, head="classification")
 
 
