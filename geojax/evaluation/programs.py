@@ -117,12 +117,17 @@ class Together:
         return tuple(found)
 
 
-def together(measures: Sequence[Measure], quantizer: str | None, classes: int | None) -> list[Together]:
+def together(
+    measures: Sequence[Measure], quantizer: str | None, classes: int | None, points: Points | jax.ShapeDtypeStruct
+) -> list[Together]:
     """The measures that read the cells of one quantizer, or the points, by the way that their replicates are taken."""
     found: dict[tuple, list[Measure]] = {}
     for row in measures:
         if row.quantizer == quantizer:
-            found.setdefault((row.replicates, row.on_host), []).append(row)
+            on_host = row.by_host(points)
+            by_mask = on_host and row.replicates is replicates_of.by_mask
+            way = replicates_of.by_mask_on_host if by_mask else row.replicates
+            found.setdefault((way, on_host), []).append(row)
     return [
         Together(
             tuple(row.function for row in rows),

@@ -60,7 +60,7 @@ def run(
       groups: of sequences, left out in turn; 0 for none.
       refits: of each quantizer.
     """
-    work = {name: programs.together(measures, name, classes) for name in (None, *quantizers)}
+    work = {name: programs.together(measures, name, classes, space.points) for name in (None, *quantizers)}
     small = space.points.size <= AT_ONCE
     with _threads() as compiling, _threads() as ahead:
         whole, half = cache(partial(_with_twins, space)), partial(_half, space, halves)
@@ -196,7 +196,8 @@ def _measure(
     for rows in parts:
         own = {"convention": options.convention, "key": rows.keys(key)}
         if rows.on_host:
-            values |= rows.named(jax.device_get(rows(reading, **own)))
+            of_points = {} if isinstance(reading, Cells) else {"mask": space.mask}
+            values |= rows.named(jax.device_get(rows(reading, **of_points, **own)))
         elif _in_program(rows):
             values |= rows.named(programs.values(rows, reading, space, key, options).run())
         if groups and rows.replicates is spectral:

@@ -9,6 +9,8 @@ from typing import Literal
 from geojax.measures import axes, cells, divergence, equal_cells, nearest, probes, replicates, spread, transfer
 from geojax.measures.conventions import CONVENTIONS
 from geojax.measures.row import Measure
+from geojax.ops import order
+from geojax.ops.threads import on_one_device
 
 _STUDY = "arXiv 2406.12159"
 _SPREAD = "arXiv 2212.08172"
@@ -134,7 +136,7 @@ def _of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             undefined="no cell holds two distinct points",
             once=CONVENTIONS,
             replicates=replicates.by_few_masks_on_host,
-            on_host=True,
+            by_host=on_one_device,
         ),
         row(
             equal_cells.cell_eee_fixed,
@@ -176,6 +178,7 @@ CATALOGUE: tuple[Measure, ...] = (
         undefined="all points coincide, or the convention is 'paper' and n is at most 4",
         study=True,
         once=("standard",),
+        by_host=order.by_host,
     ),
     _spread(
         spread.isoscore,

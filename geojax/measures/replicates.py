@@ -69,6 +69,11 @@ def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, 
     return _each(compiled_without(reading), function, reading, group, groups, options)
 
 
+def by_mask_on_host(function: Callable, reading: Points | tuple, group: Labels, groups: int, **options) -> Any:
+    """`by_mask` where the measure works on the host between its programs."""
+    return _each(without, function, reading, group, groups, options)
+
+
 def by_blocks(function: Callable, reading: Points | tuple, group: Labels, groups: int, **options) -> Any:
     """Values without each of 8 blocks, as the values on disjoint halves of the blocks tell them.
 

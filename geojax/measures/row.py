@@ -40,7 +40,7 @@ class Measure:
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     once: tuple[str, ...] = ()  # conventions in which equal points are taken once; in the others every one counts
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
-    on_host: bool = False  # part of its work is done by the host between programs, where it is called outside of one
+    by_host: Callable = lambda points: False  # whether of this cloud, outside of a program, the host does some work
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
 

@@ -1,12 +1,14 @@
 """Measures of the spread of a whole cloud."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.measures.conventions import check_convention, normal_variance, once
 from geojax.ops import order
-from geojax.ops.moments import centre
+from geojax.ops.moments import Centred, centre
 from geojax.ops.safe import log, matmul, ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import descending_eigenvalues, principal_axes
@@ -141,28 +143,48 @@ def vrm(
     """
     check_convention(convention)
     mask = once(points, mask, convention, twins)
-    cloud = centre(points, mask)
-    d = points.shape[1]
+    cloud, eigenvalues, blocks = _on_axes(points, mask)
+    d, q = points.shape[1], len(eigenvalues)
     count = cloud.count.astype(jnp.float32)
     if total_variance is None:
         total_variance = normal_variance(key, "vrm", cloud.count, d) if convention == "paper" else d
-    eigenvalues, axes = principal_axes(cloud)
-
-    def entropies(block: Float[Array, "b d"]) -> Float[Array, "b"]:
-        scores = jnp.where(mask, matmul(block, cloud.points.T), jnp.inf)
-        few = order.sort(scores).reshape(-1, CACHED, scores.shape[1])
-        return jax.lax.map(lambda rows: _entropy(rows, cloud.count, automatic=convention == "paper"), few).reshape(-1)
-
-    q = axes.shape[0]
-    width = min(AXES, q + -q % CACHED)
-    blocks = jnp.pad(axes, ((0, -q % width), (0, 0))).reshape(-1, width, d)
-    entropy = jax.lax.map(entropies, blocks).reshape(-1)[:q]
+    automatic = convention == "paper"
+    if order.by_host(points):
+        ordered = (order.sort_by_host(_scores(block, cloud.points, mask)) for block in blocks)
+        entropy = jnp.concatenate([_entropies(rows, cloud.count, automatic) for rows in ordered])[:q]
+    else:
+        entropy = jax.lax.map(
+            lambda block: _entropies(order.sort(_scores(block, cloud.points, mask)), cloud.count, automatic), blocks
+        ).reshape(-1)[:q]
     unit = jnp.sqrt(ratio(total_variance * (count - 1), jnp.sum(eigenvalues)))
     ratios = jnp.exp(entropy) * unit / jnp.sqrt(2 * jnp.pi * jnp.e)
     total = jnp.sum(jnp.where(jnp.arange(q) < cloud.count, (1 - ratios) ** 2, 0))
     if convention == "paper":
         return jnp.where(cloud.count > 4, total, jnp.nan) / d
     return (total + jnp.maximum(d - cloud.count, 0)) / d
+
+
+@jax.jit
+def _on_axes(points: Points, mask: Mask) -> tuple[Centred, Float[Array, "q"], Float[Array, "blocks b d"]]:
+    """The centred cloud, the eigenvalues of its scatter, and its axes in blocks, the last one filled up with zeros."""
+    cloud = centre(points, mask)
+    eigenvalues, axes = principal_axes(cloud)
+    q, d = axes.shape
+    width = min(AXES, q + -q % CACHED)
+    return cloud, eigenvalues, jnp.pad(axes, ((0, -q % width), (0, 0))).reshape(-1, width, d)
+
+
+@jax.jit
+def _scores(axes: Float[Array, "b d"], points: Points, mask: Mask) -> Float[Array, "b n"]:
+    """Scores of the unmasked points on some axes; infinity in the other columns."""
+    return jnp.where(mask, matmul(axes, points.T), jnp.inf)
+
+
+@partial(jax.jit, static_argnames="automatic")
+def _entropies(scores: Float[Array, "b n"], count: Int[Array, ""], automatic: bool) -> Float[Array, "b"]:
+    """`_entropy` of all rows, few at once."""
+    few = scores.reshape(-1, CACHED, scores.shape[1])
+    return jax.lax.map(lambda rows: _entropy(rows, count, automatic=automatic), few).reshape(-1)
 
 
 def _entropy(scores: Float[Array, "b n"], count: Int[Array, ""], *, automatic: bool) -> Float[Array, "b"]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -22,12 +22,18 @@ class BySize:
     def __init__(self, function: Callable, **options: Any):
         """Takes the function and the options of `jax.jit`."""
         self.well = jax.jit(function, **options)
-        self.fast = cache(lambda: jax.jit(function, compiler_options=_less_effort(), **options))
+        self.function, self.options = function, options
+
+    @cached_property
+    def fast(self) -> Callable:
+        """The function that is compiled with less effort; the same one, where the user's flags leave nothing to set."""
+        less = _less_effort()
+        return jax.jit(self.function, compiler_options=less, **self.options) if less else self.well
 
     def __call__(self, *arrays: Any) -> Callable:
         """The compiled function for arguments of the size of these arrays, which may be mere shapes."""
         largest = max(leaf.size for leaf in jax.tree.leaves(arrays))
-        return self.fast() if largest <= SMALL and jax.default_backend() == "cpu" else self.well
+        return self.fast if largest <= SMALL and jax.default_backend() == "cpu" else self.well
 
 
 def _less_effort() -> dict[str, Any]:

@@ -16,6 +16,7 @@ floats = st.floats(width=32, allow_subnormal=False)
 def test_sort_is_numpy_sort(values):
     np.testing.assert_array_equal(order.sort(jnp.asarray(values)), np.sort(values))
     np.testing.assert_array_equal(jax.jit(jax.vmap(order.sort))(values), np.sort(values))
+    np.testing.assert_array_equal(order.sort_by_host(jnp.asarray(values)), np.sort(values))
 
 
 def test_the_derivative_of_sort_moves_with_the_values():
