@@ -1,0 +1,29 @@
+"""Every measure of a cloud, declared once: a file of rows for each family, and their one order.
+
+From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
+"""
+
+from geojax.measures.catalogue import cells, neighbours, spread, transfer
+from geojax.measures.row import Measure
+
+CATALOGUE: tuple[Measure, ...] = (
+    *cells.of_cells("pq"),
+    *cells.of_cells("lsq"),
+    spread.EEE,
+    spread.VRM,
+    spread.ISOSCORE,
+    spread.AVERAGE_COSINE_SIMILARITY,
+    spread.PARTITION_RATIO,
+    spread.PC_RATIO,
+    neighbours.KOLEO,
+    neighbours.KNN_OVERLAP,
+    spread.KL_GAUSSIAN,
+    spread.KL_DISCRETE,
+    neighbours.KL_EMPIRICAL,
+    transfer.LOGME,
+    transfer.H_SCORE,
+    transfer.TRANSRATE,
+    transfer.KNN_ACCURACY,
+    transfer.CLASS_MEAN_ACCURACY,
+    transfer.RIDGE_PROBE,
+)
