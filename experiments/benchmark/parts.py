@@ -93,8 +93,7 @@ def cell_part(inputs: Inputs) -> Part:
 def vrm_part(inputs: Inputs) -> Part:
     """VRM, by products for the covariance and for the scores, and a sort."""
     n, d = inputs.points.shape
-    ours = jax.jit(vrm)
-    return Part(lambda: peers.vrm(inputs.points), lambda: ours(inputs.cloud), "VRM", (n, d), 4 * n * d * min(n, d))
+    return Part(lambda: peers.vrm(inputs.points), lambda: vrm(inputs.cloud), "VRM", (n, d), 4 * n * d * min(n, d))
 
 
 def study(inputs: Inputs) -> Part:
@@ -119,7 +118,7 @@ def eight(inputs: Inputs) -> Part:
     """
     n = len(inputs.points) // SPACES
     stack = inputs.cloud[: n * SPACES].reshape(SPACES, n, -1)
-    rows = tuple(row for row in select("study") if not row.on_host)
+    rows = tuple(row for row in select("study") if not row.by_host(stack[0, :2]))
 
     def one(points: jax.Array) -> dict[str, jax.Array]:
         cells = {name: fit.cells(fit.fit(points, inputs.key), points) for name, fit in QUANTIZERS.items()}
