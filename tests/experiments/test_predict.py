@@ -99,6 +99,7 @@ def test_the_validation_has_a_second_line_without_the_excluded(done):
     assert {"training_mean", "alpha", "family_mean", "parameters"} <= set(baselines["measure"])
 
 
+@pytest.mark.slow
 def test_every_scheme_has_measures_choices_and_baselines():
     table = score_table.from_frame(models(3, 10, 0))
     everything = [*predictors.of_table(table, predictors.sides(table, "")), *predictors.baselines(table)]

@@ -76,6 +76,7 @@ def tensors(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_every_member_has_the_files_of_its_single_run(small, tmp_path, caplog):
     """Of rows drawn by its seed, too; and it is not trained again."""
     workdir = tmp_path / "many"

@@ -102,6 +102,7 @@ def test_what_one_family_alone_has_is_not_given(written):
     assert list(score_measure.given(lost)) == ["nothing"]
 
 
+@pytest.mark.slow
 def test_a_new_measure_is_taken_on_the_models_of_a_table(tmp_path, capsys, monkeypatch):
     """As `evaluate` takes it on the same points; a second run takes nothing again."""
     (tmp_path / "models").mkdir()

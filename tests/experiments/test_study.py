@@ -189,6 +189,7 @@ def test_a_population_has_the_scores_of_its_units(finished, data_dir, tmp_path):
     assert [name for group in groups.values() for name in group] == list(table["model"])
 
 
+@pytest.mark.slow
 def test_who_diverges_in_a_group_is_named_and_the_others_are_kept(data_dir, tmp_path, monkeypatch):
     train = population.finetune_population
 
@@ -205,6 +206,7 @@ def test_who_diverges_in_a_group_is_named_and_the_others_are_kept(data_dir, tmp_
     assert len(pd.read_csv(tmp_path / "results.csv")) == 3
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_the_same(data_dir, tmp_path):
     config = settings(data_dir, measures="eee,isoscore", tasks="sst2", alphas="0,10", epochs=2)
     study.run(Study(**config), tmp_path / "undisturbed")

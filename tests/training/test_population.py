@@ -36,6 +36,7 @@ def check_against_singles(members):
         }
 
 
+@pytest.mark.slow
 def test_members_of_other_noise_seeds_and_rates_are_their_single_runs():
     """With dropout, each in an order of its own: micro-batches are padded to the longest among the members."""
     data = task_data(n=40, dev=9, longest=20)
