@@ -3,6 +3,8 @@
 Weights are a mask, or the number of copies of each row, as in a bootstrap sample.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -39,30 +41,35 @@ def pearson(first: Column, second: Column, weights: Weights) -> Scalar:
     return jnp.where(constant | ((weights > 0).sum() < 3), jnp.nan, jnp.clip(value, -1.0, 1.0))
 
 
+class Order(NamedTuple):
+    """The order of a column, which does not depend on weights."""
+
+    rows: Int[Array, "n"]  # ascending
+    below: Int[Array, "n"]  # number of rows less than each row
+    up_to: Int[Array, "n"]  # number of rows not greater than each row
+
+
+def order(values: Column) -> Order:
+    """The order of a column; NaN is the greatest value. O(n log n)."""
+    rows = jnp.argsort(values)
+    return Order(rows, *(jnp.searchsorted(values[rows], values, side=side) for side in ("left", "right")))
+
+
+def below_and_up_to(of: Order, weights: Weights) -> tuple[Column, Column]:
+    """Number of kept rows, with copies, less than each row, and number not greater than it. O(n)."""
+    counted = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[of.rows].astype(float))])
+    return counted[of.below], counted[of.up_to]
+
+
 def ranks(values: Column, weights: Weights) -> Column:
     """Ranks from 1 among the kept rows and their copies; ties share their average rank. O(n log n)."""
-    below, up_to = below_and_up_to(values, weights)
+    below, up_to = below_and_up_to(order(values), weights)
     return (below + up_to + 1) / 2
-
-
-def below_and_up_to(values: Column, weights: Weights) -> tuple[Column, Column]:
-    """Number of kept rows, with copies, less than each row, and number not greater than it. O(n log n)."""
-    # Rows of weight 0 sort behind every finite value, so they do not change the ranks of the kept rows.
-    values = jnp.where(weights > 0, values, jnp.inf)
-    order = jnp.argsort(values)
-    ordered = values[order]
-    counted = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order].astype(values.dtype))])
-    return tuple(counted[jnp.searchsorted(ordered, values, side=side)] for side in ("left", "right"))
 
 
 def spearman(first: Column, second: Column, weights: Weights) -> Scalar:
     """Spearman's rank correlation, Pearson's correlation of average ranks; NaN as in `pearson`. O(n log n)."""
     return pearson(ranks(first, weights), ranks(second, weights), weights)
-
-
-def signs(values: Column) -> Int[Array, "n n"]:
-    """The sign of every difference values[i] - values[j], as int8."""
-    return (values[:, None] > values).astype(jnp.int8) - (values[:, None] < values).astype(jnp.int8)
 
 
 def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
@@ -83,23 +90,32 @@ def weighted_tau(first: Column, second: Column, weights: Weights) -> Scalar:
     Cost: O(n²) time, O(n) memory once compiled. Reference: Vigna 2015, A weighted correlation index for rankings
     with ties.
     """
-    alive = weights > 0
-    first, second = kept(first, weights), kept(second, weights)
+    return by_rank(order(first), order(second), weights)[1]
+
+
+def by_rank(first: Order, second: Order, weights: Weights) -> tuple[Scalar, Scalar]:
+    """`spearman` and `weighted_tau` of two columns of known order. O(n²)."""
+    alive, total = weights > 0, weights.sum()
+    places = [below_and_up_to(each, weights) for each in (first, second)]
+    averages = [(below + up_to + 1) / 2 for below, up_to in places]
     # The sum over pairs reduces to a sum over rows: Σ_ij h_ij x_ij = 2 Σ_i (Σ_j x_ij) / r_i for symmetric x. Numbers of
-    # copies are exact in float32, and a sum over the first axis becomes vector code.
-    copies = weights.astype(jnp.float32)[:, None]
-    agreement = jnp.sum(copies * (signs(first) * signs(second)), axis=0).astype(first.dtype)
-    places = [below_and_up_to(column, weights) for column in (first, second)]
-    untied = [weights.sum() - (up_to - below) for below, up_to in places]
+    # copies are exact in float32, and so are their differences, which make faster vector code than comparisons.
+    agreement = (_signs(places[0][0]) * _signs(places[1][0])) @ weights.astype(jnp.float32)
+    untied = [total - (up_to - below) for below, up_to in places]
 
-    def ranked_by(below: Column, up_to: Column) -> Scalar:
-        rank = weights.sum() + 1 - (below + up_to + 1) / 2
-        each = jnp.where(alive, weights / jnp.maximum(rank, 1.0), 0.0)
+    def ranked_by(average: Column) -> Scalar:
+        each = jnp.where(alive, weights / jnp.maximum(total + 1 - average, 1.0), 0.0)
         both = (each @ untied[0]) * (each @ untied[1])
-        return each @ agreement / jnp.sqrt(jnp.where(both > 0, both, jnp.nan))
+        return each @ agreement.astype(each.dtype) / jnp.sqrt(jnp.where(both > 0, both, jnp.nan))
 
-    value = (ranked_by(*places[0]) + ranked_by(*places[1])) / 2
-    return jnp.where(alive.sum() < 3, jnp.nan, value)
+    tau = (ranked_by(averages[0]) + ranked_by(averages[1])) / 2
+    return pearson(*averages, weights), jnp.where(alive.sum() < 3, jnp.nan, tau)
+
+
+def _signs(counts: Column) -> Float[Array, "n n"]:
+    """The signs of the differences counts[j] - counts[i] of whole numbers."""
+    counts = counts.astype(jnp.float32)
+    return jnp.clip(counts[None, :] - counts[:, None], -1, 1)
 
 
 @jax.jit

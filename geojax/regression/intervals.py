@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.regression.correlation import Column, kept
-from geojax.regression.least_squares import orthonormal
+from geojax.regression.least_squares import Basis, orthonormal
 from geojax.regression.robust import sums_by
-from geojax.regression.validation import leave_out, unit_sums
+from geojax.regression.validation import LOST, solve
 from geojax.typing import Mask, Scalar
 
 ROUNDING = 1e-9  # tolerance of a rank, level·(units + 1), in float64
@@ -32,6 +32,25 @@ class Prediction(NamedTuple):
     freedom: Scalar  # degrees of freedom of `std_error`
     unit_error: Scalar  # root of the mean over units of the unit's mean squared held-out error
     units: Scalar  # number of units with a held-out error
+
+
+def leave_out(
+    basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], count: int
+) -> tuple[Column, Float[Array, "u k"]]:
+    """Predicts every row by the fit without its unit.
+
+    Returns:
+      The predictions, and the coordinates in the basis of the fit without each unit; NaN where the other units do not
+      determine them.
+
+    Cost: O(n·k² + u·k³).
+    """
+    q = basis.columns
+    gram = sums_by(ids, q[:, :, None] * q[:, None, :], count)
+    cross = sums_by(ids, q * kept(target, mask)[:, None], count)
+    solution, least = solve(gram.sum(0) - gram + jnp.diag(1 - basis.kept), cross.sum(0) - cross)
+    coordinates = jnp.where((least > LOST)[:, None], solution, jnp.nan)
+    return jnp.where(ids >= 0, jnp.sum(q * coordinates[jnp.maximum(ids, 0)], -1), jnp.nan), coordinates
 
 
 def lots_of(generator: np.random.Generator, ids: np.ndarray, draws: int = 100) -> np.ndarray:
@@ -93,13 +112,12 @@ def predict(
     Wasserman and Ramdas 2022, for one row drawn of each group.
     """
     basis = orthonormal(design, mask)
-    sums = unit_sums(basis, target, mask, ids, count)
-    held, without = leave_out(basis, sums, ids, jnp.ones(count))
+    held_out, without = leave_out(basis, target, mask, ids, count)
     at = new @ basis.back
     # `back` maps a direction that the training rows lack to 0.
     coordinates = basis.columns.T @ kept(target, mask)
-    error = jnp.where(mask, jnp.abs(target - held.predicted), 0.0)
-    sizes = sums.rows
+    error = jnp.where(mask, jnp.abs(target - held_out), 0.0)
+    sizes = sums_by(ids, mask.astype(error.dtype), count)
     present = (sizes > 0).sum().astype(error.dtype)
     members = mask & (ids == jnp.arange(count)[:, None])  # [u, n]
     picks = jnp.argmax(jnp.where(members, lots[:, None, :], -1.0), axis=-1)  # [s, u], a row of each unit

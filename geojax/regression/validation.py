@@ -9,9 +9,9 @@ import numpy as np
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax.regression.correlation import Column, kept, pearson, spearman, weighted_tau
-from geojax.regression.least_squares import Basis, orthonormal
-from geojax.regression.robust import sums_by
+from geojax.ops.compiling import BySize
+from geojax.regression import strata
+from geojax.regression.correlation import Column, by_rank, kept, order, pearson
 from geojax.typing import Mask, Scalar
 
 FEWEST_UNITS = 5  # for an interval
@@ -21,15 +21,6 @@ LOST = 1e-6
 # Least 1 − leverage of a row with its copies: below it the other rows do not determine the prediction.
 ALL_ITS_OWN = 1e-11
 MOST_UNROLLED = 6  # largest number of equations that are eliminated in unrolled operations, for all systems at once
-
-
-class Sums(NamedTuple):
-    """Sums of each unit for the normal equations, in orthonormal coordinates."""
-
-    gram: Float[Array, "u k k"]
-    cross: Float[Array, "u k"]
-    target: Float[Array, "u"]
-    rows: Float[Array, "u"]
 
 
 class Score(NamedTuple):
@@ -101,66 +92,57 @@ def sweep(gram: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, 
     return inverse * own[:, None] * own, own
 
 
-def unit_sums(basis: Basis, target: Column, mask: Mask, ids: Int[Array, "n"], count: int) -> Sums:
-    """The sums of each unit over its unmasked rows."""
-    q, y = basis.columns, kept(target, mask)
-    return Sums(
-        sums_by(ids, q[:, :, None] * q[:, None, :], count),
-        sums_by(ids, q * y[:, None], count),
-        sums_by(ids, y, count),
-        sums_by(ids, mask.astype(y.dtype), count),
-    )
-
-
 def leave_out(
-    basis: Basis, sums: Sums, ids: Int[Array, "n"], counts: Float[Array, "u"]
-) -> tuple[HeldOut, Float[Array, "u k"]]:
+    design: strata.Divided, sums: strata.Products, ids: Int[Array, "n"], counts: Float[Array, "u"]
+) -> HeldOut:
     """Predicts every row by the fit without its unit.
 
-    A direction that a whole bootstrap sample lacks, such as a family without rows, is left out of its fits: no row of
-    the sample needs it. A direction that only the fit without a unit lacks leaves the unit's rows without a prediction.
+    A stratum or direction that a whole bootstrap sample lacks, such as a family without rows, is left out of its fits:
+    no row of the sample needs it. One that only the fit without a unit lacks leaves the unit's rows without a
+    prediction.
 
     Args:
-      basis: Basis of the design.
-      sums: Sums of the units.
+      design: Of `strata.within`.
+      sums: Sums of each unit.
       ids: Unit of each row.
       counts: Copies of each unit, all 1 without a bootstrap; all copies of a unit are left out together.
 
-    Returns:
-      The predictions, and the coordinates of the fit without each unit; NaN where they are not determined.
-
-    Cost: O(n·k + u·k³).
+    Cost: O(n·k + u·(f·k² + k³)).
     """
-    whole = jnp.einsum("u,ukl->kl", counts, sums.gram)
-    _, own = sweep(whole)
-    gram = (whole - counts[:, None, None] * sums.gram) * own[:, None] * own + jnp.diag(1 - own)
-    cross = (counts @ sums.cross - counts[:, None] * sums.cross) * own
-    solution, least = solve(gram, cross)
-    coordinates = jnp.where((least > LOST)[:, None], solution, jnp.nan)
-    rows = counts @ sums.rows - counts * sums.rows
-    mean = (counts @ sums.target - counts * sums.target) / jnp.where(rows > 0, rows, jnp.nan)
+    whole = jax.tree.map(lambda each: jnp.einsum("u,u...->...", counts, each), sums)
+    without = jax.tree.map(lambda all, each: all - jnp.einsum("u,u...->u...", counts, each), whole, sums)
+    _, own = sweep(strata.eliminate(whole).gram)
+    rest = strata.eliminate(without)
+    slopes, least = solve(rest.gram * own[:, None] * own + jnp.diag(1 - own), rest.cross * own)
+    lost = jnp.any((whole.rows > 0) & ~(without.rows > 0), -1)
+    slopes = jnp.where(((least > LOST) & ~lost)[:, None], slopes, jnp.nan)
+    rows, total = without.rows.sum(-1), without.stratum.sum(-1)
+    mean = total / jnp.where(rows > 0, rows, jnp.nan)
     inside, at = ids >= 0, jnp.maximum(ids, 0)
-    predicted = jnp.where(inside, jnp.sum(basis.columns * coordinates[at], -1), jnp.nan)
-    return HeldOut(predicted, jnp.where(inside, mean[at], jnp.nan)), coordinates
+    constant = jnp.sum(design.member * strata.constants(without, rest.inverse, slopes)[at], -1)
+    predicted = jnp.where(inside, constant + jnp.sum(design.columns * slopes[at], -1), jnp.nan)
+    return HeldOut(predicted, jnp.where(inside, mean[at], jnp.nan))
 
 
-def leave_rows_out(basis: Basis, target: Column, copies: Float[Array, "n"]) -> HeldOut:
+def leave_rows_out(design: strata.Divided, target: Column, copies: Float[Array, "n"]) -> HeldOut:
     """Predicts every row by the fit without its copies: `leave_out` for units of one row.
 
     Without the c copies of a row of leverage h, ŷ becomes ŷ − c·h (y − ŷ) / (1 − c·h).
 
     Args:
-      basis: Basis of the design.
+      design: Of `strata.within`.
       target: The score, 0 where masked.
       copies: Number of copies of each row, 0 where masked.
 
-    Cost: O(n·k² + k³).
+    Cost: O(n·k·(f + k) + k³).
     """
-    columns = basis.columns
-    weighted = copies[:, None] * columns
-    inverse, _ = sweep(weighted.T @ columns)
-    fitted = columns @ (inverse @ (weighted.T @ target))
-    pull = copies * jnp.sum(columns @ inverse * columns, -1)
+    sums = strata.products(design, target, copies)
+    rest = strata.eliminate(sums)
+    columns = design.columns - design.member @ (sums.between * rest.inverse[:, None])
+    inverse, _ = sweep(rest.gram)
+    slopes = inverse @ rest.cross
+    fitted = design.member @ strata.constants(sums, rest.inverse, slopes) + design.columns @ slopes
+    pull = copies * (design.member @ rest.inverse + jnp.sum(columns @ inverse * columns, -1))
     known = 1 - pull > ALL_ITS_OWN
     predicted = jnp.where(known, fitted - pull * (target - fitted) / jnp.where(known, 1 - pull, 1.0), jnp.nan)
     others = copies.sum() - copies
@@ -189,14 +171,14 @@ def score(target: Column, predicted: Column, training_mean: Column, weights: Col
     mse = mean_square(target - predicted)
     test_mean = jnp.sum(weights * kept(target, weights)) / jnp.where(some, total, 1.0)
     from_training, from_test = mean_square(target - training_mean), mean_square(target - test_mean)
-    ordered = in_steps(predicted, weights)
+    by_ranks = by_rank(order(in_steps(predicted, weights)), order(target), weights)
     return Score(
         mse=mse,
         r2_vs_training_mean=1 - mse / jnp.where(from_training > 0, from_training, jnp.nan),
         r2_vs_test_mean=1 - mse / jnp.where(from_test > 0, from_test, jnp.nan),
         pearson=pearson(predicted, target, weights),
-        spearman=spearman(ordered, target, weights),
-        weighted_tau=weighted_tau(ordered, target, weights),
+        spearman=by_ranks[0],
+        weighted_tau=by_ranks[1],
         n=(weights > 0).sum().astype(mse.dtype),
     )
 
@@ -226,12 +208,13 @@ def cross_validate_each(
     Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ; O(b·m·(n² + n·k² + k³)) where no unit has two rows.
     """
     alone = np.bincount(ids[ids >= 0], minlength=1).max() == 1
-    return _cross_validate(designs, target, masks, ids, counts, alone=bool(alone))
+    given = strata.divide(designs, masks), target, masks, ids, counts
+    return _cross_validate(given)(*given, alone=bool(alone))
 
 
-@partial(jax.jit, static_argnames="alone")
+@partial(BySize, static_argnames="alone")
 def _cross_validate(
-    designs: Float[Array, "m n k"],
+    designs: strata.Divided,
     target: Column,
     masks: Bool[Array, "m n"],
     ids: Int[Array, "n"],
@@ -239,16 +222,17 @@ def _cross_validate(
     *,
     alone: bool,
 ) -> tuple[Score, HeldOut]:
-    bases = jax.vmap(orthonormal)(designs, masks)
+    designs = jax.vmap(strata.within)(designs, masks)
     targets = jax.vmap(kept, (None, 0))(target, masks)
-    sums = jax.vmap(unit_sums, (0, None, 0, None, None))(bases, target, masks, ids, counts.shape[1])
+    by_unit = jax.vmap(strata.products_by, (0, 0, None, None))
+    sums = None if alone else by_unit(designs, targets, ids, counts.shape[1])
 
     def sample(times: Float[Array, "u"]) -> tuple[Score, HeldOut]:
         copies = jnp.where(masks, times[jnp.maximum(ids, 0)], 0.0)
         if alone:
-            held = jax.vmap(leave_rows_out)(bases, targets, copies)
+            held = jax.vmap(leave_rows_out)(designs, targets, copies)
         else:
-            held, _ = jax.vmap(leave_out, (0, 0, None, None))(bases, sums, ids, times)
+            held = jax.vmap(leave_out, (0, 0, None, None))(designs, sums, ids, times)
         return jax.vmap(score, (None, 0, 0, 0))(target, *held, copies), held
 
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
