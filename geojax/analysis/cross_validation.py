@@ -16,7 +16,7 @@ COLUMNS = tuple(
     "spearman spearman_lower spearman_upper weighted_tau tau_lower tau_upper interval candidates chosen reason".split()
 )
 HELD_OUT = ("scheme", "measure", "terms", "model", "actual", "predicted")
-FEWEST_PADDED = 16  # least number of units, empty ones included, in a compiled validation
+FEWEST_PADDED = 64  # least number of units, empty ones included, in a compiled validation
 MOST_FOLDS = 50  # folds of a nested choice, which costs the square of their number
 INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
 UNSEEN = "a family that the fit has not seen"

@@ -264,8 +264,7 @@ def ladder_rows(table: score_table.ScoreTable, samples: int, seed: int) -> Itera
                 if mask.tobytes() not in nulls:
                     key = jax.random.fold_in(jax.random.key(seed), number)
                     place = np.linspace(0, 1, len(levels))
-                    null = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
-                    nulls[mask.tobytes()] = tuple(map(np.asarray, null))
+                    nulls[mask.tobytes()] = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
         for index, measure in enumerate(table.measures):
             mask = masks[:, index]
             pairs = {"pearson": float(found[0][index]), "spearman": float(found[1][index])}

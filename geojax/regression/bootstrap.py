@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column, centred, kept, negligible
 from geojax.regression.least_squares import orthonormal
 from geojax.regression.validation import LOST, solve
@@ -15,7 +16,7 @@ from geojax.typing import Mask
 RIDGE = 1e-10
 
 
-@jax.jit
+@with_less_effort
 def bootstrap_each(
     designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"], counts: Float[Array, "b n"]
 ) -> tuple[Float[Array, "m b k"], Float[Array, "m b"]]:
@@ -64,7 +65,7 @@ def products(columns: Float[Array, "n k"], counts: Float[Array, "b n"]) -> Float
     return (counts @ (columns[:, first] * columns[:, second]))[:, place]
 
 
-@jax.jit
+@with_less_effort
 def partial_correlations(
     columns: Float[Array, "m n"],
     target: Column,

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax.regression.correlation import Column, pearson, spearman
+from geojax.ops.compiling import with_less_effort
+from geojax.regression.correlation import Column, correlate_each, pearson
 from geojax.regression.robust import sums_by
-from geojax.typing import Key, Scalar
+from geojax.typing import Key
 
 # As a share of a ladder's length: two such paths over 12 evenly spaced levels x 2 seeds have a median |r| of .79.
 LENGTH_SCALE = 0.57
+FEWEST_LEVELS = 32  # least number of levels that the random numbers of paths are drawn for
 
 
 class MaxT(NamedTuple):
@@ -33,7 +35,7 @@ def permutations(generator: np.random.Generator, strata: np.ndarray, samples: in
     return np.concatenate([np.arange(len(strata), dtype=np.int32)[None], orders])
 
 
-@partial(jax.jit, static_argnames="count")
+@partial(with_less_effort, static_argnames="count")
 def max_t(
     measures: Float[Array, "n m"],
     target: Column,
@@ -83,10 +85,15 @@ def max_t(
     return MaxT(statistic, jnp.where(unknown, jnp.nan, raw), jnp.where(unknown, jnp.nan, corrected), (sizes > 0).sum())
 
 
-@partial(jax.jit, static_argnames="samples")
 def smooth_null(
-    target: Column, mask: Bool[Array, "n"], rung: Int[Array, "n"], place: Float[Array, "l"], key: Key, *, samples: int
-) -> tuple[Float[Array, "samples"], Float[Array, "samples"]]:
+    target: Float[np.ndarray, "n"],
+    mask: Bool[np.ndarray, "n"],
+    rung: Int[np.ndarray, "n"],
+    place: Float[np.ndarray, "l"],
+    key: Key,
+    *,
+    samples: int,
+) -> tuple[Float[np.ndarray, "samples"], Float[np.ndarray, "samples"]]:
     """Pearson's and Spearman's |r| of a ladder's scores with smooth random paths along the levels, a null distribution.
 
     Scores and measures change smoothly along a ladder, and any two smooth curves correlate. A path is a Gaussian
@@ -99,19 +106,29 @@ def smooth_null(
       rung: Index of each row's level; any index for masked rows.
       place: Place of each level, from 0 to 1.
       key: Random key of the paths.
-      samples: Number of paths, static.
+      samples: Number of paths.
 
     Returns:
       Both correlations of each path; NaN where the scores are constant or fewer than 3.
 
     Cost: O(l³ + samples·(l² + n log n)).
     """
-    covariance = jnp.exp(-((place[:, None] - place[None, :]) ** 2) / (2 * LENGTH_SCALE**2))
-    values, vectors = jnp.linalg.eigh(covariance)
-    root = vectors * jnp.sqrt(jnp.maximum(values, 0.0))
-    paths = jax.random.normal(key, (samples, len(place)), target.dtype) @ root.T
+    # Ladders of any length share the two large programs: the numbers of a longer draw begin with those of a shorter.
+    room = max(FEWEST_LEVELS, 1 << (len(place) - 1).bit_length())
+    normal = np.asarray(_normal(key, samples * room))[: samples * len(place)]
+    paths = normal.reshape(samples, len(place)) @ np.asarray(_root(place)).T
+    masks = np.broadcast_to(mask[:, None], (len(mask), samples))
+    pearsons, spearmans = correlate_each(paths[:, rung].T, target, masks)
+    return np.abs(pearsons), np.abs(spearmans)
 
-    def correlations(path: Float[Array, "l"]) -> tuple[Scalar, Scalar]:
-        return jnp.abs(pearson(path[rung], target, mask)), jnp.abs(spearman(path[rung], target, mask))
 
-    return jax.lax.map(correlations, paths)
+@partial(with_less_effort, static_argnames="number")
+def _normal(key: Key, number: int) -> Float[Array, "number"]:
+    return jax.random.normal(key, (number,), float)
+
+
+@with_less_effort
+def _root(place: Float[Array, "l"]) -> Float[Array, "l l"]:
+    """A root of the covariance of the paths."""
+    values, vectors = jnp.linalg.eigh(jnp.exp(-((place[:, None] - place[None, :]) ** 2) / (2 * LENGTH_SCALE**2)))
+    return vectors * jnp.sqrt(jnp.maximum(values, 0.0))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.ops.compiling import with_less_effort
 from geojax.typing import Scalar
 
 Column = Float[Array, "n"]
@@ -118,7 +119,7 @@ def _signs(counts: Column) -> Float[Array, "n n"]:
     return jnp.clip(counts[None, :] - counts[:, None], -1, 1)
 
 
-@jax.jit
+@with_less_effort
 def correlate_each(
     columns: Float[Array, "n m"], target: Column, masks: Bool[Array, "n m"]
 ) -> tuple[Float[Array, "m"], Float[Array, "m"]]:

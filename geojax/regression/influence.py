@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column, kept
 from geojax.regression.least_squares import orthonormal
 from geojax.typing import Mask, Scalar
@@ -24,7 +25,7 @@ class Influence(NamedTuple):
     condition_number: Scalar  # of the centred columns at unit length; 1 where they are orthogonal
 
 
-@jax.jit
+@with_less_effort
 def influence_each(designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"]) -> Influence:
     """`influence` for every design with its own mask in one compiled call; fields gain a leading axis m."""
     return jax.vmap(influence, (0, None, 0))(designs, target, masks)

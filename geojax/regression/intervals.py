@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column, kept
 from geojax.regression.least_squares import Basis, orthonormal
 from geojax.regression.robust import sums_by
@@ -151,7 +152,7 @@ def predict(
     )
 
 
-@partial(jax.jit, static_argnames="count")
+@partial(with_less_effort, static_argnames="count")
 def predict_each(
     designs: Float[Array, "m n k"],
     target: Column,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.scipy.special import betainc
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column, centred, kept
 from geojax.typing import Mask, Scalar
 
@@ -99,7 +100,7 @@ def ordinary_least_squares(design: Float[Array, "n k"], target: Column, mask: Ma
     )
 
 
-@jax.jit
+@with_less_effort
 def fit_each(designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"]) -> LeastSquares:
     """`ordinary_least_squares` for every design with its own mask in one compiled call."""
     return jax.vmap(ordinary_least_squares, in_axes=(0, None, 0))(designs, target, masks)

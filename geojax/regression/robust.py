@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column, kept
 from geojax.regression.least_squares import orthonormal
 from geojax.typing import Mask
@@ -34,7 +35,7 @@ def sums_by(ids: Int[Array, "n"], values: Float[Array, "n ..."], count: int) -> 
     return jax.ops.segment_sum(values, jnp.where(ids >= 0, ids, count), num_segments=count)
 
 
-@partial(jax.jit, static_argnames="count")
+@partial(with_less_effort, static_argnames="count")
 def robust_each(
     designs: Float[Array, "m n k"], target: Column, masks: Bool[Array, "m n"], clusters: Int[Array, "n"], *, count: int
 ) -> Robust:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from geojax.ops.compiling import with_less_effort
 from geojax.regression.correlation import Column
 from geojax.regression.robust import sums_by
 from geojax.regression.validation import solve
@@ -118,7 +119,7 @@ def _nested(sums: Array, everything: Array, ids: Array, count: int, fit, candida
     )
 
 
-@jax.jit
+@with_less_effort
 def best_subset(
     measures: Float[Array, "n p"],
     target: Column,
@@ -147,7 +148,7 @@ def best_subset(
     return _raw(_nested(sums, everything, ids, count, _fit_subset, candidates), mask, centre, spread)
 
 
-@jax.jit
+@with_less_effort
 def ridge(
     measures: Float[Array, "n p"], target: Column, mask: Mask, ids: Int[Array, "n"], units: Float[Array, "u"]
 ) -> Nested:

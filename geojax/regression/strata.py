@@ -70,7 +70,7 @@ def _divide(design: Float[np.ndarray, "n k"], mask: Bool[np.ndarray, "n"]) -> tu
             if not (design[:, column] > free).any():
                 taken.append(column)
                 free &= design[:, column] == 0
-        most = max(most, taken, key=len)
+        most = sorted(max(most, taken, key=len))
     rest = [column for column in others if column not in most]
     member = design[:, most]
     return np.column_stack([design[:, 0] - member.sum(1), member]), design[:, rest]

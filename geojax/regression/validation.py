@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
-from geojax.ops.compiling import BySize
+from geojax.ops.compiling import with_less_effort
 from geojax.regression import strata
 from geojax.regression.correlation import Column, by_rank, kept, order, pearson
 from geojax.typing import Mask, Scalar
@@ -208,11 +208,10 @@ def cross_validate_each(
     Cost: O(b·m·(n² + u·k³)), the n² for Kendall's τ; O(b·m·(n² + n·k² + k³)) where no unit has two rows.
     """
     alone = np.bincount(ids[ids >= 0], minlength=1).max() == 1
-    given = strata.divide(designs, masks), target, masks, ids, counts
-    return _cross_validate(given)(*given, alone=bool(alone))
+    return _cross_validate(strata.divide(designs, masks), target, masks, ids, counts, alone=bool(alone))
 
 
-@partial(BySize, static_argnames="alone")
+@partial(with_less_effort, static_argnames="alone")
 def _cross_validate(
     designs: strata.Divided,
     target: Column,
@@ -238,7 +237,7 @@ def _cross_validate(
     return jax.lax.map(lambda times: sample(times)[0], counts), sample(counts[0])[1]
 
 
-@jax.jit
+@with_less_effort
 def score_each(
     target: Column, predicted: Column, training_mean: Column, mask: Mask, ids: Int[Array, "n"], counts: Array
 ) -> Score:

@@ -129,10 +129,10 @@ def test_each_measure_keeps_its_own_rows_in_one_compilation():
     measure, target = sample(7)
     measures = np.stack([measure, measure**2, np.where(np.arange(40) < 5, np.nan, measure)])
     designs = np.stack([np.ones_like(measures), measures], -1)
-    before = regression.fit_each._cache_size()
+    before = regression.fit_each.ways.fast._cache_size()
     found = regression.fit_each(designs, target, ~np.isnan(measures))
     regression.fit_each(designs[::-1], target, ~np.isnan(measures[::-1]))
-    assert regression.fit_each._cache_size() == before + 1
+    assert regression.fit_each.ways.fast._cache_size() == before + 1
     np.testing.assert_array_equal(found.n, [40, 40, 35])
     line = scipy.stats.linregress(measure[5:], target[5:])
     np.testing.assert_allclose(found.coefficients[2, 1], line.slope, rtol=1e-10)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
-from geojax.regression import correlation, relation, validation
+from geojax.regression import correlation, relation, strata, validation
 
 
 def sample(seed, n=40, units=8):
@@ -88,6 +88,41 @@ def test_a_row_alone_in_its_family_is_not_predicted():
         design[None], rng.normal(size=30), np.ones((1, 30), bool), np.arange(30, dtype=np.int32), np.ones((1, 30))
     )
     np.testing.assert_array_equal(np.isnan(held.predicted[0]), np.arange(30) == 7)
+
+
+def test_in_a_sample_too_a_row_without_others_of_its_family_is_not_predicted():
+    """Of 48 families of three rows some have all their copies in one row, which no rounding error may predict."""
+    rng, family = np.random.default_rng(3), np.repeat(np.arange(48), 3)
+    design = np.column_stack([np.ones(144), 3 + rng.normal(size=144), family[:, None] == np.arange(1, 48)]).astype(
+        float
+    )
+    target = design @ rng.normal(size=49) + rng.normal(size=144)
+    counts = validation.resamples(rng, 144, 8)
+    scores, _ = validation.cross_validate_each(
+        design[None], target, np.ones((1, 144), bool), np.arange(144, dtype=np.int32), counts
+    )
+    for index, times in enumerate(counts):
+        errors = []
+        for row in np.flatnonzero(times):
+            rest = np.repeat(np.arange(144), np.where(np.arange(144) == row, 0, times).astype(int))
+            if family[row] in family[rest]:
+                fit = np.linalg.lstsq(design[rest], target[rest])[0]
+                errors += [(target[row] - design[row] @ fit) ** 2] * int(times[row])
+        assert len(errors) < 144 or not index
+        np.testing.assert_allclose(scores.mse[index, 0], np.mean(errors), rtol=1e-8)
+
+
+def test_the_columns_of_zero_and_one_that_make_most_strata_are_taken():
+    family, level = np.repeat(np.arange(5), 6), np.tile(np.arange(3), 10)
+    columns = [level[:, None] == [1, 2], family[:, None] == np.arange(1, 5), level, np.zeros(30)]
+    design, mask = np.column_stack([np.ones(30), *columns]).astype(float), family != 2
+    found = strata.divide(np.stack([design, design[:, [0, 7, 8, 8, 8, 8, 8, 8, 8]]]), np.stack([mask, mask]))
+    assert found.member.shape == (2, 30, 4) and found.columns.shape == (2, 30, 3)
+    np.testing.assert_array_equal(found.member[0].argmax(1)[mask], np.unique(family[mask], return_inverse=True)[1])
+    np.testing.assert_array_equal(found.columns[0], np.where(mask[:, None], design[:, [1, 2, 7]], 0))
+    np.testing.assert_array_equal(found.member[1], mask[:, None] * [1, 0, 0, 0])
+    with pytest.raises(ValueError, match="intercept"):
+        strata.divide(design[None, :, 1:], mask[None])
 
 
 def test_pure_noise_does_not_predict():
