@@ -13,6 +13,7 @@ import numpy as np
 from configs import schema
 from experiments import pretrain as experiment
 from geojax import models
+from geojax.data import tokenizers
 from geojax.errors import InputError
 from geojax.representations import Cloud, read_sequences
 from geojax.runtime import folders, records
@@ -36,6 +37,7 @@ def run(config: schema.Distill, workdir: Path) -> None:
         raise InputError(f"word_order is {config.word_order!r}: choose text or sentence")
     experiment.snapshots(config)
     experiment.micro_batch(config)
+    experiment.architecture(config, len(tokenizers.SPECIAL_TOKENS), config.positions)
     pretrain.rates_of(config.steps, config.warmup, config.learning_rate)
     own = settings_without(config, experiment.UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
@@ -54,6 +56,7 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
     tokenizer = experiment.tokenizer_of(config, config.sentences, config.positions, workdir / "tokenizer")
     words = pretraining_objectives.reorder(sentences, config.word_order, config.seed)
     encoded = encode(tokenizer, words, config.length)
+    unknown = tokenizers.check_unknown(encoded["input_ids"], "the sentences", config.allow_unknown)
     architecture = experiment.architecture(config, len(tokenizer), config.positions)
     apply = models.make_apply(architecture, "classification", vectors.shape[1])
     train = np.flatnonzero(~held_out)
@@ -70,7 +73,7 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
     params = experiment.train(config, workdir, begin, take, len(train), save)
     batch = {name: values[held_out] for name, values in encoded.items()}
     result = distill.evaluate(params, batch, vectors[held_out], apply=apply, batch_size=config.batch_size)
-    result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
+    result |= {"unknown": unknown, "parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
     result |= {"sentences": len(sentences), "seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)
     records.write_json(workdir / "result.json", own | result)

@@ -26,7 +26,7 @@ from geojax.training.masking import batch_rows, pack
 from geojax.training.settings import rows_at_once
 from geojax.training.step import LossSums, State
 
-UNRELATED = ("checkpoint_seconds",)  # settings on which no result depends
+UNRELATED = ("checkpoint_seconds", "allow_unknown")  # settings on which no result depends
 INITIALIZER_RANGE = 0.06  # BERT's 0.02 is for a width of 768; at 128 it starts attention too flat
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     pretraining_objectives.check(config.objective, config.word_order)
     snapshots(config)
     micro_batch(config)
+    architecture(config, len(tokenizers.SPECIAL_TOKENS), config.length)
     pretrain.rates_of(config.steps, config.warmup, config.learning_rate)
     own = settings_without(config, UNRELATED)
     once(workdir, own, partial(make, config, workdir, own))
@@ -49,6 +50,8 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     check_files(config.eval_text, "eval_text")
     tokenizer = tokenizer_of(config, config.text, config.length, workdir / "tokenizer")
     windows, held_out = (windows_of(config, tokenizer, files) for files in (config.text, config.eval_text))
+    splits = {"train": (windows, "the text"), "eval": (held_out, "eval_text")}
+    unknown = {name: tokenizers.check_unknown(*split, config.allow_unknown) for name, split in splits.items()}
     log.info("%d windows of %d tokens to train on, %d held out", len(windows), config.length, len(held_out))
     vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     classes = pretraining_objectives.token_classes(config.objective, vocabulary, config.seed)
@@ -72,7 +75,11 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     result = pretrain.evaluate(params, held_out, classes, **scoring)
     loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
     result |= {"unigram_loss": loss, "unigram_accuracy": accuracy}
-    result |= {"train_tokens": windows.size, "seen_tokens": config.steps * config.batch_size * config.length}
+    result |= {
+        "unknown": unknown,
+        "train_tokens": windows.size,
+        "seen_tokens": config.steps * config.batch_size * config.length,
+    }
     result |= {"parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}
     result |= {"seconds": reporting.training_seconds(workdir / "metrics.jsonl")}
     save(workdir / "model", params)

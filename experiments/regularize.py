@@ -13,7 +13,7 @@ import numpy as np
 from configs import schema
 from experiments.common import sampling
 from geojax import models, plots
-from geojax.data.tokenizers import check_special_tokens
+from geojax.data.tokenizers import check_special_tokens, check_unknown
 from geojax.errors import InputError
 from geojax.models.encoder import Hidden
 from geojax.models.inputs import check_inputs
@@ -37,13 +37,14 @@ def run(config: schema.Regularize, workdir: Path) -> None:
     """Continues to train `config.model` plain, with the measure lowered, and raised; resumes at the last evaluation."""
     workdir = folders.local(workdir)
     check(config)
-    once(workdir, settings_without(config), partial(make, config, workdir))
+    once(workdir, settings_without(config, ("allow_unknown",)), partial(make, config, workdir))
 
 
 def make(config: schema.Regularize, workdir: Path) -> None:
     """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
     windows, probes = split(model.tokenizer, sampling.sequences(config.sequences), config.length)
+    check_unknown(np.concatenate([windows, probes]), "the sequences", config.allow_unknown)
     check_inputs(model.config, windows, token_types(jnp.asarray(windows)))
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)
     quantizer = fit(config, first)

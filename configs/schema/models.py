@@ -93,6 +93,7 @@ class Regularize(sections.Steps, sections.Windows, sections.Texts, sections.Mode
     learning_rate: float = 5e-4
     steps: int = 100  # optimizer steps of each run
     warmup: int = 10
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
     evaluations: int = 4  # evaluations of each run, evenly over its steps
     seed: int = 0  # seed of the order of the windows, the masks and the quantizer
 

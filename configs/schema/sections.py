@@ -213,6 +213,7 @@ class NewEncoder(Checkpoints, Steps, Architecture):
 
     tokenizer: str = ""  # model whose tokenizer is taken; empty: a tokenizer is trained on the text
     vocabulary_size: int = 4096  # WordPiece entries of a tokenizer that is trained
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
     snapshots: str = ""  # steps after which the model is also saved, as `model_STEP/`: "0,100,1000"
 
 

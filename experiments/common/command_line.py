@@ -9,6 +9,7 @@ from geojax.errors import InputError
 LEAST = {  # least values of settings that mean the same in every experiment
     **dict.fromkeys(("seed", "max_sequences", "max_points", "train_examples", "resamples", "groups"), 0),
     **dict.fromkeys(("layers", "heads", "hidden_size", "batch_size", "epochs", "draws", "quantizer_seeds"), 1),
+    "vocabulary_size": 1,
     **dict.fromkeys(("length", "codebook_size"), 2),
 }
 

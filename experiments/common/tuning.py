@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ def short_names(models: Sequence[str]) -> tuple[str, ...]:
     Raises:
       InputError: a model is named twice, or two models would have one name.
     """
-    places = [Path(model).absolute() if Path(model).exists() else Path(model) for model in models]
+    places = [Path(model).absolute() if os.path.exists(model) else Path(model) for model in models]
     if len({place.resolve() for place in places}) < len(places):
         raise InputError(f"model {', '.join(models)} names one twice")
     found = [place.name for place in places]

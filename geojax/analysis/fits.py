@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from geojax.analysis import predictors, score_table
 from geojax.analysis.predictors import MEASURE, Predictor
@@ -141,8 +141,8 @@ def coefficient_rows(
 
 def errors(kind: str, estimate: float, error: float, freedom: int | float, level: float) -> dict[str, Any]:
     """A standard error with the interval and the two-sided p by Student's t."""
-    half = error * scipy.stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
-    p_value = 2 * scipy.stats.t.sf(abs(estimate) / error, freedom) if error > 0 and freedom > 0 else np.nan
+    half = error * scipy.special.stdtrit(freedom, (1 + level) / 2) if freedom > 0 else np.nan
+    p_value = 2 * scipy.special.stdtr(freedom, -abs(estimate) / error) if error > 0 and freedom > 0 else np.nan
     return {
         "std_error": error, "se_kind": kind, "lower": float(estimate - half), "upper": float(estimate + half),
         "p_value": float(p_value), "freedom": freedom,
@@ -257,24 +257,25 @@ def ladder_rows(table: score_table.ScoreTable, samples: int, seed: int) -> Itera
         rungs[inside] = rung
         values = frame[list(table.measures)].to_numpy(float)
         masks = inside[:, None] & np.isfinite(values)
-        nulls: dict[bytes, tuple[np.ndarray, ...]] = {}
+        nulls: dict[bytes, list[tuple[np.ndarray, float, float]]] = {}
         with jax.enable_x64(True):
             found = [np.asarray(each) for each in correlation.correlate_each(values, target, masks)]
             for mask in masks.T:
                 if mask.tobytes() not in nulls:
                     key = jax.random.fold_in(jax.random.key(seed), number)
                     place = np.linspace(0, 1, len(levels))
-                    nulls[mask.tobytes()] = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
+                    null = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
+                    nulls[mask.tobytes()] = [(each, np.median(each), np.quantile(each, 0.95)) for each in null]
         for index, measure in enumerate(table.measures):
             mask = masks[:, index]
             pairs = {"pearson": float(found[0][index]), "spearman": float(found[1][index])}
             row = {"measure": measure, "family": name, "dose_kind": kind, "levels": len(levels), "n": int(mask.sum())}
-            for (which, r), null in zip(pairs.items(), nulls[mask.tobytes()], strict=True):
+            for (which, r), (null, median, high) in zip(pairs.items(), nulls[mask.tobytes()], strict=True):
                 known = np.isfinite(r) and np.isfinite(null).all()
                 row |= {
                     which: r,
-                    f"null_{which}": float(np.median(null)),
-                    f"null_{which}_95": float(np.quantile(null, 0.95)),
+                    f"null_{which}": float(median),
+                    f"null_{which}_95": float(high),
                     f"p_smooth_{which}": float((1 + (null >= abs(r)).sum()) / (1 + samples)) if known else np.nan,
                 }
             yield row

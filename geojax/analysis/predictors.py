@@ -40,6 +40,8 @@ def sides(table: score_table.ScoreTable, wanted: str) -> tuple[str, ...]:
     if not wanted:
         return (MEASURE, WITH_FAMILY) if len(table.families) > 1 else (MEASURE,)
     found = tuple(design.parse(text).text for text in split(wanted))
+    if not found:
+        raise InputError(f"the terms {wanted!r} name no right-hand side: write measure, or measure+family")
     for side in found:
         atoms = design.parse(side).atoms
         if not any(atom.column == MEASURE for atom in atoms):

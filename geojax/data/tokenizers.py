@@ -4,7 +4,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from geojax.errors import InputError
+from geojax.models import unknown as models_unknown
 from geojax.runtime import records
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -20,9 +24,12 @@ def train_wordpiece(text: Iterable[str], vocabulary_size: int, max_length: int, 
 
     Args:
       text: paragraphs; not read if the folder holds a tokenizer.
-      vocabulary_size: largest number of entries, special tokens included.
+      vocabulary_size: largest number of entries, special tokens and all characters included.
       max_length: tokens that the tokenizer truncates its inputs to, when truncation is requested.
       folder: folder of the tokenizer; the tokenizer is complete if the folder holds a file `DONE`.
+
+    Raises:
+      InputError: the special tokens and the characters of the text are more than `vocabulary_size`.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import BertTokenizer
@@ -38,6 +45,11 @@ def train_wordpiece(text: Iterable[str], vocabulary_size: int, max_length: int, 
             show_progress=False,
         )
         tokenizer.train_from_iterator(text, trainer)
+        if tokenizer.get_vocab_size() > vocabulary_size:
+            raise InputError(
+                f"vocabulary_size is {vocabulary_size}: the special tokens and the characters of the text alone are "
+                f"{tokenizer.get_vocab_size()}"
+            )
         whole = BertTokenizer(vocab=tokenizer.get_vocab(), do_lower_case=True, model_max_length=max_length)
         whole.save_pretrained(folder)
         records.write_atomic(folder / "DONE", b"")
@@ -51,6 +63,18 @@ def check_special_tokens(tokenizer: Any) -> None:
         raise InputError(
             "the model's special tokens are not those of configs/pretrain.py: choose an encoder made by it"
         )
+
+
+def check_unknown(ids: Int[np.ndarray, "rows length"], texts: str, allow: bool) -> float:
+    """The share of `UNK` in rows of token ids, other special tokens not counted; warns or refuses for a large one.
+
+    Raises:
+      InputError: more than half of the tokens of `texts` are unknown, and `allow` is false.
+    """
+    unknown, known = int((ids == UNK).sum()), int((ids > MASK).sum())
+    share = unknown / max(1, unknown + known)
+    models_unknown.check_unknown(share, texts, allow)
+    return share
 
 
 def tokenize(tokenizer: Any, text: Iterable[str]) -> Iterator[list[int]]:

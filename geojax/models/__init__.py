@@ -34,6 +34,7 @@ __all__ = [
     "with_head",
 ]
 
+LONGEST_NAME = 255  # characters of a folder's name
 ASSETS = Path(str(resources.files("geojax"))) / "assets"
 HUB_FILES = [
     "config.json",
@@ -83,6 +84,10 @@ def resolve(name_or_path: str | Path, revision: str | None = None) -> Source:
         raise InputError("no model given: name one, as in --config.model=bert-base-uncased")
     if name in shipped():
         return Source(ASSETS / name, fingerprint(ASSETS / name))
+    if max(map(len, name.split("/"))) > LONGEST_NAME:
+        raise InputError(
+            f"model {name[:40]}… of {len(name)} characters is no folder and no name on the HuggingFace hub"
+        )
     if Path(name).is_dir():
         if not (Path(name) / "config.json").exists():
             raise InputError(f"{name} holds no config.json: it is not a HuggingFace model folder")

@@ -101,10 +101,9 @@ def parse(text: str) -> Terms:
     Raises:
       InputError: an item is not a term.
     """
-    items = []
-    for item in filter(None, (part.strip() for part in text.replace(" ", "").split("+"))):
-        items.append(tuple(_atom(part, text) for part in item.split(":")))
-    return Terms("+".join(dict.fromkeys(text.replace(" ", "").split("+"))), tuple(dict.fromkeys(items)))
+    written = dict.fromkeys(text.replace(" ", "").split("+")) if text.strip() else {}
+    items = [tuple(_atom(part, text) for part in item.split(":")) for item in written]
+    return Terms("+".join(written), tuple(dict.fromkeys(items)))
 
 
 def _atom(text: str, whole: str) -> Atom:

@@ -1,5 +1,6 @@
 """Tokenizers of WordPiece: trained once, checked, and run over a text."""
 
+import numpy as np
 import pytest
 from places import FIXTURES
 
@@ -29,3 +30,13 @@ def test_tokens_of_paragraphs_are_uncut_and_without_special_ones():
 def test_other_special_tokens_are_refused():
     with pytest.raises(InputError, match="special tokens are not those of configs/pretrain.py"):
         tokenizers.check_special_tokens(models.load(FIXTURES / "random-roberta").tokenizer)
+
+
+def test_the_share_of_unknown_tokens_leaves_special_ones_out(caplog):
+    ids = np.array([[2, 1, 9, 9, 3, 0], [2, 9, 9, 9, 3, 0]])
+    assert tokenizers.check_unknown(ids, "the text", False) == 1 / 6
+    assert "16.7 % of the tokens of the text" in caplog.text
+    unknown = np.where(ids == 9, tokenizers.UNK, ids)
+    assert tokenizers.check_unknown(unknown, "the text", True) == 1
+    with pytest.raises(InputError, match="allow_unknown"):
+        tokenizers.check_unknown(unknown, "the text", False)

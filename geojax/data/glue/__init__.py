@@ -5,6 +5,7 @@ from pathlib import Path
 from geojax.data.glue.examples import Examples, TaskData, subset
 from geojax.data.glue.files import from_files, from_hub
 from geojax.data.glue.tasks import TASKS, Split, Task, unknown
+from geojax.errors import InputError
 
 __all__ = ["Examples", "Split", "TASKS", "Task", "TaskData", "find", "load", "subset"]
 
@@ -29,11 +30,13 @@ def load(name: str, data_dir: str | Path = "", hub: str = "nyu-mll/glue", eval_f
     """The data of a task: generated (`mini_...`), from the folder `data_dir` if given, or from the data set `hub`.
 
     Raises:
-      InputError: the task is unknown, or the data are absent or malformed; the message names the expected and the found
-        data.
+      InputError: the task is unknown or generated and given an `eval_file`, or the data are absent or malformed; the
+        message names the expected and the found data.
     """
     task = find(name)
     if name.startswith("mini_"):
+        if eval_file:
+            raise InputError(f"task {name} is generated and takes no eval_file: leave it out, or choose a GLUE task")
         from geojax.data.glue import miniature
 
         return miniature.load(name)
