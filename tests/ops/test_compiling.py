@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from geojax.ops import compiling
-from geojax.ops.compiling import BySize
+from geojax.ops.compiling import BySize, with_less_effort
 
 
 def test_small_arrays_take_less_effort_and_large_ones_all_of_it(monkeypatch):
@@ -23,3 +23,10 @@ def test_small_arrays_take_less_effort_and_large_ones_all_of_it(monkeypatch):
 def test_what_the_user_set_stays(monkeypatch, flags, effort):
     monkeypatch.setenv("XLA_FLAGS", flags)
     assert compiling._less_effort().get("xla_backend_optimization_level") == effort
+
+
+def test_a_program_of_less_effort_can_be_part_of_another(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    double = with_less_effort(lambda x: 2 * x)
+    assert double(3.0) == 6 and jax.jit(lambda x: 1 + double(x))(3.0) == 7
+    assert double.ways.fast._cache_size() == (jax.default_backend() == "cpu")
