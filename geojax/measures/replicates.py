@@ -11,7 +11,7 @@ the group of every point, in 0 .. groups - 1; `key` is handed on to the function
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -74,12 +74,24 @@ def by_mask_on_host(function: Callable, reading: Points | tuple, group: Labels, 
     return _each(without, function, reading, group, groups, options)
 
 
-def by_blocks(function: Callable, reading: Points | tuple, group: Labels, groups: int, **options) -> Any:
+def by_blocks(
+    function: Callable,
+    reading: Points | tuple,
+    group: Labels,
+    groups: int,
+    *,
+    drawn: tuple[int, int] | None = None,
+    **options: Any,
+) -> Any:
     """Values without each of 8 blocks, as the values on disjoint halves of the blocks tell them.
 
     With v the value of the whole, A_s and B_s those of the halves of split s, and h the mean of these 14: block g
     differs from the mean of the blocks by b_g = sum over the 7 splits of (A_s - B_s) / 2, the halves named so that g is
     in the first. That is exact for a mean.
+
+    Args:
+      drawn: of a measure of at most so many points drawn from the cloud, in "standard" and in "paper", these numbers.
+        A large half gives as many of them as the whole, whose error is then no smaller than that of a half.
 
     Returns:
       v + (h - v - c b_g) / 7 for every block, where c = |v / h|^(1/2), between 1/2 and 2, takes the error of a half to
@@ -104,14 +116,25 @@ def by_blocks(function: Callable, reading: Points | tuple, group: Labels, groups
         whole = jax.device_get(compiled_without(reading)(function, reading, group, NO_GROUP, **options))
         found = [_of_halves(function, reading, side, **options) for side in sides]
         halves = jax.tree.map(lambda *values: np.stack(values), *found)
-    return jax.tree.map(_without_blocks, whole, halves)
+    if drawn is None:
+        return jax.tree.map(partial(_without_blocks, share=0.5), whole, halves)
+    most = drawn[options.get("convention") == "paper"]
+    count = jnp.sum(as_mask(options.get("mask"), len(group)))
+    share = jnp.minimum(most, count / 2) / jnp.minimum(most, count)
+    return jax.tree.map(partial(_without_blocks, share=share), whole, halves)
+
+
+@cache
+def by_blocks_of_drawn(standard: int, *, paper: int | None = None) -> Callable:
+    """`by_blocks` for a measure of at most so many points drawn from the cloud, in "paper" as many or so many."""
+    return partial(by_blocks, drawn=(standard, standard if paper is None else paper))
 
 
 @jax.jit
-def _without_blocks(whole: Scalar, halves: Float[Array, "splits 2"]) -> Float[Array, "blocks"]:
-    """The values of `by_blocks` for one measure."""
+def _without_blocks(whole: Scalar, halves: Float[Array, "splits 2"], share: Scalar | float) -> Float[Array, "blocks"]:
+    """The values of `by_blocks` for one measure, of whose points a half has this share."""
     mean = jnp.mean(halves)
-    scale = jnp.clip(jnp.sqrt(jnp.abs(whole / jnp.where(mean == 0, 1, mean))), 0.5, 2)
+    scale = jnp.clip(jnp.sqrt(jnp.abs(whole / jnp.where(mean == 0, 1, mean))), 0.5, 2) * jnp.sqrt(2 * share)
     deviations = matmul(jnp.asarray(SPLITS.T, jnp.float32), (halves[:, :1] - halves[:, 1:]) / 2)[:, 0]
     return (whole + (mean - whole - scale * deviations) / (FEW - 1))[ORDER]
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
-from geojax.ops.moments import as_mask, centre, power_of_two
+from geojax.ops.moments import as_float32, as_mask, centre, power_of_two
 from geojax.ops.safe import matmul
 from geojax.ops.spectrum import second_moments
 from geojax.typing import Mask, Points, Scalar
@@ -56,6 +56,22 @@ def scatter(points: Points | Moments, mask: Mask | None = None) -> Scatter:
     if mask is not None:
         raise InputError("moments have no rows to mask: mask the points that they are taken from")
     return Scatter(points.products + points.products_rest, points.count, points.mean.shape[-1])
+
+
+def uncentred_scatter(points: Points | Moments, mask: Mask | None = None) -> Scatter:
+    """The scatter about the origin in place of the mean, X'X or XX' up to a factor."""
+    if not isinstance(points, Moments):
+        points = as_float32(points)
+        mask = as_mask(mask, points.shape[0])
+        points = jnp.where(mask[:, None], points, 0)
+        points *= 1 / power_of_two(jax.lax.stop_gradient(jnp.max(jnp.abs(points))))
+        n, d = points.shape
+        matrix = matmul(points.T, points) if n >= d else matmul(points, points.T)
+        return Scatter(matrix, jnp.sum(mask), d)
+    matrix, count, d = scatter(points, mask)
+    unit = jnp.maximum(points.scale, _unit(points.mean))
+    mean = points.mean / unit
+    return Scatter(matrix * (points.scale / unit) ** 2 + count * jnp.outer(mean, mean), count, d)
 
 
 def no_moments(d: int) -> Moments:

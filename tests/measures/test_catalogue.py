@@ -15,8 +15,6 @@ from geojax.testing.case import Case
 from geojax.testing.claims import degenerate_cloud
 from geojax.testing.clouds import DEGENERATE
 
-# The cells of the clouds of `geojax.testing` hold fewer than 64 points.
-OPTIONS = {"cell_eee_fixed": {"size": 8}}
 # Clouds without a value, beside those of one point and of coinciding ones.
 UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
@@ -31,6 +29,10 @@ UNDEFINED = {
     "knn_overlap": ("duplicates", "few", "two"),  # six distinct points
     "kl_gaussian": ("few", "two", "duplicates", "line"),
     "kl_empirical": ("duplicates", "lattice", "line"),
+    "spectral_decay": ("two", "line"),
+    "ph0_dimension": ("duplicates", "few", "two", "lattice"),
+    "hyperbolicity": ("two",),
+    "forman_ricci": ("two",),
     "knn_accuracy": ("few", "two"),
 }
 
@@ -38,7 +40,7 @@ rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
 
 
 def extra(row):
-    return OPTIONS.get(row.function.__name__, {}), UNDEFINED.get(row.function.__name__, ())
+    return oracles.OPTIONS.get(row.function.__name__, {}), UNDEFINED.get(row.function.__name__, ())
 
 
 @rows

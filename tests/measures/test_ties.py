@@ -14,6 +14,7 @@ KEY = jax.random.key(0)
 N, D = 96, 8
 ROWS = [row for row in CATALOGUE if row.reads != "cells"]
 ONCE = [row for row in ROWS if row.once]
+DRAWN = ("ph0_dimension", "hyperbolicity", "forman_ricci")  # of distinct points, in both conventions
 EACH = [row for row in ROWS if not row.once and row.name not in ("knn_accuracy", "ridge_probe")]
 
 
@@ -34,9 +35,9 @@ def distinct(points):
 
 
 @pytest.mark.parametrize("row", ONCE, ids=lambda row: row.name)
-@pytest.mark.parametrize("copies", [1, 40])
+@pytest.mark.parametrize("copies", [1, 32])
 def test_spacings_and_neighbours_are_those_of_the_distinct_points(row, copies):
-    case = Case(row)
+    case = Case(row, tuple(oracles.OPTIONS.get(row.name, {}).items()))
     found = case.value(cloud(copies))
     assert np.isfinite(found)
     assert found == pytest.approx(case.value(*distinct(cloud(copies))), rel=1e-5)
@@ -44,7 +45,7 @@ def test_spacings_and_neighbours_are_those_of_the_distinct_points(row, copies):
     assert case.value(cloud(copies)) == pytest.approx(getattr(oracles, row.name)(points), rel=0.05)  # another sample
 
 
-@pytest.mark.parametrize("row", ONCE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ONCE if "paper" not in row.once], ids=lambda row: row.name)
 def test_the_published_form_takes_every_point(row):
     points = cloud(40)
     if row.name in ("koleo", "kl_empirical"):
@@ -106,7 +107,7 @@ def messages(points, measures, **options):
     return {row.measure: row for row in evaluate(points, measures, KEY, groups=0, **options).results}
 
 
-NAMES = ",".join(row.name for row in ONCE)
+NAMES = ",".join(row.name for row in ONCE if "paper" not in row.once)
 FEW = np.repeat(np.random.default_rng(3).standard_normal((2, 3)), 60, axis=0)
 UNIT = np.random.default_rng(4).standard_normal((120, 3))
 
@@ -134,4 +135,4 @@ def test_each_row_has_a_value_or_a_reason(points, repeated, defined):
 
 def test_a_row_says_whether_it_takes_equal_points_once():
     taken = {row.function.__name__ for row in CATALOGUE if row.once}
-    assert taken == {"vrm", "koleo", "knn_overlap", "kl_empirical", "cell_eee", "cell_eee_fixed"}
+    assert taken == {"vrm", "koleo", "knn_overlap", "kl_empirical", "cell_eee", "cell_eee_fixed", *DRAWN}

@@ -3,7 +3,7 @@
 From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
 """
 
-from geojax.measures.catalogue import cells, neighbours, spread, transfer
+from geojax.measures.catalogue import cells, neighbours, shape, spread, transfer
 from geojax.measures.row import Measure
 
 CATALOGUE: tuple[Measure, ...] = (
@@ -20,6 +20,11 @@ CATALOGUE: tuple[Measure, ...] = (
     spread.KL_GAUSSIAN,
     spread.KL_DISCRETE,
     neighbours.KL_EMPIRICAL,
+    shape.EFFECTIVE_RANK,
+    shape.SPECTRAL_DECAY,
+    shape.PH0_DIMENSION,
+    shape.HYPERBOLICITY,
+    shape.FORMAN_RICCI,
     transfer.LOGME,
     transfer.H_SCORE,
     transfer.TRANSRATE,

@@ -1,0 +1,73 @@
+"""Rows that read the shape of a cloud: its spectrum, its metric, its graph of neighbours."""
+
+from geojax.measures import curvature, homology_dimension, replicates, spectral
+from geojax.measures.catalogue.rows import INFINITE, SIMILARITIES, of_points
+from geojax.measures.conventions import CONVENTIONS
+
+# Of distinct points that are drawn by their rows.
+_DRAWN = {
+    "invariances": tuple(name for name in SIMILARITIES if name != "permutation"),
+    "differentiable": False,
+    "once": CONVENTIONS,
+}
+
+EFFECTIVE_RANK = of_points(
+    spectral.effective_rank,
+    symbol=r"\mathrm{erank}",
+    value_range=(1.0, INFINITE),
+    differentiable=True,
+    cost="O(n d q + q^3)",
+    reference="Roy & Vetterli 2007; arXiv 2210.02885",
+    conventions=CONVENTIONS,
+    undefined="all points coincide",
+    from_moments=True,
+    about_origin=True,
+    replicates=replicates.spectral,
+)
+
+SPECTRAL_DECAY = of_points(
+    spectral.spectral_decay,
+    symbol=r"\alpha_\lambda",
+    value_range=(-INFINITE, INFINITE),
+    differentiable=False,
+    cost="O(n d q + q^3)",
+    reference="Stringer et al. 2019",
+    undefined="fewer than 3 eigenvalues are left above rounding",
+    from_moments=True,
+    replicates=replicates.spectral,
+)
+
+PH0_DIMENSION = of_points(
+    homology_dimension.ph0_dimension,
+    symbol=r"d_{\mathrm{PH}_0}",
+    value_range=(0.0, INFINITE),
+    cost="O(n d + s^2 d), s = 512",
+    reference="arXiv 2111.13171",
+    undefined="the points, equal ones taken once, are fewer than 64, or the tree grows as fast as their number",
+    replicates=replicates.by_blocks_of_drawn(512),
+    **_DRAWN,
+)
+
+HYPERBOLICITY = of_points(
+    curvature.hyperbolicity,
+    symbol=r"2 \delta / \mathrm{diam}",
+    value_range=(0.0, 1.0),
+    cost="O(n d + s^2 d + s^4), s = 256",
+    reference="arXiv 1904.02239",
+    conventions=CONVENTIONS,
+    undefined="the points, equal ones taken once, are fewer than 4",
+    replicates=replicates.by_blocks_of_drawn(256, paper=1500),
+    **_DRAWN,
+)
+
+FORMAN_RICCI = of_points(
+    curvature.forman_ricci,
+    symbol=r"\overline{F}",
+    value_range=(-INFINITE, INFINITE),
+    cost="O(n d + s^2 d + s^3), s = 1024",
+    reference="Samal et al. 2018",
+    conventions=CONVENTIONS,
+    undefined="the points, equal ones taken once, are fewer than 4",
+    replicates=replicates.by_blocks_of_drawn(1024),
+    **_DRAWN,
+)
