@@ -19,6 +19,7 @@ from oracles_of_shape import (  # noqa: F401
     effective_rank,
     forman_ricci,
     hyperbolicity,
+    ollivier_ricci,
     ph0_dimension,
     spectral_decay,
 )
@@ -36,6 +37,7 @@ OPTIONS = {
     "cell_eee_fixed": {"size": 8},
     "hyperbolicity": {"sample": SAMPLE},
     "forman_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
+    "ollivier_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
 }
 
 

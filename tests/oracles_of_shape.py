@@ -4,7 +4,8 @@ import itertools
 
 import jax
 import numpy as np
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.optimize import linprog
+from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import cdist, pdist, squareform
 
 KEY = jax.random.key(0)
@@ -77,3 +78,26 @@ def forman_curvatures(graph, augmented):
 
 def forman_ricci(points, convention="standard"):
     return np.mean(forman_curvatures(neighbour_graph(drawn(points, SAMPLE)), convention == "standard"))
+
+
+def transport_cost(costs, supply, demand):
+    """By linear programming."""
+    s, t = costs.shape
+    sums = np.concatenate([np.repeat(np.eye(s), t, axis=1), np.tile(np.eye(t), s)])
+    return linprog(costs.ravel(), A_eq=sums, b_eq=np.concatenate([supply, demand])).fun
+
+
+def ollivier_curvatures(graph, idleness):
+    """Of every edge, by the transport of the two measures between all points that have mass."""
+    hops = shortest_path(graph.astype(float), unweighted=True)
+    measures = idleness * np.eye(len(graph)) + (1 - idleness) * graph / graph.sum(1, keepdims=True).clip(1)
+    found = []
+    for u, v in np.argwhere(np.triu(graph)):
+        here, there = measures[u] > 0, measures[v] > 0
+        found.append(1 - transport_cost(hops[here][:, there], measures[u, here], measures[v, there]))
+    return found
+
+
+def ollivier_ricci(points, convention="standard"):
+    graph = neighbour_graph(drawn(points, SAMPLE))
+    return np.mean(ollivier_curvatures(graph, 0 if convention == "paper" else 0.5))

@@ -38,9 +38,14 @@ def delta(distances: Any, *, base: int | Int[Array, ""] | None = None) -> Scalar
     metric = jnp.asarray(as_numbers(distances, "the matrix of distances")).astype(jnp.float32)
     if metric.ndim != 2 or metric.shape[0] != metric.shape[1] or not len(metric):
         raise InputError(f"distances of n points are a matrix of n x n, but the array has shape {metric.shape}")
-    n = len(metric)
     if base is not None:
-        check_places(base, n, "base point", "the matrix of distances")
+        check_places(base, len(metric), "base point", "the matrix of distances")
+    return _delta(metric, base)
+
+
+@jax.jit
+def _delta(metric: Float[Array, "n n"], base: int | Int[Array, ""] | None) -> Scalar:
+    n = len(metric)
     copied = jnp.minimum(jnp.arange(n + -n % STEP), n - 1)  # copies of the last point fill the last step
     metric = metric[copied][:, copied]
 

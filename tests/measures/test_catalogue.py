@@ -33,6 +33,7 @@ UNDEFINED = {
     "ph0_dimension": ("duplicates", "few", "two", "lattice"),
     "hyperbolicity": ("two",),
     "forman_ricci": ("two",),
+    "ollivier_ricci": ("two",),
     "knn_accuracy": ("few", "two"),
 }
 

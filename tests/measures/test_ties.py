@@ -14,7 +14,7 @@ KEY = jax.random.key(0)
 N, D = 96, 8
 ROWS = [row for row in CATALOGUE if row.reads != "cells"]
 ONCE = [row for row in ROWS if row.once]
-DRAWN = ("ph0_dimension", "hyperbolicity", "forman_ricci")  # of distinct points, in both conventions
+DRAWN = ("ph0_dimension", "hyperbolicity", "forman_ricci", "ollivier_ricci")  # of distinct points, in both conventions
 EACH = [row for row in ROWS if not row.once and row.name not in ("knn_accuracy", "ridge_probe")]
 
 

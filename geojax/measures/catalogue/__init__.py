@@ -25,6 +25,7 @@ CATALOGUE: tuple[Measure, ...] = (
     shape.PH0_DIMENSION,
     shape.HYPERBOLICITY,
     shape.FORMAN_RICCI,
+    shape.OLLIVIER_RICCI,
     transfer.LOGME,
     transfer.H_SCORE,
     transfer.TRANSRATE,

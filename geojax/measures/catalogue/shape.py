@@ -64,10 +64,22 @@ FORMAN_RICCI = of_points(
     curvature.forman_ricci,
     symbol=r"\overline{F}",
     value_range=(-INFINITE, INFINITE),
-    cost="O(n d + s^2 d + s^3), s = 1024",
+    cost="O(n d + s^2 d + s^3), s = 512",
     reference="Samal et al. 2018",
     conventions=CONVENTIONS,
     undefined="the points, equal ones taken once, are fewer than 4",
-    replicates=replicates.by_blocks_of_drawn(1024),
+    replicates=replicates.by_blocks_of_drawn(512),
+    **_DRAWN,
+)
+
+OLLIVIER_RICCI = of_points(
+    curvature.ollivier_ricci,
+    symbol=r"\overline{\kappa}",
+    value_range=(-2.0, 1.0),
+    cost="O(n d + s^2 d + s^3), s = 512",
+    reference="Ollivier 2009",
+    conventions=CONVENTIONS,
+    undefined="the points, equal ones taken once, are fewer than 4",
+    replicates=replicates.by_blocks_of_drawn(512),
     **_DRAWN,
 )
