@@ -121,7 +121,8 @@ def evaluate(
         more = run(others, (), own, [], groups, 1, classes, options)
         found.values.update(more.values)
         found.replicates.update(more.replicates)
-        found.facts["sign_ranges"].update(more.facts["sign_ranges"])
+        for fact in ("sign_ranges", "of_normal"):
+            found.facts[fact].update(more.facts[fact])
     about_sequences = []
     if sequence_index is None:
         about_sequences.append("the cloud has no sequence indices: its points count as independent")
@@ -187,6 +188,9 @@ def _result(
     if measure.name in facts["sign_ranges"]:
         low, high = facts["sign_ranges"][measure.name]
         warnings.append(f"the signs of the principal axes are arbitrary: over them it is {low:.4f} to {high:.4f}")
+    if measure.name in facts["of_normal"]:
+        normal = facts["of_normal"][measure.name]
+        warnings.append(f"of a normal sample of the same size and spectrum it is {normal:.4f}: compare it with that")
     warnings += value_warnings(values, measure.undefined)
     return Result(
         measure=measure.name,

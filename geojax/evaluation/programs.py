@@ -164,6 +164,12 @@ def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
     return Program(_sign_ranges, (space.points, space.mask), {"rows": rows})
 
 
+def of_normal(rows: tuple[Measure, ...], space: Space, options: Options) -> Program:
+    """Of measures that are to be compared with it, the value of a normal sample of the same size and spectrum."""
+    named = {"rows": rows, "convention": options.convention}
+    return Program(_of_normal(space.points), (space.points, space.mask, space.key, space.twins), named)
+
+
 def quantized(name: str, seed: int, space: Space, options: Options) -> Program:
     """The cells of a refit of a quantizer, and the key of the measures that read them."""
     arguments = space.points, space.mask, space.twins, space.key, seed, space.origin
@@ -200,6 +206,14 @@ _twins = jax.jit(first_equal)
 @partial(jax.jit, static_argnames="rows")
 def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[str, tuple[Scalar, Scalar]]:
     return {row.name: row.sign_range(points, mask=mask) for row in rows}
+
+
+@partial(BySize, static_argnames=("rows", "convention"))
+def _of_normal(
+    points: Points, mask: Mask, key: Key, twins: Labels, rows: tuple[Measure, ...], convention: str
+) -> dict[str, Scalar]:
+    own = {"mask": mask, "convention": convention, "twins": twins}
+    return {row.name: row.of_normal(points, key=named_key(key, row.name), **own) for row in rows}
 
 
 @partial(BySize, static_argnames=("name", "options"))

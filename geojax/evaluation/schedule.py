@@ -93,6 +93,7 @@ def run(
                 else:
                     facts, *found = _of_points(work[None], space, groups, options)
                     facts |= {"sign_ranges": _sign_ranges(measures, space), "distinct": _distinct(space)}
+                    facts["of_normal"] = _of_normal(measures, space, options)
                     facts["twins"] = np.asarray(space.twins)
                 values, replicates = values | found[0], replicates | found[1]
     return Found(facts, values, replicates, on_halves, counts)
@@ -232,3 +233,11 @@ def _sign_ranges(measures: Sequence[Measure], space: Space) -> dict[str, tuple[f
     rows = tuple(row for row in measures if row.sign_range)
     found = programs.sign_ranges(rows, space).run() if rows else {}
     return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+
+
+def _of_normal(measures: Sequence[Measure], space: Space, options: Options) -> dict[str, float]:
+    """Of measures that are to be compared with it, the value of a normal sample of the same size and spectrum."""
+    rows = tuple(row for row in measures if row.of_normal)
+    return (
+        {name: float(value) for name, value in programs.of_normal(rows, space, options).run().items()} if rows else {}
+    )

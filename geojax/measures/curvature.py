@@ -1,5 +1,6 @@
 """Measures of a cloud as a metric space and as a graph of neighbours: of at most so many points, drawn at random."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -8,6 +9,7 @@ from geojax.ops import graph_curvature
 from geojax.ops.hyperbolicity import delta
 from geojax.ops.moments import centre
 from geojax.ops.safe import ratio
+from geojax.ops.spectrum import scatter_eigenvalues
 from geojax.ops.subsample import distances, drawn
 from geojax.typing import Key, Labels, Mask, Points, Scalar
 
@@ -47,9 +49,47 @@ def hyperbolicity(
     References: Gromov 1987, "Hyperbolic groups"; arXiv 1904.02239.
     """
     check_convention(convention)
-    if sample is None:
-        sample = 1500 if convention == "paper" else 256
-    metric, kept = _drawn_metric(points, mask, need_key(key, "hyperbolicity"), twins, sample)
+    size = _sample(sample, convention, points)
+    return _relative_delta(*_drawn_metric(points, mask, need_key(key, "hyperbolicity"), twins, size), convention)
+
+
+def hyperbolicity_of_normal(
+    points: Points,
+    *,
+    mask: Mask | None = None,
+    convention: str = "standard",
+    key: Key | None = None,
+    twins: Labels | None = None,
+    sample: int | None = None,
+) -> Scalar:
+    """The hyperbolicity of a normal sample of as many points with the spectrum of the cloud: what to compare with.
+
+    Distances of points in many dimensions are nearly equal, and their delta is small without any tree.
+
+    Args: those of `hyperbolicity`.
+
+    Returns:
+      A value in [0, 1]; NaN below 4 distinct points. Of a normal cloud it is that cloud's own value, if its points are
+      several times as many as its dimensions: the spectrum of fewer falls faster than that of what they are drawn from,
+      and the value is too large (.34 in place of .26 for 80 points in 128 dimensions).
+
+    Cost: O(n d q + q^3), q = min(n, d), beside that of `hyperbolicity`.
+    """
+    check_convention(convention)
+    size = _sample(sample, convention, points)
+    kept = jnp.arange(size) < jnp.sum(once(points, mask, "standard", twins))
+    spectrum = scatter_eigenvalues(centre(points, mask))
+    key = jax.random.fold_in(need_key(key, "hyperbolicity_of_normal"), 1)
+    normal = jax.random.normal(key, (size, len(spectrum))) * jnp.sqrt(spectrum)
+    return _relative_delta(distances(normal[jnp.where(kept, jnp.arange(size), 0)]), kept, convention)
+
+
+def _sample(sample: int | None, convention: str, points: Points) -> int:
+    """The number of rows of a sample for `hyperbolicity`."""
+    return min(sample or (1500 if convention == "paper" else 256), points.shape[0])
+
+
+def _relative_delta(metric: Float[Array, "s s"], kept: Bool[Array, "s"], convention: str) -> Scalar:
     excess = delta(metric, base=0 if convention == "paper" else None)
     return jnp.where(jnp.sum(kept) >= FEWEST, ratio(2 * excess, jnp.max(metric)), jnp.nan)
 

@@ -43,6 +43,7 @@ class Measure:
     by_host: Callable = lambda points: False  # whether of this cloud, outside of a program, the host does some work
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
+    of_normal: Callable | None = None  # as `function`: its value for a normal sample of the same size and spectrum
 
     def allows(self, convention: str) -> tuple[bool, bool]:
         """Whether, before it is taken in this convention, a cloud may be moved, and whether it may be scaled."""

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from geojax.errors import InputError
 from geojax.measures import Measure, check_convention, select
 from geojax.measures.cells import cell_eee
+from geojax.measures.curvature import hyperbolicity, ollivier_ricci
 from geojax.measures.equal_cells import cell_eee_fixed
 from geojax.measures.labels import without_labels
 from geojax.ops.narrowing import Frame, frame_of, narrowed
@@ -25,8 +26,9 @@ from geojax.streaming import reservoir
 from geojax.streaming.arrays import as_rows, as_wide_rows
 from geojax.typing import Key, Points, Scalar
 
-# Refused unless `costly`, as are measures of all pairs of points: eigenvalues of every cell, and searches for codes.
-COSTLY_MEASURES = (cell_eee, cell_eee_fixed)
+# Refused unless `costly`, as are measures of all pairs of points: eigenvalues of every cell, all quadruples of points,
+# a transport for every edge, and searches for codes.
+COSTLY_MEASURES = (cell_eee, cell_eee_fixed, hyperbolicity, ollivier_ricci)
 COSTLY_QUANTIZERS = ("lsq",)
 
 

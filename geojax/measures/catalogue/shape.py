@@ -4,8 +4,10 @@ from geojax.measures import curvature, homology_dimension, replicates, spectral
 from geojax.measures.catalogue.rows import INFINITE, SIMILARITIES, of_points
 from geojax.measures.conventions import CONVENTIONS
 
+_SPECTRAL = {"family": "dimension", "cost": "O(n d q + q^3)", "from_moments": True, "replicates": replicates.spectral}
 # Of distinct points that are drawn by their rows.
 _DRAWN = {
+    "family": "dimension",
     "invariances": tuple(name for name in SIMILARITIES if name != "permutation"),
     "differentiable": False,
     "once": CONVENTIONS,
@@ -16,13 +18,11 @@ EFFECTIVE_RANK = of_points(
     symbol=r"\mathrm{erank}",
     value_range=(1.0, INFINITE),
     differentiable=True,
-    cost="O(n d q + q^3)",
     reference="Roy & Vetterli 2007; arXiv 2210.02885",
     conventions=CONVENTIONS,
     undefined="all points coincide",
-    from_moments=True,
     about_origin=True,
-    replicates=replicates.spectral,
+    **_SPECTRAL,
 )
 
 SPECTRAL_DECAY = of_points(
@@ -30,11 +30,9 @@ SPECTRAL_DECAY = of_points(
     symbol=r"\alpha_\lambda",
     value_range=(-INFINITE, INFINITE),
     differentiable=False,
-    cost="O(n d q + q^3)",
     reference="Stringer et al. 2019",
     undefined="fewer than 3 eigenvalues are left above rounding",
-    from_moments=True,
-    replicates=replicates.spectral,
+    **_SPECTRAL,
 )
 
 PH0_DIMENSION = of_points(
@@ -57,6 +55,7 @@ HYPERBOLICITY = of_points(
     conventions=CONVENTIONS,
     undefined="the points, equal ones taken once, are fewer than 4",
     replicates=replicates.by_blocks_of_drawn(256, paper=1500),
+    of_normal=curvature.hyperbolicity_of_normal,
     **_DRAWN,
 )
 
