@@ -231,7 +231,8 @@ def _from_products(
         left = jnp.sum(kept)
         mean = matmul(kept[None].astype(jnp.float32), means)[0] / jnp.maximum(left, 1)
         steps = jnp.sqrt(kept)[:, None] * (means - mean)
-        moments = replace(none, count=left, mean=mean, products=before + after + matmul(steps.T, steps))
+        scattered = before + after + matmul(steps.T, steps)
+        moments = replace(none, count=left, mean=cloud.centre / cloud.scale + mean, products=scattered)
         return before + product, function(moments, convention=convention, key=key)
 
     return jax.lax.scan(leave_out, none.products, (jnp.arange(groups), products, after))[1]

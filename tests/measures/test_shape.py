@@ -13,7 +13,7 @@ from places import ROOT
 
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
-from geojax.measures import CONVENTIONS, select
+from geojax.measures import CONVENTIONS, replicates, select
 from geojax.measures.curvature import forman_ricci, hyperbolicity, hyperbolicity_of_normal, ollivier_ricci
 from geojax.measures.homology_dimension import ph0_dimension
 from geojax.measures.spectral import effective_rank, spectral_decay
@@ -61,6 +61,16 @@ def test_moments_give_the_rank_about_the_origin():
     assert found < effective_rank(jnp.asarray(points)) - 0.5
 
 
+def test_errors_of_the_rank_about_the_origin():
+    points = jnp.asarray(np.random.default_rng(2).standard_normal((120, 4)), jnp.float32) + 2
+    (row,) = select("effective_rank")
+    options = {"mask": jnp.arange(120) % 9 > 0, "convention": "paper", "key": KEY}
+    found, expected = (
+        take(row.function, points, jnp.arange(120) % 6, 6, **options) for take in (row.replicates, replicates.by_mask)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 relative = jax.jit(partial(hyperbolicity, key=KEY), static_argnames="convention")
 
 
@@ -84,7 +94,8 @@ def test_equal_points_are_drawn_once():
     points[48:] = points[:16]
     mask = np.arange(64) < 48
     value = jax.jit(partial(hyperbolicity, key=KEY, sample=16))
-    assert value(jnp.asarray(points), mask=jnp.ones(64, bool)) == value(jnp.asarray(points), mask=jnp.asarray(mask))
+    found, expected = (float(value(jnp.asarray(points), mask=jnp.asarray(kept))) for kept in (mask | True, mask))
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_distances_concentrate():
