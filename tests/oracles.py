@@ -14,8 +14,6 @@ from oracles_of_labels import (  # noqa: F401  (the tests find every oracle here
     transrate,
 )
 from oracles_of_shape import (  # noqa: F401
-    NEIGHBOURS,
-    SAMPLE,
     effective_rank,
     forman_ricci,
     hyperbolicity,
@@ -31,14 +29,6 @@ from geojax.measures.conventions import normal_sample as draw_normal_sample
 from geojax.measures.conventions import normal_variance as draw_normal_variance
 
 KEY = jax.random.key(0)  # of the random references, as in the tests
-# Further arguments of the functions, as the oracles have them. The cells of the clouds of `geojax.testing` hold fewer
-# than 64 points.
-OPTIONS = {
-    "cell_eee_fixed": {"size": 8},
-    "hyperbolicity": {"sample": SAMPLE},
-    "forman_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
-    "ollivier_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
-}
 
 
 def spectrum(points):

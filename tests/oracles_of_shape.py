@@ -9,8 +9,15 @@ from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import cdist, pdist, squareform
 
 KEY = jax.random.key(0)
-SAMPLE = 24  # points that the tests draw of the clouds of `geojax.testing`, so that other draws give other values
+SAMPLE = 24  # fewer than the clouds of `geojax.testing` have, so that other draws give other values
 NEIGHBOURS = 4
+# Further arguments of the functions, which keep them fast in tests.
+OPTIONS = {
+    "ph0_dimension": {"sample": 96},
+    "hyperbolicity": {"sample": SAMPLE},
+    "forman_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
+    "ollivier_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
+}
 
 
 def effective_rank(points, convention="standard"):
@@ -36,7 +43,7 @@ def drawn(points, size, key=KEY):
 def ph0_dimension(points, convention="standard"):
     logs = []
     for key in jax.random.split(KEY, 4):
-        order = drawn(points, 512, key)
+        order = drawn(points, 96, key)
         for share in (1 / 4, 3 / 8, 1 / 2, 3 / 4, 1):
             part = order[: int(share * len(order))]
             logs.append([np.log(len(part)), np.log(minimum_spanning_tree(cdist(part, part)).sum())])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 import oracles
+import oracles_of_shape
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from geojax.testing.case import Case
 from geojax.testing.claims import degenerate_cloud
 from geojax.testing.clouds import DEGENERATE
 
+# The cells of the clouds of `geojax.testing` hold fewer than 64 points.
+OPTIONS = {"cell_eee_fixed": {"size": 8}, **oracles_of_shape.OPTIONS}
 # Clouds without a value, beside those of one point and of coinciding ones.
 UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
@@ -41,7 +44,7 @@ rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
 
 
 def extra(row):
-    return oracles.OPTIONS.get(row.function.__name__, {}), UNDEFINED.get(row.function.__name__, ())
+    return OPTIONS.get(row.function.__name__, {}), UNDEFINED.get(row.function.__name__, ())
 
 
 @rows
