@@ -184,7 +184,7 @@ def test_no_program_calls_the_host():
             programs.values(part, cells, space, key, options)
             for part in programs.together(CATALOGUE, name, None, space.points)
         ]
-    assert len(found) == 13
+    assert len(found) == 12
     for program in found:
         assert "callback" not in program.lower().as_text()
 
