@@ -15,8 +15,8 @@ NEIGHBOURS = 4
 OPTIONS = {
     "ph0_dimension": {"sample": 96},
     "hyperbolicity": {"sample": SAMPLE},
-    "forman_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
-    "ollivier_ricci": {"sample": SAMPLE, "neighbours": NEIGHBOURS},
+    "forman_ricci": {"sample": SAMPLE, "k": NEIGHBOURS},
+    "ollivier_ricci": {"sample": SAMPLE, "k": NEIGHBOURS},
 }
 
 

@@ -101,7 +101,7 @@ def forman_ricci(
     convention: str = "standard",
     key: Key | None = None,
     twins: Labels | None = None,
-    neighbours: int = 10,
+    k: int = 10,
     sample: int = 512,
 ) -> Scalar:
     """Mean augmented Forman-Ricci curvature of the edges between neighbours, of at most 512 points drawn at random.
@@ -115,7 +115,7 @@ def forman_ricci(
       convention: "paper" leaves the triangles out: 4 - deg u - deg v.
       key: draws the points.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
-      neighbours: k, in place of 10.
+      k: number of neighbours in place of 10.
       sample: draws so many points in place of 512.
 
     Returns:
@@ -127,7 +127,7 @@ def forman_ricci(
     of two discretizations of Ricci curvature for complex networks", for the triangles.
     """
     check_convention(convention)
-    graph = _drawn_graph(points, mask, need_key(key, "forman_ricci"), twins, neighbours, sample)
+    graph = _drawn_graph(points, mask, need_key(key, "forman_ricci"), twins, k, sample)
     return _mean_of_edges(graph_curvature.forman(graph, augmented=convention == "standard"), graph)
 
 
@@ -138,7 +138,7 @@ def ollivier_ricci(
     convention: str = "standard",
     key: Key | None = None,
     twins: Labels | None = None,
-    neighbours: int = 10,
+    k: int = 10,
     sample: int = 512,
 ) -> Scalar:
     """Mean Ollivier-Ricci curvature of the edges between neighbours, of at most 512 points drawn at random.
@@ -152,7 +152,7 @@ def ollivier_ricci(
       convention: "paper" leaves nothing at u: m_u is in equal parts at the neighbours.
       key: draws the points.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
-      neighbours: k, in place of 10.
+      k: number of neighbours in place of 10.
       sample: draws so many points in place of 512.
 
     Returns:
@@ -166,7 +166,7 @@ def ollivier_ricci(
     of graphs".
     """
     check_convention(convention)
-    graph = _drawn_graph(points, mask, need_key(key, "ollivier_ricci"), twins, neighbours, sample)
+    graph = _drawn_graph(points, mask, need_key(key, "ollivier_ricci"), twins, k, sample)
     idleness = 0.5 if convention == "standard" else 0
     return _mean_of_edges(graph_curvature.ollivier(graph, idleness=idleness), graph)
 
@@ -180,11 +180,11 @@ def _drawn_metric(
 
 
 def _drawn_graph(
-    points: Points, mask: Mask | None, key: Key, twins: Labels | None, neighbours: int, sample: int
+    points: Points, mask: Mask | None, key: Key, twins: Labels | None, k: int, sample: int
 ) -> Bool[Array, "s s"]:
     """The graph of the k nearest neighbours of the points drawn; without an edge below 4 distinct points."""
     metric, kept = _drawn_metric(points, mask, key, twins, sample)
-    return graph_curvature.neighbour_graph(metric, kept, neighbours) & (jnp.sum(kept) >= FEWEST)
+    return graph_curvature.neighbour_graph(metric, kept, k) & (jnp.sum(kept) >= FEWEST)
 
 
 def _mean_of_edges(values: Float[Array, "s s"], graph: Bool[Array, "s s"]) -> Scalar:

@@ -125,7 +125,7 @@ def test_curvatures_of_a_circle():
 
     @jax.jit
     def values(points):
-        options = [{"convention": name, "key": KEY, "neighbours": 4} for name in CONVENTIONS]
+        options = [{"convention": name, "key": KEY, "k": 4} for name in CONVENTIONS]
         return [measure(points, **own) for measure in (forman_ricci, ollivier_ricci) for own in options]
 
     graph = np.isin(np.subtract.outer(np.arange(12), np.arange(12)) % 12, [1, 2, 10, 11])
