@@ -31,3 +31,12 @@ def persistence(distances):
             loops.append((birth, death))
     loops = np.array(sorted(loops, key=lambda pair: (pair[0] - pair[1], pair[0]))).reshape(-1, 2)
     return np.sort(deaths), loops
+
+
+def line_dimension(distances):
+    """Slope of the line through 0 that TwoNN fits to the 90% of the points with the smallest ratios."""
+    _, first, second = np.sort(distances, 1)[:, :3].T
+    spread = np.sort(np.log(second / first))
+    used = len(spread) * 9 // 10
+    heights = -np.log(1 - np.arange(1, used + 1) / len(spread))
+    return spread[:used] @ heights / (spread[:used] @ spread[:used])
