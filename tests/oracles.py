@@ -21,6 +21,13 @@ from oracles_of_shape import (  # noqa: F401
     ph0_dimension,
     spectral_decay,
 )
+from oracles_of_topology import (  # noqa: F401
+    codensity_ratio,
+    h0_total_persistence,
+    h1_share,
+    h1_total_persistence,
+    local_persistence_entropy,
+)
 from scipy import stats
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist

@@ -1,8 +1,23 @@
 """Persistent homology once more, in NumPy, from its definition."""
 
 import itertools
+from functools import cache
 
+import jax
 import numpy as np
+from scipy.spatial.distance import cdist
+
+KEY = jax.random.key(0)  # of the fixed draw
+SIZE, SAMPLE = 12, 24
+ROWS = (
+    "h0_total_persistence",
+    "h1_total_persistence",
+    "h1_share",
+    "codensity_ratio",
+    "local_persistence_entropy",
+)
+# For the clouds of `geojax.testing`.
+OPTIONS = {name: {"size": SIZE, "sample": SAMPLE} for name in ROWS}
 
 
 def persistence(distances):
@@ -40,3 +55,49 @@ def line_dimension(distances):
     used = len(spread) * 9 // 10
     heights = -np.log(1 - np.arange(1, used + 1) / len(spread))
     return spread[:used] @ heights / (spread[:used] @ spread[:used])
+
+
+def neighbourhoods(points):
+    """Distances within those of the drawn points, each first."""
+    points = points[np.sort(np.unique(points, axis=0, return_index=True)[1])]
+    draws = np.asarray(jax.random.uniform(KEY, (len(points),)))
+    for centre in points[np.argsort(draws, kind="stable")[:SAMPLE]]:
+        near = points[np.argsort(cdist(centre[None], points)[0], kind="stable")[: SIZE + 1]]
+        yield cdist(near, near)
+
+
+@cache
+def _homology(coordinates, shape):
+    """Sums of both degrees and entropy of every neighbourhood."""
+    found = []
+    for distances in neighbourhoods(np.frombuffer(coordinates).reshape(shape)):
+        tree, loops = persistence(distances)
+        lives = np.concatenate([tree, loops[:, 1] - loops[:, 0]])
+        shares = lives / lives.sum()
+        found.append((tree.sum(), lives.sum() - tree.sum(), -np.sum(shares * np.log(shares))))
+    return np.array(found).T
+
+
+def homology(points):
+    return _homology(np.ascontiguousarray(points).tobytes(), points.shape)
+
+
+def h0_total_persistence(points, convention="standard"):
+    return homology(points)[0].mean() / np.sqrt(points.var(0).sum())
+
+
+def h1_total_persistence(points, convention="standard"):
+    return homology(points)[1].mean() / np.sqrt(points.var(0).sum())
+
+
+def h1_share(points, convention="standard"):
+    zero, one, _ = homology(points)
+    return np.mean(one / zero)
+
+
+def local_persistence_entropy(points, convention="standard"):
+    return homology(points)[2].mean()
+
+
+def codensity_ratio(points, convention="standard"):
+    return np.mean([distances[0, -1] / distances[0, 1] for distances in neighbourhoods(points)])

@@ -7,8 +7,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracles_of_shape
+import oracles_of_topology
 from jax.sharding import PartitionSpec
-from oracles_of_shape import OPTIONS
 
 from geojax.evaluation import evaluate
 from geojax.measures import CATALOGUE
@@ -35,7 +36,8 @@ def measured(one, sharded):
     points = np.asarray(one[0])
     record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
     names = [row for row in CATALOGUE if row.reads == "points"]
-    of_row = {row.name: partial(row.function, key=KEY, **OPTIONS.get(row.name, {})) for row in names}
+    options = oracles_of_shape.OPTIONS | oracles_of_topology.OPTIONS
+    of_row = {row.name: partial(row.function, key=KEY, **options.get(row.name, {})) for row in names}
     function = jax.jit(lambda points, mask: {name: take(points, mask=mask) for name, take in of_row.items()})
     record["points"] = {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
 

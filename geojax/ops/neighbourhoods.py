@@ -8,11 +8,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.blocks import row_blocks
+from geojax.ops.neighbours import map_candidates
 from geojax.ops.safe import ratio
-from geojax.typing import Points, Scalar
+from geojax.typing import Mask, Points, Scalar
 
 # Neighbourhoods that are taken at once: their loops are filled in one program, whose tables fit a cache of 2 MiB.
 BLOCK = 64
+
+
+def neighbour_rows(points: Points, mask: Mask, queries: Float[Array, "m d"], n: int) -> Int[Array, "m k"]:
+    """Rows of the n points nearest to each query, ascending; a point that equals the query is none of them.
+
+    Args:
+      points: Float[rows, d], distinct where they count, and near the origin for their extent.
+      mask: Bool[rows], points that count: one more than n, or for a query that equals none of them n.
+      queries: Float[m, d].
+      n: the number of neighbours, less than the rows.
+
+    Cost: O(m rows d) time.
+    """
+
+    def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], _: Int[Array, "b"]) -> Int[Array, "b k"]:
+        nearest, place = jax.lax.top_k(-squared, n + 1)
+        rows = jnp.take_along_axis(found, place, 1)
+        return jnp.where(nearest[:, :1] == 0, rows[:, 1:], rows[:, :-1])
+
+    return map_candidates(read, queries, points, mask, k=n + 1)
 
 
 def map_neighbourhoods(

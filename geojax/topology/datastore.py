@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
 from geojax.errors import InputError
 from geojax.ops.arrays import as_numbers
 from geojax.ops.moments import power_of_two
-from geojax.ops.neighbours import map_candidates
 from geojax.ops.shapes import padded, rung
-from geojax.typing import Mask, Points
 
 
 class Datastore:
@@ -70,25 +67,6 @@ class Datastore:
                 f"neighbourhoods of n = {n} vectors need n of at least 1 and a datastore of n + 2 distinct ones, but "
                 f"it has {len(self)}"
             )
-
-
-def neighbour_rows(points: Points, mask: Mask, queries: Float[Array, "m d"], n: int) -> Int[Array, "m k"]:
-    """Rows of the n points nearest to each query, ascending; a point that equals the query is none of them.
-
-    Args:
-      points, mask: of a `Datastore`, with at least n + 2 that count.
-      queries: Float[m, d], `placed`.
-      n: the number of neighbours.
-
-    Cost: O(m |points| d) time.
-    """
-
-    def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], _: Int[Array, "b"]) -> Int[Array, "b k"]:
-        nearest, place = jax.lax.top_k(-squared, n + 1)
-        rows = jnp.take_along_axis(found, place, 1)
-        return jnp.where(nearest[:, :1] == 0, rows[:, 1:], rows[:, :-1])
-
-    return map_candidates(read, queries, points, mask, k=n + 1)
 
 
 def as_vectors(value: Any, what: str) -> Float[np.ndarray, "n d"]:

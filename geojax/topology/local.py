@@ -19,10 +19,10 @@ from geojax.ops.diagrams import (
     persistence_profile,
     wasserstein_norm,
 )
-from geojax.ops.neighbourhoods import BLOCK, line_dimension, map_neighbourhoods
+from geojax.ops.neighbourhoods import BLOCK, line_dimension, map_neighbourhoods, neighbour_rows
 from geojax.ops.persistence import loops, spanning_tree_lengths
 from geojax.ops.shapes import padded
-from geojax.topology.datastore import Datastore, neighbour_rows
+from geojax.topology.datastore import Datastore
 from geojax.typing import Mask, Points, Scalar
 
 # Queries in one call of a program, and the most neighbours whose loops are found.

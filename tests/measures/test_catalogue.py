@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import oracles
 import oracles_of_shape
+import oracles_of_topology
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from geojax.testing.claims import degenerate_cloud
 from geojax.testing.clouds import DEGENERATE
 
 # The cells of the clouds of `geojax.testing` hold fewer than 64 points.
-OPTIONS = {"cell_eee_fixed": {"size": 8}, **oracles_of_shape.OPTIONS}
+OPTIONS = {"cell_eee_fixed": {"size": 8}, **oracles_of_shape.OPTIONS, **oracles_of_topology.OPTIONS}
 # Clouds without a value, beside those of one point and of coinciding ones.
 UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
@@ -37,6 +38,7 @@ UNDEFINED = {
     "hyperbolicity": ("two",),
     "forman_ricci": ("two",),
     "ollivier_ricci": ("two",),
+    **dict.fromkeys(oracles_of_topology.OPTIONS, ("duplicates", "few", "two")),  # at most 12 distinct points
     "knn_accuracy": ("few", "two"),
 }
 

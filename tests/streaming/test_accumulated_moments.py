@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import oracles_of_shape
+import oracles_of_topology
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,6 +237,7 @@ def test_no_other_measure_follows_from_moments(row):
     normal, flat = rng.standard_normal((400, D)), rng.random((400, D)) ** 4
     normal, flat = ((x - x.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T for x in (normal, flat))
     stretch = np.arange(1, D + 1)
-    take = partial(row.function, key=KEY, **oracles_of_shape.OPTIONS.get(row.name, {}))
+    options = oracles_of_shape.OPTIONS | oracles_of_topology.OPTIONS
+    take = partial(row.function, key=KEY, **options.get(row.name, {}))
     values = [float(take(jnp.asarray(x * stretch, jnp.float32))) for x in (normal, flat)]
     assert row.from_moments == np.isclose(*values, rtol=1e-4)

@@ -3,7 +3,7 @@
 From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
 """
 
-from geojax.measures.catalogue import cells, neighbours, shape, spread, transfer
+from geojax.measures.catalogue import cells, neighbours, shape, spread, topology, transfer
 from geojax.measures.row import Measure
 
 CATALOGUE: tuple[Measure, ...] = (
@@ -26,6 +26,11 @@ CATALOGUE: tuple[Measure, ...] = (
     shape.HYPERBOLICITY,
     shape.FORMAN_RICCI,
     shape.OLLIVIER_RICCI,
+    topology.H0_TOTAL_PERSISTENCE,
+    topology.H1_TOTAL_PERSISTENCE,
+    topology.H1_SHARE,
+    topology.CODENSITY_RATIO,
+    topology.LOCAL_PERSISTENCE_ENTROPY,
     transfer.LOGME,
     transfer.H_SCORE,
     transfer.TRANSRATE,
