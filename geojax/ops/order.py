@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from geojax.ops.threads import on_one_device, over_cores
 from geojax.typing import Mask, Scalar
@@ -75,3 +75,44 @@ def smallest(values: Float[Array, "n"], mask: Mask, ranks: Int[Array, "ranks"]) 
         return jnp.where(fewer <= ranks, found | bit, found)
 
     return _from_ordered(jax.lax.fori_loop(0, 32, decide, jnp.zeros(ranks.shape, jnp.uint32)))
+
+
+def ascending_until(
+    values: Float[Array, "b n"], last: Float[Array, "b"]
+) -> tuple[Float[Array, "b n"], Int[Array, "b n"]]:
+    """Rows in ascending order up to a last value each, behind it the greater ones in any order; and their places.
+
+    XLA sorts integers on a CPU faster than pairs: 64 rows of 1 225 take 2.5 ms here against 9.4 ms. An integer holds a
+    value, rounded down to a step of the range up to `last`, before its place; values less than a step apart are then
+    exchanged with their neighbours until they stand in order.
+
+    Args:
+      values: Float[b, n], finite up to `last`.
+      last: Float[b].
+
+    Cost: O(n log n), and O(n) for every turn of exchanges: none to three for distances of 50 normal points, at most n
+    where all values lie within one step.
+    """
+    n = values.shape[1]
+    bits = max(n - 1, 1).bit_length()
+    steps = (1 << (32 - bits)) - 1
+    place, last = np.arange(n), last[:, None]
+    first = jnp.min(values, 1, keepdims=True)
+    share = (values - first) / jnp.where(last > first, last - first, 1)
+    step = jnp.where(values <= last, (share * (steps - 1)).astype(jnp.uint32), np.uint32(steps))
+    keys = jax.lax.sort(step << bits | place.astype(np.uint32))
+    places = (keys & np.uint32((1 << bits) - 1)).astype(jnp.int32)
+
+    def in_disorder(state: tuple[Array, Array, Array]) -> Bool[Array, ""]:
+        ordered = state[0]
+        return jnp.any((ordered[:, 1:] < ordered[:, :-1]) & (ordered[:, 1:] <= last))
+
+    def exchange(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        ordered, places, turn = state
+        left = (place + turn) % 2 == 0
+        other = jnp.clip(jnp.where(left, place + 1, place - 1), 0, n - 1)
+        wrong = jnp.where(left, ordered[:, other] < ordered, ordered < ordered[:, other])
+        return jnp.where(wrong, ordered[:, other], ordered), jnp.where(wrong, places[:, other], places), turn + 1
+
+    start = jnp.take_along_axis(values, places, 1), places, jnp.int32(0)
+    return jax.lax.while_loop(in_disorder, exchange, start)[:2]

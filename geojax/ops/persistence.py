@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from geojax.ops.order import ascending_until
 from geojax.typing import Mask
 
 
@@ -140,14 +141,13 @@ def _pairs_of_batch(
     batch, n, _ = distances.shape
     words = -(-n // 32)
     first, second = np.triu_indices(n, 1)
-    edges = jnp.broadcast_to(jnp.asarray(first * n + second, jnp.int32), (batch, first.size))
-    bits = jax.lax.bitcast_convert_type(distances[:, first, second], jnp.uint32)  # in the order of the lengths
-    bits, edges = jax.lax.sort((bits, edges), num_keys=1, is_stable=False)
-    lengths = jax.lax.bitcast_convert_type(bits, jnp.float32)
     # Once one point is joined to all others, every loop is filled.
     farthest = jnp.max(jnp.where(mask[:, None], distances, 0), 2)
     radius = jnp.min(jnp.where(mask, farthest, jnp.inf), 1)
-    last = jnp.max(jnp.sum(lengths <= jnp.where(jnp.isfinite(radius), radius, -1)[:, None], 1))
+    radius = jnp.where(jnp.isfinite(radius), radius, -1)
+    lengths, order = ascending_until(distances[:, first, second], radius)
+    edges = jnp.asarray(first * n + second, jnp.int32)[order]
+    last = jnp.max(jnp.sum(lengths <= radius[:, None], 1))
     ends = (edges // n).T, (edges % n).T
     start = _Growth(
         rank=jnp.int32(0),

@@ -47,3 +47,18 @@ def test_first_occurrences_are_the_distinct_rows(points, mask):
 def test_rows_that_share_low_bits_stay_distinct():
     points = np.stack(np.meshgrid(np.arange(64), np.arange(64)), -1).reshape(-1, 2).astype(np.float32)
     assert np.all(first_occurrences(jnp.asarray(points), jnp.ones(4096, bool)))
+
+
+@given(
+    arrays(np.float32, (2, 20), elements=st.sampled_from([0, 1, 1 + 2**-23, 1 + 2**-22, 1 + 2**-10, 2, 1e6, np.inf])),
+    st.sampled_from([0, 1 + 2**-23, 2, 1e6, -1]),
+)
+@settings(deadline=None, max_examples=60)
+def test_rows_ascend_until_the_last_value(values, last):
+    """Also where values are much nearer to each other than a step of the range, and where all are beyond it."""
+    found, places = map(np.asarray, jax.jit(order.ascending_until)(values, np.full(2, last, np.float32)))
+    np.testing.assert_array_equal(np.sort(places), [np.arange(20)] * 2)
+    np.testing.assert_array_equal(found, np.take_along_axis(values, places, 1))
+    for row, expected in zip(found, np.sort(values), strict=True):
+        kept = (expected <= last).sum()
+        np.testing.assert_array_equal(row[:kept], expected[:kept])
