@@ -6,8 +6,8 @@ import numpy as np
 
 from geojax.measures.conventions import check_convention, need_key, once
 from geojax.ops.moments import centre
+from geojax.ops.persistence import spanning_tree_lengths
 from geojax.ops.safe import ratio
-from geojax.ops.spanning_tree import spanning_lengths
 from geojax.ops.subsample import distances, drawn
 from geojax.typing import Key, Labels, Mask, Points, Scalar
 
@@ -56,7 +56,8 @@ def ph0_dimension(
     metrics = jax.lax.map(distances, centre(points, mask).points[rows])
     sizes = jnp.floor(SHARES * jnp.sum(kept[0])).astype(jnp.int32)
     parts = jnp.arange(rows.shape[1]) < sizes[:, None]
-    lengths = spanning_lengths(metrics, jnp.broadcast_to(parts, (DRAWS, *parts.shape)))
+    of_parts = jax.vmap(lambda metric, part: jnp.sum(spanning_tree_lengths(metric, part)), (None, 0))
+    lengths = jax.vmap(of_parts, (0, None))(metrics, parts)
     steps = jnp.log(sizes.astype(jnp.float32))
     steps -= jnp.mean(steps)
     slope = jnp.sum(steps * jnp.mean(jnp.log(lengths), 0)) / jnp.sum(steps**2)
