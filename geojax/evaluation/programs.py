@@ -144,7 +144,8 @@ def together(
 def values(rows: Together, reading: Any, space: Space, key: Any, options: Options) -> Program:
     """The values of measures that are no work of the host; the program is that of their replicates."""
     named = {"mask": space.mask, "convention": options.convention, "key": rows.keys(key)}
-    return Program(replicates_of.compiled_without(reading), (rows, reading, space.group, replicates_of.NO_GROUP), named)
+    program = replicates_of.program_of(rows.replicates, reading)
+    return Program(program, (rows, reading, space.group, replicates_of.NO_GROUP), named)
 
 
 def facts(rows: Together | None, space: Space, options: Options) -> Program:
@@ -167,7 +168,7 @@ def sign_ranges(rows: tuple[Measure, ...], space: Space) -> Program:
 def of_normal(rows: tuple[Measure, ...], space: Space, options: Options) -> Program:
     """Of measures that are to be compared with it, the value of a normal sample of the same size and spectrum."""
     named = {"rows": rows, "convention": options.convention}
-    return Program(_of_normal(space.points), (space.points, space.mask, space.key, space.twins), named)
+    return Program(_of_normal, (space.points, space.mask, space.key, space.twins), named)
 
 
 def quantized(name: str, seed: int, space: Space, options: Options) -> Program:
@@ -208,7 +209,7 @@ def _sign_ranges(points: Points, mask: Mask, rows: tuple[Measure, ...]) -> dict[
     return {row.name: row.sign_range(points, mask=mask) for row in rows}
 
 
-@partial(BySize, static_argnames=("rows", "convention"))
+@partial(jax.jit, static_argnames=("rows", "convention"))
 def _of_normal(
     points: Points, mask: Mask, key: Key, twins: Labels, rows: tuple[Measure, ...], convention: str
 ) -> dict[str, Scalar]:

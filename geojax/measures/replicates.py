@@ -61,6 +61,13 @@ def without(
 compiled_without = BySize(without, static_argnames=("function", "convention"))
 
 
+def program_of(replicates: Callable, reading: Any) -> Callable:
+    """The program of `without` for measures with these replicates: with care, however small the cloud, where they work
+    much on few drawn points."""
+    drawn = isinstance(replicates, partial) and replicates.func is by_blocks
+    return compiled_without.well if drawn else compiled_without(reading)
+
+
 def by_mask(function: Callable, reading: Points | Cells | tuple, group: Labels, groups: int, **options) -> Any:
     """Takes the measure once without each group, by one compiled program: exact for any measure.
 
@@ -104,8 +111,9 @@ def by_blocks(
 
     Reference: McCarthy 1969, "Pseudo-replication: half samples".
     """
+    program = compiled_without if drawn is None else lambda *_: compiled_without.well
     if groups < FEW:
-        return by_mask(function, reading, group, groups, **options)
+        return _each(program(reading), function, reading, group, groups, options)
     first = (SPLITS > 0).astype(np.int32)[:, ORDER]
     if _traced((reading, group, options)):
         sides = jnp.asarray(first)[:, group % FEW]
@@ -113,8 +121,8 @@ def by_blocks(
         halves = jax.lax.map(lambda side: by_mask(function, reading, side, 2, **options), sides)
     else:
         sides = map(jnp.asarray, first[:, np.asarray(group) % FEW])
-        whole = jax.device_get(compiled_without(reading)(function, reading, group, NO_GROUP, **options))
-        found = [_of_halves(function, reading, side, **options) for side in sides]
+        whole = jax.device_get(program(reading)(function, reading, group, NO_GROUP, **options))
+        found = [_of_halves(function, reading, side, program, **options) for side in sides]
         halves = jax.tree.map(lambda *values: np.stack(values), *found)
     if drawn is None:
         return jax.tree.map(partial(_without_blocks, share=0.5), whole, halves)
@@ -140,21 +148,27 @@ def _without_blocks(whole: Scalar, halves: Float[Array, "splits 2"], share: Scal
 
 
 def _of_halves(
-    function: Callable, reading: Points | tuple, side: Labels, *, mask: Mask | None = None, **options: Any
+    function: Callable,
+    reading: Points | tuple,
+    side: Labels,
+    program: Callable,
+    *,
+    mask: Mask | None = None,
+    **options: Any,
 ) -> Any:
-    """The measure of the points of either side, 1 and 0; of a large cloud in fewer rows."""
+    """The measure of the points of either side, 1 and 0, by its program; of a large cloud in fewer rows."""
     points = reading[0] if isinstance(reading, tuple) else reading
     n, d = points.shape
     kept = np.asarray(as_mask(mask, n))
     places = [np.flatnonzero(kept & (np.asarray(side) == own)) for own in (1, 0)]
     longest = rows_for(max(map(len, places)), d)
     if n * n * d <= CHEAP_DISTANCES or longest >= n:
-        return by_mask(function, reading, side, 2, mask=mask, **options)
+        return _each(program(reading), function, reading, side, 2, {"mask": mask, **options})
     found = []
     for place in places:
         rows, own = np.resize(place, longest), jnp.asarray(np.arange(longest) < len(place))
         part = _rows_of(reading, rows)
-        take = compiled_without(part)
+        take = program(part)
         found.append(jax.device_get(take(function, part, side[rows], NO_GROUP, mask=own, **options)))
     return jax.tree.map(lambda *values: np.stack(values), *found)
 
