@@ -15,8 +15,13 @@ from geojax.testing.case import Case
 from geojax.testing.claims import degenerate_cloud
 from geojax.testing.clouds import DEGENERATE
 
-# The cells of the clouds of `geojax.testing` hold fewer than 64 points.
-OPTIONS = {"cell_eee_fixed": {"size": 8}}
+# The cells of the clouds of `geojax.testing` hold fewer than 64 points, and the clouds are few neighbourhoods.
+OPTIONS = {
+    "cell_eee_fixed": {"size": 8},
+    "mle_dimension": {"k": 8},
+    "local_two_nn": {"size": 24, "sample": 48},
+    "local_pca_dimension": {"size": 12, "sample": 48},
+}
 # Clouds without a value, beside those of one point and of coinciding ones.
 UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
@@ -32,6 +37,10 @@ UNDEFINED = {
     "kl_gaussian": ("few", "two", "duplicates", "line"),
     "kl_empirical": ("duplicates", "lattice", "line"),
     "knn_accuracy": ("few", "two"),
+    "two_nn": ("two", "lattice"),
+    **dict.fromkeys(("mle_dimension", "gride", "correlation_dimension", "hubness"), ("duplicates", "few", "two")),
+    "local_two_nn": ("duplicates", "few", "two", "lattice"),
+    "local_pca_dimension": ("duplicates", "few", "two"),
 }
 
 rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
