@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.errors import InputError
@@ -213,6 +214,21 @@ def dimension_scan(points: Points, *, mask: Mask | None = None, farthest: int = 
     radii = [order.quantiles(jnp.sqrt(found.squared[:, 2 * rank - 1]), mask, (0.5,))[0] for rank in ranks]
     scale = centre(points, mask).scale
     return Scan(jnp.array(ranks), jnp.stack(dimensions), jnp.stack(radii) * scale)
+
+
+def plateau(dimensions: Float[np.ndarray, "scales"], tolerance: float = 0.1) -> slice | None:
+    """The longest run of three scales or more whose dimensions lie within a tenth of each other; None without one.
+
+    Of runs of one length the one that varies least.
+    """
+    dimensions = np.asarray(dimensions, np.float64)
+    runs = [
+        (stop - start, -spread, slice(start, stop))
+        for start in range(len(dimensions))
+        for stop in range(start + 3, len(dimensions) + 1)
+        if (spread := np.ptp(dimensions[start:stop]) / np.min(dimensions[start:stop])) <= tolerance
+    ]
+    return max(runs, key=lambda run: run[:2])[2] if runs else None
 
 
 def _apart(mask: Mask, found: Neighbours, k: int) -> Bool[Array, "n"]:

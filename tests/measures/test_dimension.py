@@ -88,6 +88,21 @@ def test_scan_shows_the_scale_of_the_noise(shared):
         dimension.dimension_scan(points, farthest=0)
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "found"),
+    [
+        ((2, 2.1, 2.05, 3), slice(0, 3)),
+        ((9, 5, 3.1, 3.0, 3.0, 2.95), slice(2, 6)),
+        ((1, 2, 3, 4), None),
+        ((2, 2), None),
+        ((2, np.nan, 2, 2.1, 2), slice(2, 5)),
+        ((2, 2.1, 2.2, 2.3, 2.31), slice(2, 5)),
+    ],
+)
+def test_a_plateau_is_the_longest_run_that_varies_least(dimensions, found):
+    assert dimension.plateau(np.array(dimensions, float)) == found
+
+
 def test_values_point_by_point_are_those_of_the_neighbourhoods():
     """Around a line and a sheet that lie apart: of a line's points one dimension, of the sheet's two."""
     rng = np.random.default_rng(0)

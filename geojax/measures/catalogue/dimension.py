@@ -16,9 +16,9 @@ def _dimension(function: Callable, **claims) -> Measure:
 
 
 def _local(function: Callable, **claims) -> Measure:
-    """A row that draws the points by their row."""
+    """A row of neighbourhoods of 512 points, which are drawn by their row."""
     invariances = tuple(name for name in SIMILARITIES if name != "permutation")
-    return _dimension(function, invariances=invariances, **claims)
+    return _dimension(function, invariances=invariances, quadratic=False, cost="O(512 (n + k^2) d)", **claims)
 
 
 TWO_NN = _dimension(
