@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec
 
 from geojax.evaluation import evaluate
 from geojax.measures import CATALOGUE
+from geojax.measures.neighbourhoods import find
 from geojax.parallel.mesh import data_mesh, shard_rows
 from geojax.quantizers import QUANTIZERS
 from geojax.streaming import moments, reservoir
@@ -34,7 +35,13 @@ def measured(one, sharded):
     points = np.asarray(one[0])
     record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
     names = [row for row in CATALOGUE if row.reads == "points"]
-    function = jax.jit(lambda points, mask: {row.name: row.function(points, mask=mask, key=KEY) for row in names})
+
+    @jax.jit
+    def function(points, mask):
+        found = find(points, mask, "standard", None, max(row.neighbours for row in names))
+        own = {row.name: {"neighbours": found} if row.neighbours else {} for row in names}
+        return {row.name: row.function(points, mask=mask, key=KEY, **own[row.name]) for row in names}
+
     record["points"] = {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
 
     record |= statistics("pq", one, sharded)

@@ -15,7 +15,7 @@ from geojax.typing import Key, Labels, Mask, Points, Scalar
 # Neighbours that are read beside the k that are asked for: what lies within the larger radius of most points, and what
 # may lie at the distance of the last.
 MORE = 12
-# Share of their squared distance within which points count as equally far, as on a grid.
+# Share of their distance, or its square, within which points count as equally far, as on a grid.
 SAME = 1e-6
 
 
@@ -56,11 +56,12 @@ def correlation_dimension(
     mask, found = neighbourhoods.read(points, mask, "standard", twins, neighbours, k2 + MORE)
     distances = jnp.sqrt(found.squared)
     radii = jnp.stack([quantiles(distances[:, k - 1], mask, (0.5,))[0] for k in (k1, k2)])
+    (a, b), radii = radii, radii * (1 - SAME)  # the pair whose distance is the median is not nearer
     beyond = mask & (distances[:, -1] < radii[1])
     near = jnp.sum(distances[:, :, None] < radii, 1)
     counts = jnp.sum(jnp.where((mask & ~beyond)[:, None], near, 0).astype(jnp.float32), 0)
     more, told = _pairs_within(centre(points, mask).points, mask, beyond, radii)
-    (few, many), (a, b) = counts + more, radii
+    few, many = counts + more
     told |= ~jnp.any(beyond)
     value = ratio(jnp.log(many / few), jnp.log(b / a))
     return jnp.where((jnp.sum(mask) > k2) & (a > 0) & (few > 0) & told, value, jnp.nan)
