@@ -5,6 +5,15 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from oracles_of_dimension import (  # noqa: F401
+    correlation_dimension,
+    gride,
+    hubness,
+    local_pca_dimension,
+    local_two_nn,
+    mle_dimension,
+    two_nn,
+)
 from oracles_of_labels import (  # noqa: F401  (the tests find every oracle here, by name)
     class_mean_accuracy,
     h_score,

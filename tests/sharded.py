@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec
 
 from geojax.evaluation import evaluate
 from geojax.measures import CATALOGUE
+from geojax.measures.neighbourhoods import find
 from geojax.parallel.mesh import data_mesh, shard_rows
 from geojax.quantizers import QUANTIZERS
 from geojax.streaming import moments, reservoir
@@ -37,8 +38,13 @@ def measured(one, sharded):
     record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
     names = [row for row in CATALOGUE if row.reads == "points"]
     options = oracles_of_shape.OPTIONS | oracles_of_topology.OPTIONS
-    of_row = {row.name: partial(row.function, key=KEY, **options.get(row.name, {})) for row in names}
-    function = jax.jit(lambda points, mask: {name: take(points, mask=mask) for name, take in of_row.items()})
+
+    @jax.jit
+    def function(points, mask):
+        found = find(points, mask, "standard", None, max(row.neighbours for row in names))
+        own = {row.name: {"neighbours": found} if row.neighbours else options.get(row.name, {}) for row in names}
+        return {row.name: row.function(points, mask=mask, key=KEY, **own[row.name]) for row in names}
+
     record["points"] = {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
 
     record |= statistics("pq", one, sharded)

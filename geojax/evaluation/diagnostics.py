@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from geojax.measures.neighbourhoods import MANY, NEAR
 from geojax.ops.spectrum import ROUNDING
 
 # The usual advice for k-means: with fewer points per entry the codebooks follow the sample.
@@ -67,6 +68,16 @@ def tie_warnings(n: int, distinct: int, once: Sequence[str], convention: str) ->
     if convention in once:
         return [f"{share}: the value is that of the {distinct} distinct points"]
     return [f"{share}, and {convention!r} takes them all, at a distance of zero: 'standard' takes each once"]
+
+
+def near_warnings(share: float) -> list[str]:
+    """What to know of distinct points, this share of which has a neighbour much nearer than most points have."""
+    if not share > MANY:
+        return []
+    return [
+        f"{share:.2g} of the distinct points have a neighbour nearer than {NEAR:g} of the median: they are copies but "
+        "for rounding, or nearly so, and the value is that of their distances"
+    ]
 
 
 def cell_warnings(n: int, distinct: int, size: int, counts: Int[np.ndarray, "seeds M K"]) -> list[str]:

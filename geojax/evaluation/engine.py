@@ -12,16 +12,17 @@ from geojax.evaluation import framing
 from geojax.evaluation.diagnostics import (
     cell_warnings,
     in_layer_norm_shape,
+    near_warnings,
     rank_of,
     span_warnings,
     tie_warnings,
     value_warnings,
 )
-from geojax.evaluation.programs import Options, Space
+from geojax.evaluation.programs import NEAR, Options, Space
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
-from geojax.measures import CATALOGUE, Measure, check_convention, select
+from geojax.measures import CATALOGUE, CONVENTIONS, Measure, check_convention, select
 from geojax.measures.labels import check_labels
 from geojax.ops.arrays import as_groups, as_numbers
 from geojax.ops.moments import as_mask
@@ -140,7 +141,8 @@ def evaluate(
     facts = found.facts
     spectrum = framed.spectrum(facts["spectrum"], facts["scale"], int(facts["n"]))[: int(facts["n"])]
     counts = {name: refits[0] for name, refits in found.counts.items()}
-    return Evaluation(tuple(results), spectrum, counts, found.replicates)
+    replicates = {row.name: found.replicates[row.name] for row in measures if row.name in found.replicates}
+    return Evaluation(tuple(results), spectrum, counts, replicates)
 
 
 def _of_layer_norm(cloud: Any, points: Any, kept: np.ndarray, spectrum: np.ndarray) -> bool:
@@ -183,6 +185,8 @@ def _result(
     n, distinct = int(facts["n"]), int(facts["distinct"])
     warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"], layer_norm=facts["layer_norm"])]
     warnings += tie_warnings(n, distinct, measure.once, options.convention)
+    if measure.neighbours and measure.once == CONVENTIONS:
+        warnings += near_warnings(float(found.values[NEAR][0]))
     if measure.quantizer:
         warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:

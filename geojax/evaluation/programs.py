@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from geojax.measures import Measure
+from geojax.measures import CONVENTIONS, Measure, neighbourhoods
 from geojax.measures import replicates as replicates_of
 from geojax.ops.compiling import BySize
 from geojax.ops.distinct import first_equal
@@ -77,7 +77,8 @@ class Together:
     Attributes:
       functions: of the measures.
       with_labels: whether each of them reads labels.
-      with_twins: whether each of them takes what is known of equal points.
+      once: the conventions in which each of them takes equal points once, and then what is known of them.
+      neighbours: how many nearest neighbours each of them reads there; one search finds the most.
       replicates: the way in which their replicates are taken.
       on_host: whether the host does a part of the work, between programs.
       classes: number of classes of the labels; None without labels, and for real ones.
@@ -86,7 +87,8 @@ class Together:
 
     functions: tuple[Callable, ...]
     with_labels: tuple[bool, ...]
-    with_twins: tuple[bool, ...]
+    once: tuple[tuple[str, ...], ...]
+    neighbours: tuple[int, ...]
     replicates: Callable
     on_host: bool
     classes: int | None
@@ -105,16 +107,24 @@ class Together:
     ) -> tuple[Scalar, ...]:
         """Takes the measures of cells, of moments, or of points with labels and twins; `key` is that of `keys`."""
         points, labels, twins = reading if isinstance(reading, tuple) else (reading, None, None)
+        searched = [k if convention in once else 0 for once, k in zip(self.once, self.neighbours, strict=True)]
+        if any(searched):
+            neighbours = neighbourhoods.find(points, options["mask"], "standard", twins, max(searched))
         found = []
-        given = self.functions, self.with_labels, self.with_twins, key[1]
-        for function, with_labels, with_twins, number in zip(*given, strict=True):
+        given = self.functions, self.with_labels, self.once, searched, key[1]
+        for function, with_labels, once, search, number in zip(*given, strict=True):
             own = options | {"convention": convention, "key": jax.random.fold_in(key[0], number)}
-            own |= {"twins": twins} if with_twins else {}
+            own |= {"twins": twins} if once else {}
+            own |= {"neighbours": neighbours} if search else {}
             if with_labels:
                 found.append(function(points, labels, classes=self.classes, **own))
             else:
                 found.append(function(points, **own))
         return tuple(found)
+
+
+# The name of the share of near-duplicates, which is taken beside the measures that take distinct points in any case.
+NEAR = "near-duplicates"
 
 
 def together(
@@ -128,17 +138,22 @@ def together(
             by_mask = on_host and row.replicates is replicates_of.by_mask
             way = replicates_of.by_mask_on_host if by_mask else row.replicates
             found.setdefault((way, on_host), []).append(row)
-    return [
-        Together(
-            tuple(row.function for row in rows),
-            tuple(row.reads == "labels" for row in rows),
-            tuple(row.reads == "points" and bool(row.once) for row in rows),
-            *way,
-            classes,
-            tuple(row.name for row in rows),
-        )
-        for way, rows in found.items()
-    ]
+    return [_as_one(rows, way, classes) for way, rows in found.items()]
+
+
+def _as_one(rows: Sequence[Measure], way: tuple[Callable, bool], classes: int | None) -> Together:
+    """The rows, and where one reads the neighbours of distinct points in any case the share of near-duplicates."""
+    readers = [row for row in rows if row.neighbours and row.once == CONVENTIONS]
+    rows = [*rows, *(replace(row, name=NEAR, function=neighbourhoods.near_duplicates) for row in readers[:1])]
+    return Together(
+        tuple(row.function for row in rows),
+        tuple(row.reads == "labels" for row in rows),
+        tuple(row.once if row.reads == "points" else () for row in rows),
+        tuple(row.neighbours for row in rows),
+        *way,
+        classes,
+        tuple(row.name for row in rows),
+    )
 
 
 def values(rows: Together, reading: Any, space: Space, key: Any, options: Options) -> Program:

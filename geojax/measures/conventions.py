@@ -44,7 +44,7 @@ def once(points: Points, mask: Mask | None, convention: str, twins: Labels | Non
 def need_key(key: Key | None, name: str) -> Key:
     """The key, or an InputError where there is none."""
     if key is None:
-        raise InputError(f"{name} draws a random reference: give it a key")
+        raise InputError(f"{name} draws at random: give it a key")
     return key
 
 

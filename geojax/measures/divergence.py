@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, once, sample_variance
+from geojax.measures import neighbourhoods
+from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, sample_variance
 from geojax.ops.histogram import histogram
 from geojax.ops.moments import Centred, as_mask, centre
-from geojax.ops.neighbours import nearest_squared_distances
+from geojax.ops.neighbours import Neighbours, nearest_squared_distances
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores, small_eigenvalues
@@ -140,6 +141,7 @@ def kl_empirical(
     convention: str = "standard",
     key: Key | None = None,
     twins: Labels | None = None,
+    neighbours: tuple[Mask, Neighbours] | None = None,
     reference: Sample | None = None,
 ) -> Scalar:
     """Divergence from a normal distribution, estimated by distances to nearest neighbours.
@@ -155,6 +157,8 @@ def kl_empirical(
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
+      neighbours: at least 1 of each distinct point, as `neighbourhoods.find` gives them for "standard"; found where
+        they are not given.
 
     Returns:
       A value of at least 0. Its terms are cut off at 0, so that it is positive for normal data too, about .9 in 10
@@ -168,11 +172,11 @@ def kl_empirical(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "kl_empirical", (n, d))
-    mask = once(points, mask, convention, twins)
+    mask, found = neighbourhoods.read(points, mask, convention, twins, neighbours, 1)
     cloud = centre(points, mask)
     scores, unit = _scaled_scores(cloud, sample_variance(sample, mask) if convention == "paper" else d)
     # Distances within the cloud do not need its axes, and points that coincide do so before they are turned.
-    within = nearest_squared_distances(cloud.points, cloud.points, mask, same=True)[:, 0]
+    within = found.squared[:, 0]
     # One search after the other, in the same memory.
     scores, within = jax.lax.optimization_barrier((scores, within))
     across = nearest_squared_distances(scores, sample, leading(mask))[:, 0]

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 
+from geojax.measures import neighbourhoods
 from geojax.measures.conventions import check_convention, leading, normal_sample, once, sample_variance
 from geojax.ops.histogram import histogram
 from geojax.ops.moments import centre
-from geojax.ops.neighbours import nearest_squared_distances
+from geojax.ops.neighbours import Neighbours, nearest_neighbours
 from geojax.ops.safe import ratio
 from geojax.typing import Key, Labels, Mask, Points, Sample, Scalar
 
@@ -20,6 +21,7 @@ def koleo(
     convention: str = "standard",
     key: Key | None = None,
     twins: Labels | None = None,
+    neighbours: tuple[Mask, Neighbours] | None = None,
     reference: Sample | None = None,
 ) -> Scalar:
     """Nearest-neighbour entropy of the cloud, of total variance d, over that of a normal sample.
@@ -36,6 +38,8 @@ def koleo(
       key: draws the sample; needed where `reference` is not given.
       reference: Float[n, d], the sample; as many of its rows count as the cloud has.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
+      neighbours: at least 1 of each distinct point, as `neighbourhoods.find` gives them for "standard"; found where
+        they are not given.
 
     Returns:
       A real number, about 1 for a normal cloud. NaN for n = 1, and in "paper" where two points coincide, whose
@@ -48,23 +52,23 @@ def koleo(
     check_convention(convention)
     n, d = points.shape
     sample = normal_sample(reference, key, "koleo", (n, d))
-    mask = once(points, mask, convention, twins)
+    mask = once(points, mask, convention, twins) if neighbours is None else neighbours[0]
     cloud = centre(points, mask)
     if convention == "paper":
         variances = jnp.sum(cloud.points**2) / cloud.count, jnp.float32(d)
     else:
         variances = jnp.sum(cloud.points**2) / (cloud.count - 1), sample_variance(sample, mask)
-    normal = _entropy(sample, leading(mask), variances[1])
+    normal = _entropy(nearest_neighbours(sample, leading(mask), 1), leading(mask), d / variances[1])
     # One search after the other, in the same memory.
     rows, normal = jax.lax.optimization_barrier((cloud.points, normal))
-    return ratio(_entropy(rows, mask, variances[0]), normal)
+    found = nearest_neighbours(rows, mask, 1) if neighbours is None else neighbours[1]
+    return ratio(_entropy(found, mask, d / variances[0]), normal)
 
 
-def _entropy(points: Points, mask: Mask, variance: Scalar) -> Scalar:
-    """Entropy of the points, of this total variance, scaled to one of d; NaN where two coincide and for n = 1."""
+def _entropy(found: Neighbours, mask: Mask, scale: Scalar) -> Scalar:
+    """Entropy from the distances to the nearest neighbours, their squares scaled; NaN where one is 0 and for n = 1."""
     n = jnp.sum(mask).astype(jnp.float32)
-    squared = nearest_squared_distances(points, points, mask, same=True)[:, 0]
-    squared = jnp.where(mask, ratio(squared * points.shape[1], variance), 1)
+    squared = jnp.where(mask, found.squared[:, 0] * scale, 1)
     mean_log = jnp.sum(jnp.log(jnp.where(squared > 0, squared, 1))) / (2 * n)
     defined = jnp.all(squared > 0) & (n > 1)
     return jnp.where(defined, mean_log + jnp.log(2 * n) + jnp.euler_gamma, jnp.nan)
@@ -77,6 +81,7 @@ def knn_overlap(
     convention: str = "standard",
     key: Key | None = None,
     twins: Labels | None = None,
+    neighbours: tuple[Mask, Neighbours] | None = None,
 ) -> Scalar:
     """Overlap of the histograms of the distances to the first and to the k-th neighbour, k = min(5 d, 100).
 
@@ -89,6 +94,8 @@ def knn_overlap(
       convention: "standard" takes points that are equal once, n being the number of distinct ones; "paper" takes all.
       key: not used.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
+      neighbours: at least k of each distinct point, as `neighbourhoods.find` gives them for "standard"; found where
+        they are not given.
 
     Returns:
       A value in [0, 1]: 1 where all these distances are equal. NaN for n <= k and where all points coincide.
@@ -99,9 +106,9 @@ def knn_overlap(
     """
     check_convention(convention)
     k = min(5 * points.shape[1], 100)
-    mask = once(points, mask, convention, twins)
+    mask, found = neighbourhoods.read(points, mask, convention, twins, neighbours, k)
     cloud = centre(points, mask)
-    distances = jnp.sqrt(nearest_squared_distances(cloud.points, cloud.points, mask, ranks=(1, k), same=True))
+    distances = jnp.sqrt(found.squared[:, jnp.array([0, k - 1])])
     counted = mask[:, None]
     low = jnp.min(jnp.where(counted, distances, jnp.inf))
     high = jnp.max(jnp.where(counted, distances, -jnp.inf))

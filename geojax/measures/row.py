@@ -18,7 +18,8 @@ class Measure:
 
     `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
     One that reads labels is `function(points, labels, *, mask=None, convention="standard", key=None, classes=None)`;
-    one of points with `once` also takes `twins=None`, as `conventions.once` does.
+    one of points with `once` also takes `twins=None`, as `conventions.once` does, and one with `neighbours` what
+    `neighbourhoods.find` gives, `neighbours=None`: one search then serves all such rows.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Measure:
     regression: bool = False  # of those that read labels: they may be real numbers too
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     once: tuple[str, ...] = ()  # conventions in which equal points are taken once; in the others every one counts
+    neighbours: int = 0  # so many nearest neighbours of each distinct point it takes, where equal points are taken once
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     by_host: Callable = lambda points: False  # whether of this cloud, outside of a program, the host does some work
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared

@@ -9,8 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.blocks import row_blocks
 from geojax.ops.neighbours import map_candidates
-from geojax.ops.safe import ratio
-from geojax.typing import Mask, Points, Scalar
+from geojax.typing import Mask, Points
 
 # Neighbourhoods that are taken at once: their loops are filled in one program, whose tables fit a cache of 2 MiB.
 BLOCK = 64
@@ -67,34 +66,3 @@ def map_neighbourhoods(
     size = min(BLOCK, m)
     found = jax.lax.map(block, tuple(row_blocks(x, size) for x in (centres, rows, kept)))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:m], found)
-
-
-def line_dimension(distances: Float[Array, "n n"], mask: Bool[Array, "n"]) -> Scalar:
-    """Dimension of points by their two nearest neighbours: the slope of a line through the origin.
-
-    The line is fitted to -log(1 - i / n) over log(r_2 / r_1) of the 90% of the points where that is smallest, r_1 and
-    r_2 the distances from a point to its nearest and second nearest.
-
-    Args:
-      distances: Float[n, n].
-      mask: Bool[n], points that count.
-
-    Returns:
-      A number of at least 0. NaN below 3 points and where all ratios are 1; points at distance 0 from another are left
-      out.
-
-    Cost: O(n^2).
-
-    References: arXiv 1803.06992; arXiv 2506.01034, for neighbourhoods of token vectors.
-    """
-    n = mask.shape[0]
-    far = jnp.where(mask[:, None] & mask & ~jnp.eye(n, dtype=bool), distances, jnp.inf)
-    second, first = -jax.lax.top_k(-far, 2)[0].T[::-1]
-    counted = mask & (first > 0) & (second < jnp.inf)
-    spread = jnp.sort(jnp.where(counted, jnp.log(second / jnp.where(counted, first, 1)), jnp.inf))
-    count = jnp.sum(counted)
-    place = jnp.arange(1, n + 1)
-    used = place <= count * 9 // 10
-    x = jnp.where(used, spread, 0)
-    y = jnp.where(used, -jnp.log1p(-place / jnp.maximum(count, 1)), 0)
-    return ratio(jnp.sum(x * y), jnp.sum(x**2))

@@ -1,20 +1,60 @@
 """Exact nearest neighbours in row blocks: the matrix of all distances never exists."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.safe import matmul
 from geojax.typing import Mask, Points
 
-# Numbers that one block of rows holds at a time, scores or differences: 8 MiB of float32.
-BLOCK = 1 << 21
+# Scores that one block of queries holds at a time: 4 MiB of float32.
+BLOCK = 1 << 20
 # Candidates beyond the k that are asked for. The Gram form that finds them rounds at 1e-7 of a point's square, so that
 # points much nearer to each other than 3e-4 of their distance from the origin come in random order: the candidates are
 # put in order by their differences, and where there may be more such points than candidates all are compared so.
 SPARE = 8
+# Numbers in a group below which it saves nothing to look at groups first.
+FEW = 4
+
+
+class Neighbours(NamedTuple):
+    """The points nearest to each query: squared distances, ascending, infinite beyond the last; and their rows."""
+
+    squared: Float[Array, "m k"]
+    rows: Int[Array, "m k"]
+
+    def first(self, k: int) -> "Neighbours":
+        """The k nearest of them."""
+        return Neighbours(self.squared[:, :k], self.rows[:, :k])
+
+
+def nearest_neighbours(points: Points, mask: Mask, k: int, own: Int[Array, "m"] | None = None) -> Neighbours:
+    """The k points nearest to each point, or to the points in these rows; none is its own neighbour.
+
+    Found and measured as by `nearest_squared_distances`. Rows mean nothing where the distance is infinite, nor do the
+    neighbours of masked points.
+
+    Args:
+      points: Float[n, d], near the origin for their extent.
+      mask: Bool[n], points that count.
+      k: at least 1.
+      own: Int[m], rows of the points whose neighbours are wanted; None for all.
+
+    Cost: O(m n d) time, O(m k) memory beside one block.
+    """
+
+    def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], index: Int[Array, "b"]) -> Neighbours:
+        squared, place = jax.lax.top_k(-squared, min(k, squared.shape[1]))
+        beyond = (0, 0), (0, k - squared.shape[1])
+        rows = jnp.take_along_axis(found, place, 1)
+        return Neighbours(jnp.pad(-squared, beyond, constant_values=jnp.inf), jnp.pad(rows, beyond))
+
+    if own is None:
+        return map_candidates(read, points, points, mask, k=k, own=jnp.arange(points.shape[0], dtype=jnp.int32))
+    return map_candidates(read, points[own], points, mask, k=k, own=own)
 
 
 def nearest_squared_distances(
@@ -44,19 +84,28 @@ def nearest_squared_distances(
         squared = -jax.lax.top_k(-squared, min(k, squared.shape[1]))[0]
         return squared.at[:, columns].get(mode="fill", fill_value=jnp.inf)
 
-    return map_candidates(read, queries, points, mask, k=k, same=same)
+    own = jnp.arange(queries.shape[0], dtype=jnp.int32) if same else None
+    return map_candidates(read, queries, points, mask, k=k, own=own)
 
 
 def map_candidates(
-    read: Callable, queries: Float[Array, "m d"], points: Points, mask: Mask, *, k: int, same: bool = False
-) -> Shaped[Array, "m *rest"]:
+    read: Callable,
+    queries: Float[Array, "m d"],
+    points: Points,
+    mask: Mask,
+    *,
+    k: int,
+    own: Int[Array, "m"] | None = None,
+) -> Any:
     """Applies a function to the min(k + 8, n) points nearest to each query, in blocks of queries.
 
     Args:
       read: takes Float[b, c], squared distances from differences of coordinates, in no order and infinite for masked
-        points; Int[b, c], those points; and Int[b], the queries. Gives [b, ...], for each query what to keep.
-      queries, points, mask, same: as in `nearest_squared_distances`.
+        points; Int[b, c], those points; and Int[b], the queries. Gives [b, ...], for each query what to keep: an
+        array, or several.
+      queries, points, mask: as in `nearest_squared_distances`.
       k: how many of the nearest must be among them.
+      own: Int[m], the row of each query among the points, where it has one; it is not its own neighbour.
     """
     m, d = queries.shape
     n = points.shape[0]
@@ -65,23 +114,48 @@ def map_candidates(
     column = jnp.arange(n, dtype=jnp.int32)
     constant = jax.lax.stop_gradient((queries, points, half))
 
-    size = max(1, min(m, BLOCK // max(n, candidates * d)))
+    size = max(1, min(m, BLOCK // n))
 
-    def block(start: Int[Array, ""]) -> Shaped[Array, "b *rest"]:
+    def differences(pair: tuple[Float[Array, "d"], Int[Array, "c"]]) -> Float[Array, "c"]:
+        return jnp.sum((points[pair[1]] - pair[0]) ** 2, 1)
+
+    def block(start: Int[Array, ""]) -> Any:
         index = jnp.minimum(start + jnp.arange(size, dtype=jnp.int32), m - 1)
         query = queries[index]
         # Half the squared distance, less the query's own part, which does not change the order.
         scores = half - matmul(query, points.T)
-        if same:
-            scores = jnp.where(column == index[:, None], jnp.inf, scores)
-        scores, found = jax.lax.top_k(-jax.lax.stop_gradient(scores), candidates)
+        if own is not None:
+            scores = jnp.where(column == own[index][:, None], jnp.inf, scores)
+        scores, found = _least(jax.lax.stop_gradient(scores), candidates)
         if candidates < n:
-            found = _completed(*constant, -scores, found, index, k, mask if same else None)
-        squared = jnp.sum((query[:, None] - points[found]) ** 2, 2)
-        return read(jnp.where(scores == -jnp.inf, jnp.inf, squared), found, index)
+            found = _completed(*constant, scores, found, index, k, mask, own)
+        squared = jax.lax.map(differences, (query, found))
+        return read(jnp.where(scores == jnp.inf, jnp.inf, squared), found, index)
 
     kept = jax.lax.map(block, jnp.arange(0, m, size, dtype=jnp.int32))
-    return kept.reshape(-1, *kept.shape[2:])[:m]
+    return jax.tree.map(lambda each: each.reshape(-1, *each.shape[2:])[:m], kept)
+
+
+def _least(scores: Float[Array, "b n"], count: int) -> tuple[Float[Array, "b count"], Int[Array, "b count"]]:
+    """The least numbers of every row, ascending, and their places.
+
+    They lie in the `count` groups with the least minima, or in what fills no group. XLA finds minima on
+    all cores of a CPU at the speed of memory, `top_k` on one, at 2 to 3 ns a number: it is left with two short rows, of
+    the minima and of those groups' members.
+    """
+    b, n = scores.shape
+    size = int((n / count) ** 0.5)
+    if size < FEW:
+        least, place = jax.lax.top_k(-scores, count)
+        return -least, place
+    groups = n // size
+    minima = jnp.min(scores[:, : size * groups].reshape(b, size, groups), 1)
+    _, chosen = jax.lax.top_k(-minima, count)
+    members = (jnp.arange(size, dtype=jnp.int32)[:, None] * groups + chosen[:, None]).reshape(b, -1)
+    rest = jnp.broadcast_to(jnp.arange(size * groups, n, dtype=jnp.int32), (b, n - size * groups))
+    members = jnp.concatenate([members, rest], 1)
+    least, place = jax.lax.top_k(-jnp.take_along_axis(scores, members, 1), count)
+    return -least, jnp.take_along_axis(members, place, 1)
 
 
 def _completed(
@@ -92,7 +166,8 @@ def _completed(
     found: Int[Array, "b c"],
     index: Int[Array, "b"],
     k: int,
-    mask: Mask | None,
+    mask: Mask,
+    own: Int[Array, "m"] | None,
 ) -> Int[Array, "b c"]:
     """The candidates of the queries of one block, those of queries in doubt taken anew from differences.
 
@@ -105,7 +180,8 @@ def _completed(
       scores, found: of the candidates, ascending.
       index: the queries of the block.
       k: how many of the nearest must be found.
-      mask: where the queries are the points, those that count; no point is its own neighbour.
+      mask: points that count.
+      own: the row of each query, where it has one; it is not its own neighbour.
     """
     query, d = queries[index], queries.shape[1]
     # Of a sum of d products: d^0.5 roundings of its size, and a few of the terms that it is added to.
@@ -116,8 +192,8 @@ def _completed(
     reach = jnp.sqrt(jnp.maximum(2 * kth + length**2, 0) + rounding * length**2)
     doubt = rounding * (length + reach) ** 2
     unsure = jnp.isfinite(last) & (last - kth <= 2 * doubt)
-    if mask is not None:
-        unsure &= mask[index]
+    if own is not None:
+        unsure &= mask[own[index]]
 
     def compare() -> Int[Array, "b c"]:
         squared = jnp.sort(jnp.sum((query[:, None] - points[found]) ** 2, 2), 1)[:, k - 1]
@@ -128,8 +204,8 @@ def _completed(
             found, left = state
             place = jnp.argmax(left)
             squared = jnp.where(jnp.isfinite(half), jnp.sum((points - query[place]) ** 2, 1), jnp.inf)
-            if mask is not None:
-                squared = squared.at[index[place]].set(jnp.inf)
+            if own is not None:
+                squared = squared.at[own[index[place]]].set(jnp.inf)
             return found.at[place].set(jax.lax.top_k(-squared, found.shape[1])[1]), left.at[place].set(False)
 
         return jax.lax.while_loop(lambda state: jnp.any(state[1]), anew, (found, doubtful))[0]

@@ -12,7 +12,7 @@ from geojax.plots.models import (
     median_by_level,
     predicted_against_actual,
 )
-from geojax.plots.spaces import cell_counts, cumulative_eigenvalues, curves, spread_by_distribution
+from geojax.plots.spaces import cell_counts, cumulative_eigenvalues, curves, dimension_scans, spread_by_distribution
 from geojax.plots.style import measure_name
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "correlation_matrix",
     "cumulative_eigenvalues",
     "curves",
+    "dimension_scans",
     "intervals",
     "level_against_score",
     "measure_against_score",

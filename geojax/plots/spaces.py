@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from geojax.measures.dimension import Scan, plateau
 from geojax.plots import style
 
 
@@ -80,6 +81,33 @@ def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str 
         for i, d in enumerate(dims)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return style.render(figure, format)
+
+
+def dimension_scans(scans: Mapping[str, Scan], unit: str = "", *, format: str = "svg") -> bytes:
+    """Intrinsic dimension over the radius of the neighbourhoods that it is read in, one line a cloud.
+
+    The plateau of a line is drawn thick, and its mean dimension stands in the legend; a line without one has none.
+
+    Args:
+      scans: by name, as `geojax.measures.dimension.dimension_scan` gives them.
+      unit: of the points.
+      format: "svg" or "png".
+    """
+    figure, axes = style.figure_and_axes(5.2, 3.2)
+    names = []
+    for index, (name, scan) in enumerate(scans.items()):
+        radius, dimension, look = np.asarray(scan.radius), np.asarray(scan.dimension), style.line(index, len(scans))
+        axes.plot(radius, dimension, marker=style.MARKERS[index % len(style.MARKERS)], markersize=3.5, **look)
+        found = plateau(dimension)
+        if found is not None:
+            axes.plot(radius[found], dimension[found], color=look["color"], linewidth=6, alpha=0.35, zorder=0)
+        mean = "no plateau" if found is None else f"plateau at {np.mean(dimension[found]):.2g}"
+        names.append(f"{style.text(name, 20)}: {mean}")
+    axes.set_xscale("log", base=2)
+    axes.set(xlabel=f"median radius of a neighbourhood{unit and f' ({unit})'}", ylabel="intrinsic dimension")
+    axes.set_ylim(bottom=0)
+    style.model_legend(figure, names)
     return style.render(figure, format)
 
 

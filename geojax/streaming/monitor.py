@@ -24,6 +24,7 @@ from geojax.ops.threads import one_blas_thread
 from geojax.quantizers import QUANTIZERS
 from geojax.streaming import reservoir
 from geojax.streaming.arrays import as_rows, as_wide_rows
+from geojax.streaming.trend import Trend, trend
 from geojax.typing import Key, Points, Scalar
 
 # Refused unless `costly`, as are measures of all pairs of points: eigenvalues of every cell, all quadruples of points,
@@ -55,6 +56,19 @@ class Monitor:
         self._quantizers: dict[str, Any] = {}
         self._frame: Frame | None = None
         self._collapsed = False
+        self._values: list[dict[str, float]] = []
+
+    def trend(
+        self, measure: str, steps: Sequence[float] | np.ndarray | None = None, *, confidence: float = 0.95
+    ) -> Trend:
+        """Whether a measure has been falling, flat or rising over all calls, with an interval, as `trend.trend` tells.
+
+        Raises:
+          InputError: a name that the calls do not give, and as in `trend.trend`.
+        """
+        if self._values and measure not in self._values[0]:
+            raise InputError(f"{measure!r} is not measured: choose from {', '.join(self._values[0])}")
+        return trend([values[measure] for values in self._values], steps, confidence=confidence)
 
     def __call__(self, hidden: Any, mask: Any = None) -> dict[str, float]:
         """Measures one step.
@@ -88,9 +102,9 @@ class Monitor:
             given = readings, *of_cells, self.key, self._quantizers
             values = jax.device_get(_measure(*given, self.measures, self.options))
         scalars = {name: float(value) for name, value in values.items()}
-        return scalars | {
-            "collapsed": float(self._warn_of_collapse(scalars["participation_ratio"], readings[True, True]))
-        }
+        collapsed = self._warn_of_collapse(scalars["participation_ratio"], readings[True, True])
+        self._values.append(scalars | {"collapsed": float(collapsed)})
+        return dict(self._values[-1])
 
     def _in_frames(
         self, points: Points, given: Float[np.ndarray, "n d"] | None, first: bool

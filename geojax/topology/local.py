@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from geojax.errors import InputError
+from geojax.measures.dimension import from_log_ratios
 from geojax.ops.diagrams import (
     GROUNDS,
     ImageRange,
@@ -19,7 +20,7 @@ from geojax.ops.diagrams import (
     persistence_profile,
     wasserstein_norm,
 )
-from geojax.ops.neighbourhoods import BLOCK, line_dimension, map_neighbourhoods, neighbour_rows
+from geojax.ops.neighbourhoods import BLOCK, map_neighbourhoods, neighbour_rows
 from geojax.ops.persistence import loops, spanning_tree_lengths
 from geojax.ops.shapes import padded
 from geojax.topology.datastore import Datastore
@@ -184,11 +185,19 @@ def _measure(
         if 1 in degrees:
             found["h1"] = loops(distances, kept)
         if dimension:
-            found["dimension"] = line_dimension(distances[1:, 1:], kept[1:])
+            found["dimension"] = _dimension(distances[1:, 1:], kept[1:])
         return found
 
     rows = neighbour_rows(points, mask, queries, n)
     return map_neighbourhoods(read, queries, points, rows, jnp.ones(rows.shape, bool))
+
+
+def _dimension(distances: Float[Array, "k k"], kept: Bool[Array, "k"]) -> Scalar:
+    """The dimension of `two_nn` in its published form, from the distances; of points at distance 0 from no other."""
+    apart = kept[:, None] & kept & ~jnp.eye(len(kept), dtype=bool)
+    second, first = -jax.lax.top_k(jnp.where(apart, -distances, -jnp.inf), 2)[0].T[::-1]
+    counted = kept & (first > 0) & (second < jnp.inf)
+    return from_log_ratios(jnp.log(second / jnp.where(counted, first, 1)), counted, "paper")
 
 
 def _fit(found: list[dict[str, np.ndarray]], count: int, scale: float) -> Shown:

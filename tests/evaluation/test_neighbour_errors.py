@@ -11,7 +11,8 @@ from geojax.evaluation.uncertainty import jackknife
 from geojax.measures import CATALOGUE
 
 RUNS, N, D, CLASSES, GROUPS = 40, 800, 5, 3, 24
-ROWS = [row for row in CATALOGUE if row.name in ("koleo", "kl_empirical", "knn_overlap", "knn_accuracy", "transrate")]
+NAMES = ("koleo", "kl_empirical", "knn_overlap", "knn_accuracy", "transrate")
+ROWS = [row for row in CATALOGUE if row.name in NAMES or row.family == "dimension" and row.once]
 CENTRES = jax.random.normal(jax.random.key(7), (CLASSES, D))
 KEY = jax.random.key(0)
 

@@ -17,8 +17,15 @@ from geojax.testing.case import Case
 from geojax.testing.claims import degenerate_cloud
 from geojax.testing.clouds import DEGENERATE
 
-# The cells of the clouds of `geojax.testing` hold fewer than 64 points.
-OPTIONS = {"cell_eee_fixed": {"size": 8}, **oracles_of_shape.OPTIONS, **oracles_of_topology.OPTIONS}
+# The cells of the clouds of `geojax.testing` hold fewer than 64 points, and the clouds are few neighbourhoods.
+OPTIONS = {
+    "cell_eee_fixed": {"size": 8},
+    "mle_dimension": {"k": 8},
+    "local_two_nn": {"size": 24, "sample": 48},
+    "local_pca_dimension": {"size": 12, "sample": 48},
+    **oracles_of_shape.OPTIONS,
+    **oracles_of_topology.OPTIONS,
+}
 # Clouds without a value, beside those of one point and of coinciding ones.
 UNDEFINED = {
     "reconstruction_iqr": ("few", "two"),
@@ -40,6 +47,10 @@ UNDEFINED = {
     "ollivier_ricci": ("two",),
     **dict.fromkeys(oracles_of_topology.OPTIONS, ("duplicates", "few", "two")),  # at most 12 distinct points
     "knn_accuracy": ("few", "two"),
+    "two_nn": ("two", "lattice"),
+    **dict.fromkeys(("mle_dimension", "gride", "correlation_dimension", "hubness"), ("duplicates", "few", "two")),
+    "local_two_nn": ("duplicates", "few", "two", "lattice"),
+    "local_pca_dimension": ("duplicates", "few", "two"),
 }
 
 rows = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)

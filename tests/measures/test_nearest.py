@@ -43,7 +43,7 @@ def test_koleo_where_points_coincide():
             found = koleo(points.at[7].set(points[3] + moved), mask=first < n, key=KEY, convention=convention)
             assert np.isfinite(found) == defined
     assert np.isfinite(koleo(points, mask=first < 2, key=KEY))
-    with pytest.raises(InputError, match="koleo draws a random reference: give it a key"):
+    with pytest.raises(InputError, match="koleo draws at random: give it a key"):
         koleo(points)
 
 

@@ -12,9 +12,14 @@ from geojax.testing.case import Case
 
 KEY = jax.random.key(0)
 N, D = 96, 8
+OPTIONS = {"mle_dimension": {"k": 8}}
 ROWS = [row for row in CATALOGUE if row.reads != "cells"]
 ONCE = [row for row in ROWS if row.once and "permutation" in row.invariances]  # the others draw points by their row
 EACH = [row for row in ROWS if not row.once and row.name not in ("knn_accuracy", "ridge_probe")]
+
+
+def case_of(row):
+    return Case(row, tuple(OPTIONS.get(row.name, {}).items()))
 
 
 def cloud(copies):
@@ -36,7 +41,7 @@ def distinct(points):
 @pytest.mark.parametrize("row", ONCE, ids=lambda row: row.name)
 @pytest.mark.parametrize("copies", [1, 40])
 def test_spacings_and_neighbours_are_those_of_the_distinct_points(row, copies):
-    case = Case(row)
+    case = case_of(row)
     found = case.value(cloud(copies))
     assert np.isfinite(found)
     assert found == pytest.approx(case.value(*distinct(cloud(copies))), rel=1e-5)
@@ -44,19 +49,19 @@ def test_spacings_and_neighbours_are_those_of_the_distinct_points(row, copies):
     assert case.value(cloud(copies)) == pytest.approx(getattr(oracles, row.name)(points), rel=0.05)  # another sample
 
 
-@pytest.mark.parametrize("row", ONCE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ONCE if "paper" not in row.once], ids=lambda row: row.name)
 def test_the_published_form_takes_every_point(row):
     points = cloud(40)
     if row.name in ("koleo", "kl_empirical"):
-        assert np.isnan(Case(row).value(points, convention="paper"))
+        assert np.isnan(case_of(row).value(points, convention="paper"))
     else:
         expected = getattr(oracles, row.name)(points.astype(float), "paper")
-        assert Case(row).value(points, convention="paper") == pytest.approx(expected, rel=1e-4)
+        assert case_of(row).value(points, convention="paper") == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("row", EACH, ids=lambda row: row.name)
 def test_moments_and_histograms_count_every_point(row):
-    case = Case(row)
+    case = case_of(row)
     expected = float(getattr(oracles, row.name)(case.read_float64(cloud(40)), "standard"))
     assert case.value(cloud(40)) == pytest.approx(expected, rel=2e-3)
 
@@ -129,7 +134,7 @@ def test_each_row_has_a_value_or_a_reason(points, repeated, defined):
         said = " ".join(result.warnings)
         assert (f"{repeated} of n = 120 points" in said) == (repeated > 0)
         assert ("the value is NaN" in said) == (name not in defined)
-        assert not np.isfinite(result.value) or result.value >= 0
+        assert not np.isfinite(result.value) or result.value >= 0 or name == "hubness"
 
 
 def test_a_row_says_whether_it_takes_equal_points_once():

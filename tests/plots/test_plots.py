@@ -8,6 +8,7 @@ import pytest
 
 from geojax import plots
 from geojax.analysis import score_table
+from geojax.measures.dimension import Scan
 
 MEASURES = ["eee", "vrm", "lsq_patchiness"]
 
@@ -37,6 +38,10 @@ INTERVALS = [
     {"name": "vrm", "value": -3.0, "lower": np.nan, "upper": np.nan, "kind": "measure"},
     {"name": "alpha", "value": 0.9, "lower": -np.inf, "upper": np.inf, "kind": "baseline"},
 ]
+SCANS = {
+    "flat": Scan(2 ** np.arange(4), np.array([2.0, 2.02, 1.98, 1.5]), np.array([0.1, 0.2, 0.4, 0.8])),
+    "noise": Scan(2 ** np.arange(4), np.array([9.0, 6.0, 4.0, np.nan]), np.array([0.1, 0.2, 0.4, np.inf])),
+}
 FIGURES = {
     "measure": lambda table, **k: plots.measure_against_score(
         table, "lsq_patchiness", "the score", line=(1.0, 0.0), **k
@@ -51,6 +56,7 @@ FIGURES = {
     "matrix": lambda table, **k: plots.correlation_matrix(table, **k),
     "cells": lambda table, **k: plots.cell_counts({"a": np.arange(24).reshape(4, 6), "b": np.ones((4, 6))}, "pq", **k),
     "spread": lambda table, **k: plots.spread_by_distribution(SPREAD, **k),
+    "scans": lambda table, **k: plots.dimension_scans(SCANS, **k),
     "spectrum": lambda table, **k: plots.cumulative_eigenvalues({"a": np.arange(5.0), "b": np.zeros(3)}, **k),
 }
 
@@ -81,6 +87,8 @@ def test_axes_are_labelled_with_units():
     assert "predicted the score" in words(FIGURES["fit"](table)) and "actual the score" in words(FIGURES["fit"](table))
     assert "median EEE" in words(FIGURES["median"](table))
     assert "points in a PQ cell" in words(FIGURES["cells"](table))
+    scans = words(FIGURES["scans"](table))
+    assert "flat: plateau at 2" in scans and "noise: no plateau" in scans and "intrinsic dimension" in scans
     assert "share of the variance" in words(FIGURES["spectrum"](table))
 
 

@@ -3,7 +3,7 @@
 From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
 """
 
-from geojax.measures.catalogue import cells, neighbours, shape, spread, topology, transfer
+from geojax.measures.catalogue import cells, dimension, neighbours, shape, spread, topology, transfer
 from geojax.measures.row import Measure
 
 CATALOGUE: tuple[Measure, ...] = (
@@ -20,6 +20,13 @@ CATALOGUE: tuple[Measure, ...] = (
     spread.KL_GAUSSIAN,
     spread.KL_DISCRETE,
     neighbours.KL_EMPIRICAL,
+    dimension.TWO_NN,
+    dimension.MLE_DIMENSION,
+    dimension.GRIDE,
+    dimension.CORRELATION_DIMENSION,
+    dimension.HUBNESS,
+    dimension.LOCAL_TWO_NN,
+    dimension.LOCAL_PCA_DIMENSION,
     shape.EFFECTIVE_RANK,
     shape.SPECTRAL_DECAY,
     shape.PH0_DIMENSION,

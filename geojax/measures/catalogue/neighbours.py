@@ -12,6 +12,7 @@ KOLEO = of_points(
     reference="Kozachenko & Leonenko 1987",
     conventions=CONVENTIONS,
     undefined="all points coincide, or the convention is 'paper' and two do",
+    neighbours=1,
     **DISTINCT_PAIRS,
 )
 
@@ -22,6 +23,7 @@ KNN_OVERLAP = of_points(
     differentiable=False,
     reference=SPREAD,
     undefined="the points, equal ones taken once, are at most k = min(5 d, 100), or all coincide",
+    neighbours=100,
     **DISTINCT_PAIRS,
 )
 
@@ -33,5 +35,6 @@ KL_EMPIRICAL = of_points(
     reference="Wang, Kulkarni & Verdú 2009",
     conventions=CONVENTIONS,
     undefined="all points coincide, or the convention is 'paper' and two do",
+    neighbours=1,
     **DISTINCT_PAIRS,
 )
