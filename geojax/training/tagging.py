@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from geojax.ops.safe import matmul
 from geojax.training.optimizers import Rates, decayed, learning_rate
-from geojax.typing import Key, Scalar
+from geojax.typing import Scalar
 
 CLIPPED = 8.0  # standard deviations at which a feature is clipped
 
@@ -19,7 +19,7 @@ Params = dict[str, dict[str, Array]]
 
 
 class Standard(NamedTuple):
-    """Means and standard deviations of features; the deviation of a constant feature is infinite."""
+    """Means and standard deviations of features, NaN left out; the deviation of a constant feature is infinite."""
 
     mean: Float[np.ndarray, "d"]
     deviation: Float[np.ndarray, "d"]
@@ -27,16 +27,20 @@ class Standard(NamedTuple):
     @classmethod
     def of(cls, features: Float[np.ndarray, "n d"]) -> "Standard":
         """Those of the rows of training."""
-        mean, deviation = features.mean(0, dtype=float), features.std(0, dtype=float)
-        constant = deviation <= 1e-6 * np.abs(features).max(0, initial=0.0)  # float32 rounds at 6e-8
+        known = ~np.isnan(features)
+        count = np.maximum(known.sum(0), 1)
+        mean = features.sum(0, float, where=known) / count
+        deviation = np.sqrt(np.sum((features - mean) ** 2, 0, where=known) / count)
+        constant = deviation <= 1e-6 * np.abs(features).max(0, initial=0.0, where=known)  # float32 rounds at 6e-8
         return cls(mean, np.where(constant, np.inf, deviation))
 
     def __call__(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-        """Features with mean 0 and deviation 1 in training, clipped at 8; a constant feature becomes 0."""
-        return np.clip((features - self.mean) / self.deviation, -CLIPPED, CLIPPED).astype(np.float32)
+        """Features with mean 0 and deviation 1 in training, clipped at 8; constant and undefined ones become 0."""
+        standard = np.clip((features - self.mean) / self.deviation, -CLIPPED, CLIPPED)
+        return np.nan_to_num(standard, nan=0.0).astype(np.float32)
 
 
-def init(key: Key, width: int, hidden: int, labels: int) -> Params:
+def init(key: Key[Array, ""], width: int, hidden: int, labels: int) -> Params:
     """The network at the start: normal kernels of variance 2 / inputs (He et al. 2015) and 1 / inputs, biases 0."""
     first, second = jax.random.split(key)
     kernels = {
@@ -58,7 +62,7 @@ def train(
     features: Float[Array, "n d"],
     tags: Int[Array, "n"],
     rows: Int[Array, "seeds steps batch"],
-    keys: Key,
+    keys: Key[Array, "seeds"],
     rates: Rates,
     *,
     hidden: int,
@@ -70,7 +74,7 @@ def train(
       features: standardised features of the words of training.
       tags: the code of each tag, below `labels`.
       rows: the words of every batch of every seed, as `batches` draws them.
-      keys: of the first parameters, one a seed.
+      keys: of the first parameters, one a seed, stacked.
       rates: of the optimizer.
       hidden: width of the hidden layer.
       labels: number of tags.
@@ -85,7 +89,7 @@ def train(
         found = logits(params, features[batch])
         return optax.softmax_cross_entropy_with_integer_labels(found, tags[batch]).mean()
 
-    def one(key: Key, rows: Int[Array, "steps batch"]) -> Params:
+    def one(key: Key[Array, ""], rows: Int[Array, "steps batch"]) -> Params:
         params = init(key, features.shape[1], hidden, labels)
 
         def step(state: tuple, batch: Int[Array, "batch"]) -> tuple[tuple, None]:
@@ -103,7 +107,7 @@ def train(
 @jax.jit
 def predict(params: Params, features: Float[Array, "n d"]) -> Int[Array, "seeds n"]:
     """The likeliest tag of every word by the network of every seed."""
-    return jax.vmap(lambda one: jnp.argmax(logits(one, features), -1).astype(jnp.int8))(params)
+    return jax.lax.map(lambda one: jnp.argmax(logits(one, features), -1).astype(jnp.int8), params)
 
 
 def batches(words: Int[np.ndarray, "k"], steps: int, batch: int, seed: int) -> Int[np.ndarray, "steps batch"]:

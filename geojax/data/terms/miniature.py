@@ -48,7 +48,7 @@ class Corpus(NamedTuple):
     other_services: Utterances
 
 
-def load(*, train: int = 160, test: int = 80, seed: int = 0) -> Corpus:
+def load(*, train: int = 150, test: int = 80, seed: int = 0) -> Corpus:
     """The corpus with `train` training utterances and `test` in each other set, a pure function of the arguments."""
     random = Random(f"terms {seed}")
     learnt = _draw(random, SERVICES, train, held_out=False)
@@ -68,17 +68,17 @@ def _draw(random: Random, services: dict[str, tuple[str, ...]], count: int, *, h
 
 def _piece(random: Random, word: str, held_out: bool) -> tuple[list[str], bool]:
     """The words that stand for a word of a template, and whether they are a term."""
-
-    def choose(fillers: Sequence[str]) -> str:
-        return random.choice([filler for place, filler in enumerate(fillers) if held_out or (place + 1) % HELD_OUT])
-
     match word:
         case "{person}":
-            return [random.choice(ADJECTIVES), choose(PEOPLE)], True
+            return [random.choice(ADJECTIVES), _filler(random, PEOPLE, held_out)], True
         case "{place}":
-            return [choose(PLACES)], True
+            return [_filler(random, PLACES, held_out)], True
         case "{number}":
-            return [random.choice(NUMBERS), f"{choose(THINGS)}s"], True
+            return [random.choice(NUMBERS), f"{_filler(random, THINGS, held_out)}s"], True
         case "THING":
-            return [choose(THINGS)], False
+            return [_filler(random, THINGS, held_out)], False
     return [word], False
+
+
+def _filler(random: Random, fillers: Sequence[str], held_out: bool) -> str:
+    return random.choice([filler for place, filler in enumerate(fillers) if held_out or (place + 1) % HELD_OUT])

@@ -1,0 +1,128 @@
+"""The table of a tagging experiment: scores of every set of features, and differences to the vector alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from geojax.data.terms.files import TAGS, Utterances
+from geojax.data.terms.scores import SCORES, resampled, scores
+from geojax.runtime import records
+from geojax.runtime.progress import table
+
+COMPARED = ("span_f1", "token_f1", "term_f1")
+REFERENCE = "vector"
+
+
+def rows(
+    tests: Mapping[str, Utterances],
+    predicted: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]],
+    seen: Mapping[str, Sequence[Collection[str]]],
+    dims: Mapping[str, int],
+    config: Any,
+) -> list[dict[str, Any]]:
+    """A row a test, number of training utterances and set of features.
+
+    Scores are means over seeds, `span_sd` the standard deviation of span F1 over seeds. A difference to the vector
+    alone has the quantiles of the same difference in bootstrap samples of the test's utterances: the samples are the
+    same for all sets of features and all seeds.
+
+    Args:
+      tests: the utterances with their true tags.
+      predicted: tags as letters, by set of features, size, test and seed.
+      seen: the terms that training has shown, by size and seed.
+      dims: the number of features of each set.
+      config: settings, for `resamples`, `level` and `seed`.
+    """
+    found = []
+    for name, test in tests.items():
+        counts = resampled(len(test), config.resamples, config.seed)
+        counts = np.vstack([np.ones((1, len(test)), counts.dtype), counts])
+        for size, own in seen.items():
+            samples = {}
+            for one, of_sizes in predicted.items():
+                tags = [np.array([TAGS.index(letter) for letter in text], np.int8) for text in of_sizes[size][name]]
+                by_seed = [scores(test, row, known, counts) for row, known in zip(tags, own, strict=True)]
+                samples[one] = {score: np.stack([values[score] for values in by_seed]) for score in SCORES}
+            found += [
+                {"test": name, "utterances": int(size), "features": one, "dims": dims[one]}
+                | _values(samples[one], config.level)
+                | _differences(samples[one], samples[REFERENCE], config.level)
+                for one in predicted
+            ]
+    return found
+
+
+def _values(sample: Mapping[str, np.ndarray], level: float) -> dict[str, float]:
+    """Means over seeds of every score, of all utterances, with the interval and the deviation of span F1."""
+    found = {score: float(values[:, 0].mean()) for score, values in sample.items()}
+    low, high = _interval(sample["span_f1"].mean(0)[1:], level)
+    deviation = float(sample["span_f1"][:, 0].std(ddof=1)) if len(sample["span_f1"]) > 1 else np.nan
+    return found | {"span_sd": deviation, "span_f1_low": low, "span_f1_high": high}
+
+
+def _differences(sample: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], level: float) -> dict:
+    found = {}
+    for score in COMPARED:
+        difference = (sample[score] - reference[score]).mean(0)
+        low, high = _interval(difference[1:], level)
+        found |= {f"{score}_difference": float(difference[0]), f"{score}_difference_low": low}
+        found |= {f"{score}_difference_high": high}
+    return found
+
+
+def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Quantiles of bootstrap samples; NaN without samples. Samples without a term do not count."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def write(workdir: PurePath, found: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> None:
+    """Writes `tag.csv`, `tag.md`, `tag.svg` and `result.json`."""
+    from geojax import plots
+
+    records.write_table(workdir / "tag.csv", found)
+    records.write_atomic(workdir / "tag.md", markdown(found, record["config"]["level"]).encode())
+    lines: dict[str, dict[str, list]] = {}
+    for row in found:
+        line = lines.setdefault(f"span F1, {row['test']}", {}).setdefault(row["features"], [])
+        line.append((row["utterances"], row["span_f1"], row["span_f1_low"], row["span_f1_high"]))
+    records.write_atomic(workdir / "tag.svg", plots.curves(lines, "training utterances with tags"))
+    records.write_json(workdir / "result.json", record)
+
+
+def markdown(found: Sequence[Mapping[str, Any]], level: float) -> str:
+    """A table a test and number of training utterances."""
+    text, head = [], None
+    for row in found:
+        if head != (head := (row["test"], row["utterances"])):
+            text += ["", f"{row['test']}, {row['utterances']} training utterances", ""]
+            text += [
+                f"| features | dims | span F1 (sd) | token F1 | term F1 | seen, unseen terms | span F1 less vector's, "
+                f"{100 * level:g} % interval |",
+                "|---|---|---|---|---|---|---|",
+            ]
+        change, low, high = (_short(row[f"span_f1_difference{end}"], "+") for end in ("", "_low", "_high"))
+        change = "" if row["features"] == REFERENCE else f"{change} ({low} to {high})"
+        text.append(
+            f"| {row['features']} | {row['dims']} | {_short(row['span_f1'])} ({_short(row['span_sd'])}) | "
+            f"{_short(row['token_f1'])} | {_short(row['term_f1'])} | {_short(row['seen_term_f1'])}, "
+            f"{_short(row['unseen_term_f1'])} | {change} |"
+        )
+    return "\n".join(text).lstrip() + "\n"
+
+
+def brief(record: Mapping[str, Any]) -> str:
+    """The scores with all training utterances, as a table for a terminal."""
+    most = max(row["utterances"] for row in record["rows"])
+    columns = ("test", "features", "span_f1", "token_f1", "term_f1", "span_f1_difference")
+    return "\n" + table({name: row[name] for name in columns} for row in record["rows"] if row["utterances"] == most)
+
+
+def _short(value: float, sign: str = "") -> str:
+    """Three decimals without the zero before them."""
+    return f"{value:{sign}.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:{sign}.3f}"
