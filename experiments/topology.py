@@ -45,10 +45,9 @@ def make(config: schema.Topology, workdir: PurePath) -> None:
     model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
     options = {"allow_unknown": config.allow_unknown, "masked": config.masked}
     texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
-    clouds = sampling.sample(model, texts, config.layers, config.tokens, facts, **options)
-    stores = clouds
-    if config.store:
-        others = representations.read_sequences(config.store)
+    others = representations.read_sequences(config.store) if config.store else None
+    clouds = stores = sampling.sample(model, texts, config.layers, config.tokens, facts, **options)
+    if others:
         stores = sampling.sample(model, others, config.layers, config.tokens, facts, **options)
     layers = [
         kept(workdir / PARTS / f"{cloud.layer:02d}.json", partial(layer_of, cloud, store, config, workdir))

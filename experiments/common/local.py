@@ -31,7 +31,7 @@ def check(config: Any) -> None:
     if config.neighbours < 1:
         raise InputError(f"neighbours is {config.neighbours}: it must be at least 1")
     if not degrees or not set(degrees) <= {0, 1} or len(set(degrees)) < len(degrees):
-        raise InputError(f"degrees {config.degrees!r}: choose 0, 1, or 0,1")
+        raise InputError(f"degrees {config.degrees!r}: choose the degrees of homology from 0, 1 and 0,1")
     if 1 in degrees and config.neighbours > LARGEST:
         raise InputError(f"neighbours is {config.neighbours}: with degree 1 it must be at most {LARGEST}")
     if config.image < 1:

@@ -39,46 +39,33 @@ def rows(
     for name, test in tests.items():
         counts = resampled(len(test), config.resamples, config.seed)
         counts = np.vstack([np.ones((1, len(test)), counts.dtype), counts])
+        share = resampled(config.seeds, config.resamples, config.seed + 1) / config.seeds
+        share = np.vstack([np.full((1, config.seeds), 1 / config.seeds), share]).T
         for size, own in seen.items():
-            samples = {}
+            by_seed, samples = {}, {}
             for one, of_sizes in predicted.items():
                 tags = [np.array([TAGS.index(letter) for letter in text], np.int8) for text in of_sizes[size][name]]
-                by_seed = [scores(test, row, known, counts) for row, known in zip(tags, own, strict=True)]
-                samples[one] = {score: np.stack([values[score] for values in by_seed]) for score in SCORES}
-            found += [
-                {"test": name, "utterances": int(size), "features": one, "dims": dims[one]}
-                | _values(samples[one], config.level)
-                | _differences(samples[one], samples[REFERENCE], config.level)
-                for one in predicted
-            ]
+                found_of = [scores(test, row, known, counts) for row, known in zip(tags, own, strict=True)]
+                by_seed[one] = {score: np.stack([values[score] for values in found_of]) for score in SCORES}
+                samples[one] = {score: np.sum(values * share, 0) for score, values in by_seed[one].items()}
+            for one in predicted:
+                row = {"test": name, "utterances": int(size), "features": one, "dims": dims[one]}
+                row |= {score: float(values[0]) for score, values in samples[one].items()}
+                row["span_sd"] = float(by_seed[one]["span_f1"][:, 0].std(ddof=1)) if config.seeds > 1 else np.nan
+                row |= _interval("span_f1", samples[one]["span_f1"], config.level)
+                for score in COMPARED:
+                    difference = samples[one][score] - samples[REFERENCE][score]
+                    row[f"{score}_difference"] = float(difference[0])
+                    row |= _interval(f"{score}_difference", difference, config.level)
+                found.append(row)
     return found
 
 
-def _values(sample: Mapping[str, np.ndarray], level: float) -> dict[str, float]:
-    """Means over seeds of every score, of all utterances, with the interval and the deviation of span F1."""
-    found = {score: float(values[:, 0].mean()) for score, values in sample.items()}
-    low, high = _interval(sample["span_f1"].mean(0)[1:], level)
-    deviation = float(sample["span_f1"][:, 0].std(ddof=1)) if len(sample["span_f1"]) > 1 else np.nan
-    return found | {"span_sd": deviation, "span_f1_low": low, "span_f1_high": high}
-
-
-def _differences(sample: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], level: float) -> dict:
-    found = {}
-    for score in COMPARED:
-        difference = (sample[score] - reference[score]).mean(0)
-        low, high = _interval(difference[1:], level)
-        found |= {f"{score}_difference": float(difference[0]), f"{score}_difference_low": low}
-        found |= {f"{score}_difference_high": high}
-    return found
-
-
-def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Quantiles of bootstrap samples; NaN without samples. Samples without a term do not count."""
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return np.nan, np.nan
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _interval(name: str, values: np.ndarray, level: float) -> dict[str, float]:
+    """Quantiles of bootstrap samples, all values but the first; NaN without samples. Samples with NaN do not count."""
+    values = values[1:][~np.isnan(values[1:])]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) if len(values) else (np.nan, np.nan)
+    return {f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def write(workdir: PurePath, found: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> None:
@@ -124,5 +111,7 @@ def brief(record: Mapping[str, Any]) -> str:
 
 
 def _short(value: float, sign: str = "") -> str:
-    """Three decimals without the zero before them."""
+    """Three decimals without the zero before them; a dash for NaN."""
+    if np.isnan(value):
+        return "—"
     return f"{value:{sign}.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:{sign}.3f}"

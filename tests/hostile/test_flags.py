@@ -244,7 +244,7 @@ WRONG = {  # command: the settings of each case, with the words that its sentenc
         ({"train": TABLE}, "go together"),
         ({"tests": TABLE}, "go together"),
         ({"store": TABLE}, "its own datastore"),
-        ({"train": TABLE, "tests": TABLE}, "line 2"),
+        ({"train": TABLE, "tests": TABLE}, "line 1: 1 columns"),
         ({"train": "nowhere.tsv", "tests": TABLE}, "nowhere.tsv"),
         ({"features": "vector+topologies"}, "topologies"),
         ({"features": "vector+vector"}, "different blocks"),
