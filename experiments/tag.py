@@ -30,8 +30,9 @@ from geojax.topology.local import Shown
 from geojax.training import tagging
 from geojax.training.optimizers import Rates
 
-BLOCKS = ("vector", "codensity", "wasserstein", "images", "dimension", "topology", "shuffled")
-ALL = ("vector", "codensity", "wasserstein", "images", "topology")
+VECTOR = tag_table.REFERENCE
+BLOCKS = (VECTOR, *local.BLOCKS, "topology", "shuffled")
+ALL = (VECTOR, "codensity", "wasserstein", "images", "topology")
 ALL += ("vector+codensity", "vector+topology", "vector+shuffled")
 TRAIN, STORE = "train", "store"
 
@@ -83,7 +84,7 @@ def sets_of(config: schema.Tag) -> tuple[str, ...]:
             raise InputError(f"features {one!r}: join different blocks of {', '.join(BLOCKS)} by +")
     if not found:
         raise InputError("no features are named: give all, or sets such as vector,vector+topology")
-    return tuple(dict.fromkeys(("vector", *found)))
+    return tuple(dict.fromkeys((VECTOR, *found)))
 
 
 def corpus_of(config: schema.Tag) -> dict[str, files.Utterances]:
@@ -151,8 +152,7 @@ def sizes_of(config: schema.Tag, most: int) -> dict[str, int]:
 def vectors_of(
     config: schema.Tag, corpus: Mapping[str, files.Utterances], parts: PurePath
 ) -> tuple[dict[str, np.ndarray], dict[str, files.Utterances], dict[str, Any]]:
-    """The vector of every word of the corpus and of the datastore, the utterances as far as the model reads them, and
-    the facts of the model."""
+    """The vectors of all words and of the datastore, the utterances as far as the model reads them, and its facts."""
     texts = {name: own.words for name, own in corpus.items()} | {STORE: store_words(config)}
     model = models.load(config.model, revision=config.revision or None)
     about = {"model": config.model, "revision": models.resolve(config.model, config.revision or None).revision}
@@ -162,7 +162,8 @@ def vectors_of(
             continue
         cloud = local.cloud_of_words(model, words, config, f"words of {name}", parts / f"{name}.safetensors")
         vectors[name] = cloud.points
-        about.setdefault("layer", cloud.layer)
+        about = {"layer": cloud.layer, "provenance": {}} | about
+        about["provenance"][name] = cloud.provenance
         if name in corpus and cloud.provenance["truncated"]:
             lengths = np.bincount(cloud.sequence_index, minlength=len(words))
             log.warning("%s: utterances longer than the model takes were cut: %d", name, cloud.provenance["truncated"])
@@ -183,12 +184,15 @@ def blocks_of(
 ) -> tuple[dict[str, Blocks], list[str]]:
     """The standardised blocks of features of every set of utterances, and the names of the features of topology."""
     queries = {name: own for name, own in vectors.items() if name != STORE}
+    standard = tagging.Standard.of(queries[TRAIN])
+    if sets_of(config) == (VECTOR,):
+        return {name: {VECTOR: standard(own)} for name, own in queries.items()}, []
     columns, topology = topology_of(config, queries, vectors[STORE], parts)
-    standard, of_topology = tagging.Standard.of(queries[TRAIN]), tagging.Standard.of(topology[TRAIN])
+    of_topology = tagging.Standard.of(topology[TRAIN])
     rng, found = np.random.default_rng(config.seed), {}
     for name, own in queries.items():
         values = of_topology(topology[name])
-        found[name] = {"vector": standard(own), "topology": values, "shuffled": rng.permutation(values)}
+        found[name] = {VECTOR: standard(own), "topology": values, "shuffled": rng.permutation(values)}
         for block in local.BLOCKS:
             found[name][block] = values[:, [local.block_of(column) == block for column in columns]]
     return found, columns

@@ -24,9 +24,9 @@ def rows(
 ) -> list[dict[str, Any]]:
     """A row a test, number of training utterances and set of features.
 
-    Scores are means over seeds, `span_sd` the standard deviation of span F1 over seeds. A difference to the vector
-    alone has the quantiles of the same difference in bootstrap samples of the test's utterances: the samples are the
-    same for all sets of features and all seeds.
+    Scores are means over seeds, `span_sd` the standard deviation of span F1 over seeds. A score and its difference to
+    the vector alone have the quantiles of the same number in bootstrap samples, each a draw of the test's utterances
+    and a draw of the seeds. The samples are the same for all sets of features, so that differences are paired.
 
     Args:
       tests: the utterances with their true tags.
