@@ -8,10 +8,10 @@ the keyword-only fields. Of several base classes the last comes first. A field o
 default differs, with a comment where its meaning differs too.
 """
 
-from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy
+from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy, Topology
 from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
 from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
-from configs.schema.scores import Predict, Regress, Study
+from configs.schema.scores import Predict, Regress, Study, Tag
 
 __all__ = [
     "Benchmark",
@@ -34,4 +34,6 @@ __all__ = [
     "SpreadStudy",
     "Study",
     "Surgery",
+    "Tag",
+    "Topology",
 ]

@@ -49,6 +49,17 @@ class Compare(sections.Evaluation, sections.Sampling):
 
 
 @dataclass
+class Topology(sections.LocalTopology, sections.LayerSampling, sections.FirstTexts, sections.NoisedModel):
+    """Local topology of every token vector of texts, layer by layer."""
+
+    experiment: str = "topology"
+    store: str = ""  # text file, one sequence a line, whose vectors are the datastore; empty: the sequences themselves
+    _: KW_ONLY
+    tokens: str = "word"  # token policy: word (first piece of each), content (no special tokens); unmasked also all
+    layers: str = "all"
+
+
+@dataclass
 class SpreadStudy(sections.Convention):
     """Measure seven synthetic distributions in several dimensions."""
 

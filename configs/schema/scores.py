@@ -60,3 +60,27 @@ class Predict(sections.Convention, sections.Sampling, sections.NoisedModel):
     convention: str = ""  # "standard" or "paper"; empty: as the fit records, or standard
     level: float = 0.9  # nominal coverage of the interval
     seed: int = 0  # seed of the interval's draws
+
+
+@dataclass
+class Tag(sections.Resampling, sections.LocalTopology, sections.Descent, sections.ModelRevision):
+    """Tag terms by the vector of a word, by the topology of its neighbourhood, and by both."""
+
+    experiment: str = "tag"
+    model: str = "geojax-bert-tiny"
+    train: str = ""  # file of tagged utterances to train on; empty: a generated corpus, which brings its own tests
+    tests: str = ""  # files of tagged utterances to score on: "same.tsv,other.tsv"
+    store: str = ""  # file whose words are the datastore: tagged utterances, or .txt, one a line; empty: those of train
+    layer: str = "last"  # hidden state: "last", or its index (0 is the embeddings)
+    features: str = "all"  # "all", or sets such as "vector,codensity,vector+topology" (configs/tag.py lists them)
+    labels: str = "150,500,0"  # numbers of training utterances whose tags are shown; 0: all of them
+    seeds: int = 5  # trainings of each set of features, each on its own random training utterances
+    _: KW_ONLY
+    hidden_size: int = 128  # width of the tagger's hidden layer
+    learning_rate: float = 3e-3
+    steps: int = 1500  # optimizer steps
+    batch_size: int = 256  # words a step
+    weight_decay: float = 0.1  # of the tagger's kernels
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
+    resamples: int = 1000  # bootstrap samples of the utterances of a test; 0: no intervals
+    seed: int = 0  # seed of the generated corpus, of the taggers and of the resampling

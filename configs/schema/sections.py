@@ -83,6 +83,17 @@ class LayerSampling(Sampling):
 
 
 @dataclass(kw_only=True)
+class LocalTopology:
+    """Features of the neighbourhood of a token vector (arXiv 2408.03706)."""
+
+    neighbours: int = 50  # n, nearest vectors of the datastore; with degree 1 at most 128
+    degrees: str = "0,1"  # degrees of persistent homology
+    image: int = 8  # r, cells of a persistence image along each axis
+    ranks: str = "1,2,5,10,20,40"  # k of the codensities, distances to the k-th nearest vector
+    masked: bool = False  # vectors at a mask token in place of each token: a forward pass for every token
+
+
+@dataclass(kw_only=True)
 class TaskData:
     """The source of the data of tasks, and the size of the training sets."""
 

@@ -10,8 +10,16 @@ from geojax.errors import InputError
 from geojax.runtime import folders
 from geojax.runtime.run_once import settings_without
 
-FILES = ("cloud", "sequence_index", "table", "predict")  # settings that name a file
-CHANGING_NOTHING = (*FILES, "sequences", "data_dir", "hub", "fit", "allow_unknown")  # paths, and what is allowed
+FILES = ("cloud", "sequence_index", "table", "predict", "train", "store")  # settings that name a file
+CHANGING_NOTHING = (
+    *FILES,
+    "tests",
+    "sequences",
+    "data_dir",
+    "hub",
+    "fit",
+    "allow_unknown",
+)  # paths, and what is allowed
 ABSENT = "absent"
 
 
@@ -32,6 +40,7 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
     files = {name: Path(getattr(config, name)) for name in FILES if getattr(config, name, "")}
     if fit := getattr(config, "fit", ""):
         files["fit"] = folders.path(fit) / "fit.json"
+    files |= {f"test {Path(name).stem}": Path(name) for name in names(getattr(config, "tests", ""))}
     contents = {name: digest(path) for name, path in files.items()}
     if task := getattr(config, "task", ""):
         contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")

@@ -44,8 +44,12 @@ def sample(
     allow_unknown: bool = False,
     max_points: int = 0,
     seed: int = 0,
+    masked: bool = False,
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
-    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar."""
+    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar.
+
+    `masked` is for clouds: vectors at a mask token in place of each token.
+    """
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
@@ -54,7 +58,7 @@ def sample(
             key = jax.random.key(seed)
             clouds = layer_stream.sample(*model[:3], texts, points=max_points, key=key, **options)
         else:
-            clouds = representations.sample(*model[:3], texts, **options)
+            clouds = representations.sample(*model[:3], texts, masked=masked, **options)
     cloud = clouds[0].sample if max_points else clouds[0]
     if cut := cloud.provenance["truncated"]:
         logging.warning("%d sequences are longer than the model takes and were cut", cut)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ class Encoded:
       normalised: hidden states that a LayerNorm gives.
       provenance: token policy, number of sequences and their digest, truncations, share of unknown tokens, geojax
         version, facts of the caller.
+      origin: for masked copies of sequences, one for each point, the sequences.
     """
 
     ids: list[list[int]]
@@ -46,9 +47,15 @@ class Encoded:
     longest: int
     normalised: tuple[int, ...]
     provenance: dict[str, Any]
+    origin: "Encoded | None" = None
 
     def index(self) -> dict[str, Int[np.ndarray, "n"]]:
-        """Sequence, position and token of every point; position 0 and token -1 for a mean."""
+        """Sequence, position and token of every point; position 0 and token -1 for a mean.
+
+        The token of a masked copy is the one that the mask stands for.
+        """
+        if self.origin is not None:
+            return self.origin.index()
         position = np.zeros(len(self.ids)) if self.pooled else np.concatenate(self.kept)
         tokens = (
             np.full(len(self.ids), -1)
@@ -122,6 +129,37 @@ def encode(
         "geojax": __version__,
     } | (provenance or {})
     return Encoded(ids, lengths, kept, pooled, counts, limit, apply.config.normalised, about)
+
+
+def masked(encoded: Encoded, tokenizer: Any) -> Encoded:
+    """A copy of its sequence for every point, with the mask token in place of the point's own token.
+
+    A sequence of k points becomes k sequences, so the forward pass costs k times as much.
+
+    Raises:
+      InputError: the tokenizer has no mask token, as GPT-2's, or a point is a mean or a special token.
+    """
+    if tokenizer.mask_token_id is None:
+        raise InputError("masked vectors need a mask token, and the model's tokenizer has none: take an encoder")
+    if encoded.pooled or encoded.provenance["tokens"] not in ("content", "word"):
+        raise InputError(
+            f"masked vectors are those of words or of other tokens of the text, and the token policy is "
+            f"{encoded.provenance['tokens']!r}: choose word or content"
+        )
+    ids = [
+        [*row[:place], tokenizer.mask_token_id, *row[place + 1 :]]
+        for row, places in zip(encoded.ids, encoded.kept, strict=True)
+        for place in places
+    ]
+    return replace(
+        encoded,
+        ids=ids,
+        lengths=np.repeat(encoded.lengths, encoded.counts),
+        kept=[np.array([place]) for places in encoded.kept for place in places],
+        counts=np.ones(len(ids), int),
+        provenance=encoded.provenance | {"masked": True},
+        origin=encoded,
+    )
 
 
 def run(

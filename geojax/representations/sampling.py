@@ -38,6 +38,7 @@ def sample(
     *,
     layers: tuple[int, ...],
     tokens: str = "all",
+    masked: bool = False,
     allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -55,6 +56,8 @@ def sample(
       layers: indices of hidden states, 0 the embeddings.
       tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
         "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
+      masked: whether the vector of a point is the one at a mask token in its place (arXiv 2408.03706): a forward pass
+        for every point, and only for the policies content and word.
       allow_unknown: whether more than half of the tokens may be unknown to the tokenizer.
       provenance: facts for the provenance of the clouds (model, revision, noise).
       progress: called with (sequences done, all sequences) after every batch.
@@ -66,6 +69,18 @@ def sample(
     Memory: n·d·4 bytes a layer, beside one batch of activations.
     """
     encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance, allow_unknown=allow_unknown)
+    encoded = forward.masked(encoded, tokenizer) if masked else encoded
+    return clouds_in_memory(apply, params, encoded, layers, progress)
+
+
+def clouds_in_memory(
+    apply: Apply,
+    params: Params,
+    encoded: forward.Encoded,
+    layers: tuple[int, ...],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Cloud, ...]:
+    """The clouds of encoded sequences; arguments and errors are those of `parts`."""
     points = [np.empty((encoded.counts.sum(), apply.config.hidden_size), np.float32) for _ in layers]
     for part in parts(apply, params, encoded, layers, progress):
         for target, state in zip(points, part.states, strict=True):

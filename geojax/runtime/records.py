@@ -55,6 +55,30 @@ def write_json(path: str | PurePath, record: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(record, indent=2, default=_plain) + "\n").encode())
 
 
+def write_arrays(path: str | PurePath, **arrays: np.ndarray) -> None:
+    """Writes arrays as one .npz file, atomically."""
+    import io
+
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    write_atomic(path, file.getvalue())
+
+
+def whole_arrays(path: PurePath) -> dict[str, np.ndarray] | None:
+    """Reads the arrays of an .npz file as `whole` reads a record: None if it is absent or damaged."""
+    import io
+    import zipfile
+
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError:
+        return None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        set_aside(path, InputError(f"{path} is damaged, not a whole .npz file: {error}"))
+        return None
+
+
 def read_json(path: str | PurePath, needs: Collection[str] = ()) -> dict[str, Any]:
     """Reads one record, a JSON object that has the entries `needs`.
 

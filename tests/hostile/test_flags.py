@@ -9,7 +9,20 @@ from places import FIXTURES
 
 import launch
 from configs import schema
-from experiments import compare, finetune, measure, plan, predict, pretrain, regress, regularize, sample, spread_study
+from experiments import (
+    compare,
+    finetune,
+    measure,
+    plan,
+    predict,
+    pretrain,
+    regress,
+    regularize,
+    sample,
+    spread_study,
+    tag,
+    topology,
+)
 from experiments import surgery as surgeries
 from experiments.common.command_line import check_numbers
 from experiments.study import command as study
@@ -40,6 +53,8 @@ COMMANDS = {  # name: (what is run, the settings that would work)
     "surgery": (surgeries.run, schema.Surgery(model=BERT, operation="untrained")),
     "pretrain": (pretrain.run, schema.Pretrain(text=TABLE, eval_text=TABLE)),
     "regularize": (regularize.run, schema.Regularize()),
+    "tag": (tag.run, schema.Tag(model=BERT)),
+    "topology": (topology.run, schema.Topology(model=BERT)),
 }  # fmt: skip
 WRONG = {  # command: the settings of each case, with the words that its sentence must have
     "measure": [
@@ -224,6 +239,38 @@ WRONG = {  # command: the settings of each case, with the words that its sentenc
         ({"evaluations": 1000}, "evaluations"),
         ({"learning_rate": NAN}, "learning_rate|rate"),
         ({"steps": 0}, "steps|evaluations"),
+    ],
+    "tag": [
+        ({"train": TABLE}, "go together"),
+        ({"tests": TABLE}, "go together"),
+        ({"store": TABLE}, "its own datastore"),
+        ({"train": TABLE, "tests": TABLE}, "line 1: 1 columns"),
+        ({"train": "nowhere.tsv", "tests": TABLE}, "nowhere.tsv"),
+        ({"features": "vector+topologies"}, "topologies"),
+        ({"features": "vector+vector"}, "different blocks"),
+        ({"features": ""}, "no features"),
+        ({"labels": "-1"}, "labels"),
+        ({"labels": ""}, "labels"),
+        ({"labels": "1.5"}, "whole"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": NAN}, "learning_rate"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"level": 1.0}, "level"),
+        ({"model": ""}, "no model"),
+        ({"layer": "all"}, "one hidden state"),
+        ({"layer": "9"}, "layers '9'"),
+    ],
+    "topology": [
+        ({"neighbours": 0}, "neighbours is 0"),
+        ({"neighbours": 129}, "128"),
+        ({"degrees": "2"}, "degrees"),
+        ({"image": 0}, "image is 0"),
+        ({"ranks": "0"}, "ranks"),
+        ({"tokens": "cls"}, "tokens 'cls'"),
+        ({"tokens": "all", "masked": True}, "choose word or content"),
+        ({"store": "nowhere.txt"}, "nowhere.txt"),
+        ({"model": ""}, "no model"),
     ],
 }
 CASES = {

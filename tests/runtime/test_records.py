@@ -90,6 +90,18 @@ def test_a_damaged_record_is_named_set_aside_and_made_again(tmp_path, caplog, da
     assert kept(path, dict, ("a", "c")) == {"a": 1, "c": 2}
 
 
+@pytest.mark.parametrize("cut", [0, 40, -30])
+def test_damaged_arrays_are_set_aside(tmp_path, caplog, cut):
+    path = tmp_path / "arrays.npz"
+    assert records.whole_arrays(path) is None and not caplog.text
+    records.write_arrays(path, values=np.arange(6.0).reshape(2, 3), names=np.array(["a", "b"]))
+    found = records.whole_arrays(path)
+    assert found["values"].shape == (2, 3) and found["names"].tolist() == ["a", "b"]
+    path.write_bytes(path.read_bytes()[:cut])
+    assert records.whole_arrays(path) is None and not path.exists()
+    assert "arrays.npz is damaged" in caplog.text and (tmp_path / "arrays.npz.damaged").exists()
+
+
 def test_damaged_lines_are_left_out_and_named(tmp_path, caplog):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"step": 1}\n{"ste\n[3]\n\n\0\0\0\0\n{"loss": 1}\n\xff\n{"step": 2}')

@@ -1,0 +1,1 @@
+"""Term tagging: words with the tags B (a term begins), I (it goes on) and O, their files, scores and a miniature."""
