@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.errors import InputError
 from geojax.typing import Key, Mask
 
 
@@ -18,10 +19,15 @@ def drawn(key: Key, mask: Mask, size: int) -> tuple[Int[Array, "s"], Bool[Array,
       mask: Bool[n], rows that count.
       size: the largest number of rows.
 
+    Raises:
+      InputError: a size below 1.
+
     Returns:
       Int[s], the rows in random order, behind them the first of them again; Bool[s], true at the drawn ones. Without a
       row that counts all are false.
     """
+    if size < 1:
+        raise InputError(f"sample is {size}: it must be at least 1")
     n = len(mask)
     draws = jax.random.uniform(key, (n,))[jnp.cumsum(mask) - 1]
     rows = jax.lax.top_k(-jnp.where(mask, draws, jnp.inf), min(size, n))[1]
