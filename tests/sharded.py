@@ -32,11 +32,15 @@ def clouds():
     return (jnp.asarray(points), jnp.asarray(mask)), shard_rows(points, mask, data_mesh())
 
 
-def measured(one, sharded):
-    """Measures of points, statistics of product codebooks, and what accumulates."""
-    points = np.asarray(one[0])
-    record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
-    names = [row for row in CATALOGUE if row.reads == "points"]
+def points_read(*, late):
+    """The rows of the catalogue that read points: those of dimension and topology, but for moments, or the others."""
+    of_shape = ("dimension", "topology")
+    rows = [row for row in CATALOGUE if row.reads == "points"]
+    return [row for row in rows if late == (row.family in of_shape and not row.from_moments)]
+
+
+def of_points(names, one, sharded):
+    """The values of rows that read points."""
     options = oracles_of_shape.OPTIONS | oracles_of_topology.OPTIONS
 
     @jax.jit
@@ -45,8 +49,14 @@ def measured(one, sharded):
         own = {row.name: {"neighbours": found} if row.neighbours else options.get(row.name, {}) for row in names}
         return {row.name: row.function(points, mask=mask, key=KEY, **own[row.name]) for row in names}
 
-    record["points"] = {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
+    return {name: [float(x) for x in pair] for name, pair in both(function, one, sharded).items()}
 
+
+def measured(one, sharded):
+    """Measures of points, statistics of product codebooks, and what accumulates."""
+    points = np.asarray(one[0])
+    record = {"devices": len(sharded[0].sharding.device_set), "rows": [len(points), len(shard_rows(points[:-3])[0])]}
+    record["points"] = of_points(points_read(late=False), one, sharded)
     record |= statistics("pq", one, sharded)
 
     compiled = jax.jit(lambda *cloud: moments.finish(moments.update(moments.init(D), *cloud))).lower(*sharded).compile()
@@ -114,4 +124,9 @@ def evaluate_small(points, mask, **options):
 
 
 if __name__ == "__main__":
-    print(json.dumps((fitted_anew if sys.argv[1:] == ["fits"] else measured)(*clouds())))
+    parts = {
+        "measured": measured,
+        "fits": fitted_anew,
+        "late": lambda *cloud: of_points(points_read(late=True), *cloud),
+    }
+    print(json.dumps(parts[sys.argv[1] if sys.argv[1:] else "measured"](*clouds())))

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from places import ROOT
 
 from configs.schema import Findings
 from experiments.replication import findings
 
 
+@pytest.mark.slow
 def test_the_published_findings_follow_from_the_published_table():
     folder = ROOT / "docs" / "results" / "replication"
     config = Findings(table=str(folder / "results.csv"), resamples=0)

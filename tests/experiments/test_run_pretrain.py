@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(config, tmp_path, kill
 @pytest.mark.parametrize(
     "objective, word_order",
     [
-        ("ascii_sum", "corpus"),
+        pytest.param("ascii_sum", "corpus", marks=pytest.mark.slow),
         pytest.param("first_character", "sentence", marks=pytest.mark.slow),
         pytest.param("random_label", "text", marks=pytest.mark.slow),
         pytest.param("masked_lm", "corpus", marks=pytest.mark.slow),

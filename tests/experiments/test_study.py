@@ -115,6 +115,7 @@ def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeyp
     assert header.split() == ["model", "sst2", "stsb", "glue_average"] and len(lines) == 5
 
 
+@pytest.mark.slow
 def test_a_study_grows_and_measures_again_without_tuning_again(data_dir, tmp_path):
     small = settings(data_dir, alphas="0", tasks="sst2", measures="eee,pq_patchiness")
     study.run(Study(**small), tmp_path)

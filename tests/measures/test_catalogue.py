@@ -60,8 +60,25 @@ def extra(row):
     return OPTIONS.get(row.function.__name__, {}), UNDEFINED.get(row.function.__name__, ())
 
 
-@rows
-@pytest.mark.parametrize("name", CHECKS)
+# Rows that share their work with another one, and checks that compile it once more.
+ALIKE = {"mle_dimension", "gride", "hubness", "local_pca_dimension", "forman_ricci"}
+ALIKE |= {"h0_total_persistence", "h1_share", "codensity_ratio", "local_persistence_entropy"}
+COSTLY = {"compilation", "masked rows", "memory"}
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        pytest.param(
+            row,
+            name,
+            marks=[pytest.mark.slow] if row.name in ALIKE and name in COSTLY else [],
+            id=f"{name}-{row.name}",
+        )
+        for name in CHECKS
+        for row in CATALOGUE
+    ],
+)
 def test_claims(row, name):
     options, undefined = extra(row)
     oracle = getattr(oracles, row.function.__name__)

@@ -227,7 +227,11 @@ def test_what_does_not_fit_is_named():
         eee(state, mask=jnp.ones(3, bool))
 
 
-@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=[pytest.mark.slow] if row.once else []) for row in CATALOGUE if row.reads != "cells"],
+    ids=lambda row: row.name,
+)
 def test_no_other_measure_follows_from_moments(row):
     """Two clouds with equal moments: only measures that claim it agree."""
     if row.reads != "points":

@@ -91,6 +91,7 @@ def test_distillation(sentences, losses, tmp_path):
     hold("distillation", losses)
 
 
+@pytest.mark.slow
 def test_pre_training_with_a_measure_in_the_loss(sentences, losses, tmp_path, monkeypatch):
     monkeypatch.setattr(regularize, "figure", lambda rows, measure: b"")
     config = schema.Regularize(
