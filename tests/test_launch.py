@@ -175,6 +175,7 @@ def test_compare_goes_on_past_a_broken_model(tmp_path):
     assert table["difference"][0] == pytest.approx(values[str(BERT), "eee"] - values[str(ROBERTA), "eee"])
 
 
+@pytest.mark.slow
 def test_compare_calls_a_tie_a_tie(tmp_path):
     """A model and its copy; quantized measures are not told apart by one refit."""
     copy, texts = shutil.copytree(BERT, tmp_path / "copy"), tmp_path / "texts.txt"

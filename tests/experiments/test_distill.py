@@ -51,7 +51,8 @@ def test_the_loss_is_the_cross_entropy_of_the_cosines():
     assert found.correct == np.sum(scores.argmax(1) == np.arange(7)) and found.count == 7
 
 
-@pytest.mark.parametrize("sizes", [(2,), pytest.param((1, 6), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(2,), (1, 6)])
 def test_micro_batches_have_the_gradients_of_the_whole_batch(sizes):
     """The first moment behind the first step is a tenth of the gradient."""
     model, rng = models.load(BERT, head="classification", num_labels=7, key=jax.random.key(0)), np.random.default_rng(0)
@@ -69,6 +70,7 @@ def test_micro_batches_have_the_gradients_of_the_whole_batch(sizes):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), step(rows), whole)
 
 
+@pytest.mark.slow
 def test_a_student_learns_and_keeps_its_pooler(config, tmp_path):
     cloud, rng = Cloud.load(config.vectors), np.random.default_rng(0)
     lines = Path(config.sentences).read_text().splitlines()

@@ -197,6 +197,7 @@ def test_the_intervention_is_paired_by_seed(table, config):
         list(questions.intervention(odd, config))
 
 
+@pytest.mark.slow
 def test_shuffled_scores_are_the_same_scores_and_say_nothing(table, config):
     moved = findings.shuffled(table, 0)
     assert sorted(moved.scores) == sorted(table.scores) and (moved.scores != table.scores).mean() > 0.9

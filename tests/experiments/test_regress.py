@@ -47,6 +47,7 @@ def frame():
                          "glue_average": score, "eee": eee, "vrm": rng.uniform(size=20)})  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_published_regressions_to_every_printed_digit(shared, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     regress.run(schema.Regress(table=str(shared / "paper_results" / "bert_small.csv"), resamples=0), tmp_path)

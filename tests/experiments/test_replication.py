@@ -71,6 +71,7 @@ def settings(files, **changed):
     return Replication(**base | changed)
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_what_every_missing_unit_takes(files, few, tmp_path):
     config = settings(files, population=2)
     found = replication.costs(config, tmp_path)

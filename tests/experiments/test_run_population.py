@@ -105,6 +105,7 @@ def test_every_member_has_the_files_of_its_single_run(small, tmp_path, caplog):
         finetune.run(dataclasses.replace(many, seeds="42,44"), workdir)
 
 
+@pytest.mark.slow
 def test_goes_on_after_an_interruption_and_tells_who_diverged(small, tmp_path, monkeypatch):
     rates = {"learning_rates": "1e-3,1e30", "checkpoint_seconds": 0.0}
     many = dataclasses.replace(small, population=2, **rates)

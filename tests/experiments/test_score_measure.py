@@ -44,6 +44,7 @@ def without_each_family(pool, columns, rows):
     return np.mean(np.square(errors))
 
 
+@pytest.mark.slow
 def test_skill_is_what_the_law_allows_and_none_for_noise(written):
     table = findings.read(written, "outcome")
     good, noise = scored(table, "lsq_patchiness").loc["all"], scored(table, "eee").loc["all"]

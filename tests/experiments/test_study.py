@@ -100,6 +100,7 @@ def test_a_finished_study_does_nothing_again(finished, data_dir):
     assert len(before) == 15
 
 
+@pytest.mark.slow
 def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeypatch, capsys):
     """On another machine, without the models and the data."""
     for path in (finished / "units").rglob("result.json"):

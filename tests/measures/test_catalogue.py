@@ -61,7 +61,7 @@ def extra(row):
 
 
 # Rows that share their work with another one, and checks that compile it once more.
-ALIKE = {"mle_dimension", "gride", "hubness", "local_pca_dimension", "forman_ricci"}
+ALIKE = {"mle_dimension", "gride", "hubness", "local_two_nn", "local_pca_dimension", "ph0_dimension", "forman_ricci"}
 ALIKE |= {"h0_total_persistence", "h1_share", "codensity_ratio", "local_persistence_entropy"}
 COSTLY = {"compilation", "masked rows", "memory"}
 

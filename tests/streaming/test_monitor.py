@@ -76,6 +76,7 @@ def test_frozen_and_refit_answer_different_questions():
     assert frozen(shifted, MASK)["pq_reconstruction_error"] > 10 * first["pq_reconstruction_error"]
 
 
+@pytest.mark.slow
 def test_costly_measures_run_when_asked_for():
     watch = geojax.monitor("koleo,lsq_reconstruction_error", points=40, costly=True, **SMALL)
     first = watch(hidden(), MASK)

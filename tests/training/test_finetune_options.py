@@ -32,6 +32,7 @@ def test_a_warm_up_starts_at_nothing():
     assert dataclasses.replace(SETTINGS, warmup=0.99).rates(2).warmup_steps == 1
 
 
+@pytest.mark.slow
 def test_half_precision_and_rematerialisation_train_alike():
     """The same losses, to rounding; bfloat16 has eight bits."""
     apply, params = one_layer(rate=0.1)

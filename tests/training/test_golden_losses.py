@@ -65,7 +65,7 @@ def test_a_population():
     hold("population", found[:STEPS])
 
 
-@pytest.mark.parametrize("objective", ["masked_lm", "ascii_sum"])
+@pytest.mark.parametrize("objective", ["masked_lm", pytest.param("ascii_sum", marks=pytest.mark.slow)])
 def test_pre_training(objective, sentences, losses, tmp_path):
     config = schema.Pretrain(
         text=str(sentences), eval_text=str(sentences), objective=objective, tokenizer=BERT, layers=1, hidden_size=16,

@@ -76,6 +76,7 @@ def test_training_learns_a_text_that_repeats_itself():
     assert pretrain.train_step._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_a_penalty_is_added_to_the_loss_and_its_arrays_change_without_recompiling():
     ids, key, rates = random_windows(4), jax.random.key(0), pretrain.rates_of(steps=9, warmup=1, learning_rate=1e-2)
 
