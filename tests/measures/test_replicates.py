@@ -10,7 +10,8 @@ import pytest
 
 from geojax.evaluation.uncertainty import jackknife
 from geojax.measures import CATALOGUE, Measure, replicates, select
-from geojax.measures.replicates import FEW, by_blocks, by_mask
+from geojax.measures.replicates import FEW, by_blocks, by_blocks_of_drawn, by_mask
+from geojax.ops.subsample import drawn
 from geojax.quantizers import QUANTIZERS, Cells
 
 KEY = jax.random.key(0)
@@ -147,3 +148,23 @@ def test_halves_of_blocks_are_about_equal(groups):
     sizes = np.bincount(replicates.ORDER[np.arange(groups) % FEW])
     assert (replicates.SPLITS @ replicates.SPLITS.T == FEW * np.eye(7)).all()
     assert np.abs(replicates.SPLITS @ sizes).max() <= 3
+
+
+def test_drawn_points_are_counted_where_errors_come_from_halves():
+    """A mean of 64 points drawn from 512: each half gives as many as the whole, whose error is no smaller."""
+
+    def mean_of_drawn(points, *, mask, convention, key):
+        rows, kept = drawn(key, mask, 64)
+        return jnp.sum(jnp.where(kept, 1 + points[rows, 0], 0)) / jnp.sum(kept)
+
+    def run(key):
+        points, group = jax.random.normal(key, (512, 1)) / 8, jnp.arange(512) % 24
+        given = {"mask": jnp.ones(512, bool), "convention": "standard", "key": jax.random.fold_in(key, 1)}
+        replicates = by_blocks_of_drawn(64)(mean_of_drawn, points, group, 24, **given)
+        return mean_of_drawn(points, **given), replicates
+
+    values, replicates = jax.device_get(jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(3), 200)))
+    pairs = zip(replicates, values.tolist(), strict=True)
+    variances = [jackknife(own, value).error.std_error ** 2 for own, value in pairs]
+    np.testing.assert_allclose(np.sqrt(np.mean(variances)), 1 / 8 / 8, rtol=0.1)
+    np.testing.assert_allclose(np.std(values), 1 / 8 / 8, rtol=0.15)
