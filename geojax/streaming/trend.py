@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from geojax.errors import InputError
 
@@ -48,6 +47,8 @@ def trend(
     Reference: Santer and others 2000, "Statistical significance of trends and trend differences in layer-average
     atmospheric temperature time series".
     """
+    from scipy.special import stdtrit  # scipy.stats takes most of a second to import
+
     values = np.asarray(values, np.float64)
     steps = np.arange(len(values), dtype=np.float64) if steps is None else np.asarray(steps, np.float64)
     if len(values) < FEWEST:
@@ -66,6 +67,6 @@ def trend(
     correlation = max(residuals[1:] @ residuals[:-1] / square, 0) if square > 0 else 0.0
     worth = max(len(values) * (1 - correlation) / (1 + correlation), 4)
     error = np.sqrt(square / (worth - 3) * np.linalg.inv(design.T @ design)[1, 1])
-    reach = float(stats.t.ppf((1 + confidence) / 2, worth - 3) * error)
+    reach = float(stdtrit(worth - 3, (1 + confidence) / 2) * error)
     name = "rising" if change > reach else "falling" if change < -reach else "flat"
     return Trend(name, float(change), float(change - reach), float(change + reach))
