@@ -18,7 +18,7 @@ from geojax.evaluation.diagnostics import (
     tie_warnings,
     value_warnings,
 )
-from geojax.evaluation.programs import NEAR, Options, Space
+from geojax.evaluation.programs import NEAR_DUPLICATES, Options, Space
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.schedule import Found, run
 from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
@@ -186,7 +186,7 @@ def _result(
     warnings = [*about_errors, *span_warnings(n, d, facts["spectrum"], layer_norm=facts["layer_norm"])]
     warnings += tie_warnings(n, distinct, measure.once, options.convention)
     if measure.neighbours and measure.once == CONVENTIONS:
-        warnings += near_warnings(float(found.values[NEAR][0]))
+        warnings += near_warnings(float(found.values[NEAR_DUPLICATES][0]))
     if measure.quantizer:
         warnings += cell_warnings(n, distinct, options.codebook_size, found.counts[measure.quantizer])
     if measure.name in facts["sign_ranges"]:

@@ -124,7 +124,7 @@ class Together:
 
 
 # The name of the share of near-duplicates, which is taken beside the measures that take distinct points in any case.
-NEAR = "near-duplicates"
+NEAR_DUPLICATES = "near-duplicates"
 
 
 def together(
@@ -144,7 +144,10 @@ def together(
 def _as_one(rows: Sequence[Measure], way: tuple[Callable, bool], classes: int | None) -> Together:
     """The rows, and where one reads the neighbours of distinct points in any case the share of near-duplicates."""
     readers = [row for row in rows if row.neighbours and row.once == CONVENTIONS]
-    rows = [*rows, *(replace(row, name=NEAR, function=neighbourhoods.near_duplicates) for row in readers[:1])]
+    rows = [
+        *rows,
+        *(replace(row, name=NEAR_DUPLICATES, function=neighbourhoods.near_duplicates) for row in readers[:1]),
+    ]
     return Together(
         tuple(row.function for row in rows),
         tuple(row.reads == "labels" for row in rows),

@@ -8,7 +8,7 @@ from geojax.measures import neighbourhoods
 from geojax.measures.conventions import check_convention, leading, normal_sample, normal_variance, sample_variance
 from geojax.ops.histogram import histogram
 from geojax.ops.moments import Centred, as_mask, centre
-from geojax.ops.neighbours import Neighbours, nearest_squared_distances
+from geojax.ops.neighbours import Neighbours, nearest_points
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import ROUNDING, descending_eigenvalues, principal_scores, small_eigenvalues
@@ -179,7 +179,7 @@ def kl_empirical(
     within = found.squared[:, 0]
     # One search after the other, in the same memory.
     scores, within = jax.lax.optimization_barrier((scores, within))
-    across = nearest_squared_distances(scores, sample, leading(mask))[:, 0]
+    across = nearest_points(scores, sample, leading(mask), 1).squared[:, 0]
     apart = jnp.all(jnp.where(mask, within, 1) > 0)
     logs = jnp.log(ratio(across, within)) / 2 - jnp.log(unit)
     value = jnp.sum(jnp.where(mask, jnp.maximum(logs, 0), 0)) * d / cloud.count

@@ -16,7 +16,8 @@ from geojax.errors import InputError
 from geojax.measures.conventions import check_convention, once
 from geojax.ops.diagrams import persistence_entropy
 from geojax.ops.moments import as_float32, as_mask, centre
-from geojax.ops.neighbourhoods import map_neighbourhoods, neighbour_rows
+from geojax.ops.neighbourhoods import map_neighbourhoods
+from geojax.ops.neighbours import nearest_neighbours
 from geojax.ops.persistence import loops, spanning_tree_lengths
 from geojax.ops.safe import ratio
 from geojax.ops.subsample import drawn
@@ -208,11 +209,9 @@ def _found(points: Points, mask: Mask, twins: Labels | None, size: int, sample: 
     mask = once(points, mask, "standard", twins)
     cloud = centre(points, mask)
     own, kept = drawn(jax.random.key(SEED), mask, sample)
-    centres = cloud.points[own]
-    rows = neighbour_rows(cloud.points, mask, centres, min(size, len(mask) - 1))
-    rows = jnp.pad(rows, ((0, 0), (0, size - rows.shape[1])))
+    rows = nearest_neighbours(cloud.points, mask, size, own).rows
     extent = jnp.sqrt(jnp.sum(cloud.points**2) / cloud.count)
-    return _Neighbourhoods(cloud.points, centres, rows, kept, extent, cloud.count > size)
+    return _Neighbourhoods(cloud.points, cloud.points[own], rows, kept, extent, cloud.count > size)
 
 
 @jax.jit

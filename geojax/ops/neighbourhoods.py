@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.blocks import row_blocks
-from geojax.ops.neighbours import map_candidates
+from geojax.ops.neighbours import nearest_points
 from geojax.typing import Mask, Points
 
 # Neighbourhoods that are taken at once: their loops are filled in one program, whose tables fit a cache of 2 MiB.
@@ -27,12 +27,8 @@ def neighbour_rows(points: Points, mask: Mask, queries: Float[Array, "m d"], n: 
     Cost: O(m rows d) time.
     """
 
-    def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], _: Int[Array, "b"]) -> Int[Array, "b k"]:
-        nearest, place = jax.lax.top_k(-squared, n + 1)
-        rows = jnp.take_along_axis(found, place, 1)
-        return jnp.where(nearest[:, :1] == 0, rows[:, 1:], rows[:, :-1])
-
-    return map_candidates(read, queries, points, mask, k=n + 1)
+    nearest = nearest_points(queries, points, mask, n + 1)
+    return jnp.where(nearest.squared[:, :1] == 0, nearest.rows[:, 1:], nearest.rows[:, :-1])
 
 
 def map_neighbourhoods(

@@ -36,16 +36,41 @@ class Neighbours(NamedTuple):
 def nearest_neighbours(points: Points, mask: Mask, k: int, own: Int[Array, "m"] | None = None) -> Neighbours:
     """The k points nearest to each point, or to the points in these rows; none is its own neighbour.
 
-    Found and measured as by `nearest_squared_distances`. Rows mean nothing where the distance is infinite, nor do the
-    neighbours of masked points.
-
     Args:
       points: Float[n, d], near the origin for their extent.
-      mask: Bool[n], points that count.
+      mask: Bool[n], points that count. The neighbours of others mean nothing.
       k: at least 1.
       own: Int[m], rows of the points whose neighbours are wanted; None for all.
 
-    Cost: O(m n d) time, O(m k) memory beside one block.
+    Cost: as `nearest_points`.
+    """
+    if own is None:
+        return nearest_points(points, points, mask, k, jnp.arange(points.shape[0], dtype=jnp.int32))
+    return nearest_points(points[own], points, mask, k, own)
+
+
+def nearest_points(
+    queries: Float[Array, "m d"], points: Points, mask: Mask, k: int, own: Int[Array, "m"] | None = None
+) -> Neighbours:
+    """The k unmasked points nearest to every query.
+
+    k + 8 candidates are found by the Gram form, and their distances taken from the differences of coordinates: two
+    points that differ have a distance above zero, two that are equal have zero. Where the Gram form may have left out a
+    nearer point, in a tight cluster far from the origin, the query is compared with every point by differences.
+
+    Args:
+      queries: Float[m, d].
+      points: Float[n, d]; both near the origin for their extent, since an offset costs the Gram form its digits.
+      mask: Bool[n], points that count.
+      k: at least 1.
+      own: Int[m], the row of each query among the points, where it has one; it is not its own neighbour (by index: a
+        duplicate of it is one).
+
+    Returns:
+      Infinite distances beyond the last point, where rows mean nothing.
+
+    Cost: O(m n d) time, several times as much for queries in tight clusters; memory O(m k) beside one block, whatever
+    m n is.
     """
 
     def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], index: Int[Array, "b"]) -> Neighbours:
@@ -54,39 +79,6 @@ def nearest_neighbours(points: Points, mask: Mask, k: int, own: Int[Array, "m"] 
         rows = jnp.take_along_axis(found, place, 1)
         return Neighbours(jnp.pad(-squared, beyond, constant_values=jnp.inf), jnp.pad(rows, beyond))
 
-    if own is None:
-        return map_candidates(read, points, points, mask, k=k, own=jnp.arange(points.shape[0], dtype=jnp.int32))
-    return map_candidates(read, points[own], points, mask, k=k, own=own)
-
-
-def nearest_squared_distances(
-    queries: Float[Array, "m d"], points: Points, mask: Mask, *, ranks: tuple[int, ...] = (1,), same: bool = False
-) -> Float[Array, "m ranks"]:
-    """Squared distances from every query to its nearest unmasked points: the first, or those of the ranks asked for.
-
-    With k the largest rank, k + 8 candidates are found by the Gram form, and their distances taken from the
-    differences of coordinates: two points that differ have a distance above zero, two that are equal have zero. Where
-    the Gram form may have left out a nearer point, in a tight cluster far from the origin, the query is compared with
-    every point by differences. Infinite beyond the last point.
-
-    Args:
-      queries: Float[m, d].
-      points: Float[n, d]; both near the origin for their extent, since an offset costs the Gram form its digits.
-      mask: Bool[n], points that count.
-      ranks: from 1, the nearest.
-      same: the queries are the points, and none is its own neighbour (by index: a duplicate of it is one).
-
-    Cost: O(m n d) time, several times as much for queries in tight clusters; memory O(m) beside one block, whatever
-    m n is.
-    """
-    k = max(ranks)
-    columns = jnp.array(ranks) - 1
-
-    def read(squared: Float[Array, "b c"], found: Int[Array, "b c"], index: Int[Array, "b"]) -> Float[Array, "b ranks"]:
-        squared = -jax.lax.top_k(-squared, min(k, squared.shape[1]))[0]
-        return squared.at[:, columns].get(mode="fill", fill_value=jnp.inf)
-
-    own = jnp.arange(queries.shape[0], dtype=jnp.int32) if same else None
     return map_candidates(read, queries, points, mask, k=k, own=own)
 
 
@@ -105,9 +97,8 @@ def map_candidates(
       read: takes Float[b, c], squared distances from differences of coordinates, in no order and infinite for masked
         points; Int[b, c], those points; and Int[b], the queries. Gives [b, ...], for each query what to keep: an
         array, or several.
-      queries, points, mask: as in `nearest_squared_distances`.
+      queries, points, mask, own: as in `nearest_points`.
       k: how many of the nearest must be among them.
-      own: Int[m], the row of each query among the points, where it has one; it is not its own neighbour.
     """
     m, d = queries.shape
     n = points.shape[0]

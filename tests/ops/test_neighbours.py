@@ -5,13 +5,14 @@ import pytest
 from scipy.spatial import cKDTree
 
 from geojax.ops import neighbours
-from geojax.ops.neighbours import nearest_squared_distances
+from geojax.ops.neighbours import nearest_neighbours, nearest_points
 
 
-def distances(queries, points, mask=None, **options):
+def distances(queries, points, mask=None, *, ranks=(1,), same=False):
     queries, points = jnp.asarray(queries, jnp.float32), jnp.asarray(points, jnp.float32)
     mask = jnp.ones(len(points), bool) if mask is None else jnp.asarray(mask)
-    return np.sqrt(nearest_squared_distances(queries, points, mask, **options))
+    own = jnp.arange(len(points)) if same else None
+    return np.sqrt(nearest_points(queries, points, mask, max(ranks), own).squared)[:, np.array(ranks) - 1]
 
 
 @pytest.mark.parametrize(("n", "d"), [(300, 2), (257, 5), (90, 40)])
@@ -57,7 +58,7 @@ def test_more_points_in_a_tight_cluster_than_candidates(spread):
 
 def test_a_gradient_in_a_tight_cluster():
     points = jnp.asarray(1 + 1e-6 * np.random.default_rng(0).standard_normal((60, 3)), jnp.float32)
-    read = lambda x: jnp.sum(nearest_squared_distances(x, x, jnp.ones(60, bool), same=True))  # noqa: E731
+    read = lambda x: jnp.sum(nearest_neighbours(x, jnp.ones(60, bool), 1).squared)  # noqa: E731
     _, nearest = cKDTree(np.asarray(points, float)).query(np.asarray(points, float), 2)
     exact = lambda x: jnp.sum((x - x[nearest[:, 1]]) ** 2)  # noqa: E731
     assert np.isfinite(jax.jit(jax.grad(read))(points)).all()
@@ -80,7 +81,7 @@ def test_gradient_of_the_nearest_distance():
     points = jnp.asarray(np.random.default_rng(0).standard_normal((30, 3)), jnp.float32)
 
     def total(points):
-        return jnp.sum(nearest_squared_distances(points, points, jnp.ones(30, bool), same=True))
+        return jnp.sum(nearest_neighbours(points, jnp.ones(30, bool), 1).squared)
 
     gradient = np.asarray(jax.grad(total)(points))
     _, nearest = cKDTree(points).query(points, 2)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,12 @@ class Utterances:
     def __len__(self) -> int:
         return len(self.words)
 
-    @property
+    @cached_property
     def index(self) -> Int[np.ndarray, "n"]:
         """The utterance of every word."""
         return np.repeat(np.arange(len(self.words)), [len(words) for words in self.words])
 
-    @property
+    @cached_property
     def flat(self) -> list[str]:
         """All words, lower-cased, one utterance after another."""
         return [word.lower() for words in self.words for word in words]
