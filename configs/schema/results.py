@@ -86,8 +86,8 @@ class Findings(sections.Resampling, sections.ScoreTable):
 
 @dataclass
 class ScoreMeasure(sections.Resampling, sections.Convention, sections.PoolMeasuring, sections.ScoreTable):
-    """Score a measure by its skill on families left out, beyond dose and masked-LM loss."""
+    """Score measures by their skill on families left out, beyond dose and masked-LM loss."""
 
     experiment: str = "replication.score_measure"
-    measure: str = ""  # column of the table, even a baseline; with `models` a name of the catalogue or "mypkg.mod:ROW"
-    models: str = ""  # folder with a model folder for each base of the table, on which the measure is computed
+    measures: str = ""  # columns of the table, even baselines; with `models` as in Measure: "vrm,mypkg.mod:ROW"
+    models: str = ""  # folder with a model folder for each base of the table, on which the measures are computed

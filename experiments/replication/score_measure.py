@@ -1,10 +1,9 @@
-"""Scores a measure on a replication's table: its skill on families left out, beyond dose and masked-LM loss.
+"""Scores measures on a replication's table: their skill on families left out, beyond dose and masked-LM loss.
 
-Files in the work folder: `values.csv`, the measure of every model, and `score.csv`, a row for each subset of the models
-and each set of columns known beforehand.
+Files in the work folder: `values.csv`, the measures of every model, and `score.csv`, a row for each measure, each
+subset of the models and each set of columns known beforehand.
 """
 
-import dataclasses
 import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas
 
+from configs.lists import names
 from configs.schema import ScoreMeasure
 from experiments.common import measuring, sampling
 from experiments.replication import findings, questions
@@ -30,7 +31,7 @@ from geojax.streaming import layer_stream
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
-COLUMNS = ("subset", "given", "n", "families", "mse_without", "mse_with", "skill", "lower", "upper")
+COLUMNS = ("measure", "subset", "given", "n", "families", "mse_without", "mse_with", "skill", "lower", "upper")
 ANALYSIS = ("table", "target", "level", "resamples", "seed")  # settings on which no value of a model depends
 PLACES = ("models", "sequences")
 
@@ -45,27 +46,25 @@ def run(config: ScoreMeasure, workdir: Path) -> None:
 
 
 def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
-    """The work units, one a model; none where the measure is a column of the table."""
+    """The work units, one a model; none where the measures are columns of the table."""
     prediction.check_level(config.level)
     table = findings.read(config.table, config.target)
     if not config.models:
         known = (*table.measures, *table.baselines, *(name for name in table.frame if name.startswith("paper_")))
-        if config.measure not in known:
-            near = score_table.near(config.measure, known)
-            raise InputError(f"the table has no measure {config.measure!r}: {near}; --config.models takes a new one")
-        found, measure = (), None
+        if unknown := [name for name in names(config.measures) or [""] if name not in known]:
+            near = score_table.near(unknown[0], known)
+            raise InputError(f"the table has no measure {unknown[0]!r}: {near}; --config.models takes a new one")
+        found, measures = (), ()
     else:
-        rows = measuring.chosen(config.measure)
-        if len(rows) != 1:
-            raise InputError(f"measure {config.measure!r} names {len(rows)}: one is scored at a time")
-        (measure,), found = rows, tuple(units_of(table, Path(config.models), workdir))
+        measures = measuring.chosen(config.measures)
+        found = tuple(units_of(table, Path(config.models), workdir))
     return Sweep(
         workdir=workdir,
         units=found,
         settings=settings_without(config, ANALYSIS),
-        worker=lambda _: Worker(config, measure),
+        worker=lambda _: Worker(config, measures),
         collect=functools.partial(collect, config, table, found, workdir),
-        headline=lambda result: f"{result['value']:.4g}",
+        headline=lambda result: ", ".join(f"{name} {value:.4g}" for name, value in result["values"].items()),
         places=PLACES,
     )
 
@@ -78,27 +77,31 @@ def units_of(table: score_table.ScoreTable, models: Path, workdir: Path) -> Iter
         if not (models / base / "config.json").exists():
             raise InputError(f"there is no model at {models / base}: {name} of the table needs it")
         about = {"base": base, "alpha": float(np.nan_to_num(alpha)), "noise_seed": int(float(seed or 0))}
-        yield Unit(name, workdir / "units" / name, about, needs=("value",))
+        yield Unit(name, workdir / "units" / name, about, needs=("values",))
 
 
 class Worker:
     """Measures models one after another; keeps the last base in memory."""
 
-    def __init__(self, config: ScoreMeasure, measure: Measure):
-        self.config, self.measure = config, measure
+    def __init__(self, config: ScoreMeasure, measures: Sequence[Measure]):
+        self.config, self.measures = config, measures
         self.texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
         self.load = functools.lru_cache(maxsize=1)(load)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
-        """The value of the measure on the last layer of one model."""
+        """The values of the measures on the last layer of one model."""
         start, config = time.monotonic(), self.config
         base, alpha, seed = (unit.settings[name] for name in ("base", "alpha", "noise_seed"))
         model = perturb.perturbed(self.load(str(Path(config.models) / base)), alpha, seed)
         layers, key = (model.config.num_hidden_layers,), jax.random.key(0)
         (cloud,) = layer_stream.sample(*model[:3], self.texts, layers=layers, points=config.points, key=key)
         options = {name: getattr(config, name) for name in ("convention", "codebook_size", "quantizer_seeds")}
-        (result,) = evaluate(cloud.sample, (self.measure,), key, groups=0, **options).results
-        found = {"value": result.value, "warnings": list(result.warnings), "n": len(cloud.sample.points)}
+        results = evaluate(cloud.sample, self.measures, key, groups=0, **options).results
+        found = {
+            "values": {one.measure: one.value for one in results},
+            "warnings": {one.measure: list(one.warnings) for one in results if one.warnings},
+            "n": len(cloud.sample.points),
+        }
         return found | {"seconds": time.monotonic() - start} | environment()
 
 
@@ -110,17 +113,24 @@ def collect(
     failures: Sequence[str] = (),
 ) -> None:
     """Writes the tables from the finished units, or from the column of the table."""
+    frame = table.frame
     if config.models:
-        known = {unit.name: result["value"] for unit in found if (result := unit.result())}
-        values = np.array([known.get(name, np.nan) for name in table.frame["model"]], float)
+        known = {unit.name: result["values"] for unit in found if (result := unit.result())}
+        columns = list(dict.fromkeys(name for values in known.values() for name in values))
+        values = pandas.DataFrame([known.get(model, {}) for model in frame["model"]], columns=columns, dtype=float)
     else:
-        values = table.frame[config.measure].to_numpy(float)
-    if not np.isfinite(values).any():
-        raise InputError(f"no model has a value of {config.measure}: {'; '.join(failures) or 'all are undefined'}")
-    rows = [{"model": name, "value": value} for name, value in zip(table.frame["model"], values, strict=True)]
-    records.write_table(workdir / "values.csv", rows)
-    pooled = questions.pool_of(dataclasses.replace(table, frame=table.frame.assign(_value=values)))
-    scores = list(skills(pooled, pooled.frame["_value"].to_numpy(float), config))
+        values = frame[list(dict.fromkeys(names(config.measures)))].astype(float)
+    finite = np.isfinite(values).any()
+    if not finite.any():
+        raise InputError(f"no model has a value of {config.measures}: {'; '.join(failures) or 'all are undefined'}")
+    records.write_table(workdir / "values.csv", frame[["model"]].join(values).to_dict("records"))
+    pool = questions.pool_of(table)
+    inside = frame["model"].isin(pool.frame["model"]).to_numpy()
+    scores = [
+        {"measure": name, **row}
+        for name in values.columns[finite]
+        for row in skills(pool, values.loc[inside, name].to_numpy(), config)
+    ]
     records.write_table(workdir / "score.csv", scores, COLUMNS)
     print(progress.table({name: prediction.none(row[name]) for name in COLUMNS} for row in scores))
 

@@ -29,7 +29,7 @@ def scored(table, measure, **changed):
     config = ScoreMeasure(**{"resamples": 200, **changed})
     pool = questions.pool_of(table)
     values = pool.frame[measure].to_numpy(float) if isinstance(measure, str) else measure
-    found = pd.DataFrame(list(score_measure.skills(pool, values, config)), columns=score_measure.COLUMNS)
+    found = pd.DataFrame(score_measure.skills(pool, values, config))
     return found.set_index(["subset", "given"])
 
 
@@ -58,7 +58,7 @@ def test_skill_is_what_the_law_allows_and_none_for_noise(written):
 
 @pytest.mark.parametrize("column", ["paper_lsq_patchiness", "parameters"])
 def test_a_baseline_and_a_measure_in_the_convention_of_the_paper_are_scored_too(written, tmp_path, column):
-    score_measure.run(ScoreMeasure(table=str(written), measure=column, resamples=0), tmp_path)
+    score_measure.run(ScoreMeasure(table=str(written), measures=column, resamples=0), tmp_path)
     found = pd.read_csv(tmp_path / "score.csv").set_index(["subset", "given"])["skill"]["all", "nothing"]
     assert found == pytest.approx(scored(findings.read(written, "outcome"), column).loc["all", "nothing"]["skill"])
     assert (found > 0.8) == (column != "parameters")
@@ -117,19 +117,21 @@ def test_a_new_measure_is_taken_on_the_models_of_a_table(tmp_path, capsys, monke
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
     (tmp_path / "sequences.txt").write_text("flat round wide narrow\n" * 20)
     config = ScoreMeasure(
-        table=str(tmp_path / "results.csv"), measure="isoscore", models=str(tmp_path / "models"), points=40,
+        table=str(tmp_path / "results.csv"), measures="isoscore,eee", models=str(tmp_path / "models"), points=40,
         sequences=str(tmp_path / "sequences.txt"), max_sequences=8, resamples=0,
     )  # fmt: skip
     score_measure.run(config, tmp_path / "out")
-    values = pd.read_csv(tmp_path / "out" / "values.csv").set_index("model")["value"]
+    values = pd.read_csv(tmp_path / "out" / "values.csv").set_index("model")
     model = load(str(FIXTURES / "random-bert"))
     noised = model._replace(params=add_noise(model.params, 2.0, jax.random.key(2)))
     texts = ["flat round wide narrow"] * 8
     (stream,) = sample(*noised[:3], texts, layers=(model.config.num_hidden_layers,), points=40, key=jax.random.key(0))
-    assert values["b_2"] == pytest.approx(evaluate(stream.sample, "isoscore", jax.random.key(0)).results[0].value)
-    assert values.nunique() == 3 and values["a_1"] == values["b_1"]
+    direct = evaluate(stream.sample, "isoscore", jax.random.key(0)).results[0].value
+    assert values["isoscore"]["b_2"] == pytest.approx(direct)
+    assert values["isoscore"].nunique() == 3 and (values.loc["a_1"] == values.loc["b_1"]).all()
     table = pd.read_csv(tmp_path / "out" / "score.csv")
-    assert set(table["given"]) == {"nothing", "dose"} and "skill" in capsys.readouterr().out
+    assert set(table["given"]) == {"nothing", "dose"} and set(table["measure"]) == {"isoscore", "eee"}
+    assert "skill" in capsys.readouterr().out
     monkeypatch.setattr(score_measure, "load", None)
     score_measure.run(replace(config, level=0.8), tmp_path / "out")
 
@@ -137,13 +139,13 @@ def test_a_new_measure_is_taken_on_the_models_of_a_table(tmp_path, capsys, monke
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"measure": "lsq_patchines"}, "did you mean 'lsq_patchiness'.*--config.models takes a new one"),
-        ({"measure": "vrm,eee", "models": "gone"}, "names 2: one is scored at a time"),
-        ({"measure": "eee", "models": "gone"}, "no model at gone/f0: f0_0 of the table needs it"),
-        ({"measure": "logme", "models": "gone"}, "logme"),
-        ({"measure": "mypkg.mod:ROW", "models": "gone"}, "cannot be imported"),
-        ({"measure": "eee", "level": 2.0}, "level is 2"),
-        ({"measure": "eee", "target": "nothing"}, "no column 'nothing'"),
+        ({"measures": "lsq_patchines"}, "did you mean 'lsq_patchiness'.*--config.models takes a new one"),
+        ({"measures": "vrm,lsq_patchines2"}, "no measure 'lsq_patchines2': did you mean 'lsq_patchiness'"),
+        ({"measures": "eee", "models": "gone"}, "no model at gone/f0: f0_0 of the table needs it"),
+        ({"measures": "logme", "models": "gone"}, "logme"),
+        ({"measures": "mypkg.mod:ROW", "models": "gone"}, "cannot be imported"),
+        ({"measures": "eee", "level": 2.0}, "level is 2"),
+        ({"measures": "eee", "target": "nothing"}, "no column 'nothing'"),
     ],
 )
 def test_bad_settings_get_a_sentence(written, tmp_path, changed, message):
