@@ -53,7 +53,8 @@ def correlation_dimension(
     Reference: Grassberger & Procaccia 1983, "Measuring the strangeness of strange attractors".
     """
     check_convention(convention)
-    mask, found = neighbourhoods.read(points, mask, "standard", twins, neighbours, k2 + MORE)
+    # All that the caller has found are read: the more neighbours, the fewer points whose pairs are left to count.
+    mask, found = neighbours or neighbourhoods.find(points, mask, "standard", twins, k2 + MORE)
     distances = jnp.sqrt(found.squared)
     radii = jnp.stack([quantiles(distances[:, k - 1], mask, (0.5,))[0] for k in (k1, k2)])
     (a, b), radii = radii, radii * (1 - SAME)  # the pair whose distance is the median is not nearer

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
+import scipy.spatial
 
 from geojax.errors import InputError
 from geojax.measures import nearest
@@ -20,6 +21,17 @@ def test_koleo_of_normal_clouds_is_one():
     found = [koleo(gaussian(400, 5, seed), key=jax.random.key(seed)) for seed in range(4)]
     np.testing.assert_allclose(np.mean(found), 1, atol=0.01)
     assert koleo(gaussian(400, 5, 0), key=KEY) == koleo(gaussian(400, 5, 0), key=KEY) != found[1]
+
+
+def test_koleo_of_many_points_takes_the_distances_of_some_of_the_normal_sample():
+    n, d = 2500, 2
+    points, sample = (np.asarray(gaussian(n, d, seed)) for seed in (0, 1))
+    first, both = sample[: nearest.REFERENCES], []
+    for rows, queries in ((points, points), (sample, first)):
+        distances = scipy.spatial.KDTree(rows).query(queries, 2)[0][:, 1] * np.sqrt(d / rows.var(0, ddof=1).sum())
+        both.append(np.log(n * distances).mean() + np.log(2) + np.euler_gamma)
+    found = koleo(jnp.asarray(points), reference=jnp.asarray(sample))
+    np.testing.assert_allclose(found, both[0] / both[1], rtol=1e-5)
 
 
 def test_koleo_of_a_grid():
