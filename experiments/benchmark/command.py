@@ -1,4 +1,4 @@
-"""Times geojax and public packages (faiss, scikit-learn, SciPy, PyTorch) in turn in one process."""
+"""Times geojax and public packages (faiss, scikit-learn, scikit-dimension, SciPy, PyTorch) in turn in one process."""
 
 import logging
 from collections.abc import Sequence

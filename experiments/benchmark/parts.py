@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs.schema import Benchmark
-from experiments.benchmark import finetuning, homology, peers, regressions
+from experiments.benchmark import dimension, finetuning, homology, peers, regressions
 from experiments.benchmark.timing import Part
 from experiments.common import sampling
 from geojax import representations
@@ -160,6 +160,7 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "vrm": vrm_part,
     "all": study,
     "eight": eight,
+    "two_nn": lambda inputs: dimension.two_neighbours(inputs.points),
     "homology": lambda inputs: homology.neighbourhoods(inputs.points, inputs.config.seed),
     "sampling": partial(model_cloud, 1),
     "sampling_batched": partial(model_cloud, 32),
