@@ -12,7 +12,7 @@ LAYERS = (
     ("geojax.ops", "geojax.runtime"),
     ("geojax.parallel", "geojax.quantizers", "geojax.models", "geojax.data"),
     ("geojax.measures", "geojax.representations"),
-    ("geojax.evaluation", "geojax.testing", "geojax.training", "geojax.topology"),
+    ("geojax.evaluation", "geojax.testing", "geojax.training", "geojax.topology", "geojax.alignment"),
     ("geojax.streaming", "geojax.regression"),
     ("geojax.analysis",),
     ("geojax.plots", "geojax.report"),
