@@ -11,8 +11,7 @@ from jaxtyping import Float, Int
 
 from geojax.errors import InputError
 from geojax.ops.arrays import as_groups, as_numbers
-from geojax.runtime import folders
-from geojax.runtime.records import write_atomic
+from geojax.runtime.tensors import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,9 @@ class Cloud:
 
     def save(self, path: str | PurePath) -> None:
         """Writes one safetensors file, atomically; the provenance is its metadata. Equal clouds give equal bytes."""
-        from safetensors.numpy import save
-
         names = ("points", "sequence_index", "position", "token_id")
         about = {"layer": str(self.layer), "provenance": json.dumps(self.provenance)}
-        write_atomic(path, _sorted(save({name: getattr(self, name) for name in names}, metadata=about)))
+        write_tensors(path, {name: getattr(self, name) for name in names}, about)
 
     @classmethod
     def load(cls, path: str | PurePath) -> "Cloud":
@@ -51,14 +48,10 @@ class Cloud:
         Raises:
           InputError: the file is damaged or is not a cloud.
         """
-        from safetensors import SafetensorError, safe_open
-
+        arrays, about = read_tensors(path, "cloud")
         try:
-            with folders.fetched(path) as local, safe_open(local, framework="numpy") as file:
-                about = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             cloud = cls(**arrays, layer=int(about["layer"]), provenance=json.loads(about["provenance"]))
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a whole cloud file: {error}") from error
         shapes = {name: array.shape for name, array in arrays.items()}
         if any(shape != shapes["points"][:1] for name, shape in shapes.items() if name != "points"):
@@ -66,16 +59,6 @@ class Cloud:
         if not isinstance(cloud.provenance, dict):
             raise InputError(f"{path} is not a whole cloud file: its provenance is no object but {cloud.provenance!r}")
         return cloud
-
-
-def _sorted(data: bytes) -> bytes:
-    """A safetensors file with sorted metadata: safetensors writes metadata in a different order each time."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
 
 
 def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
