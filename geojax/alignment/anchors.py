@@ -1,11 +1,13 @@
 """Which rows serve as anchors: drawn, near the centres of k-means, or far from one another."""
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.alignment.checks import as_rows
 from geojax.alignment.relative import hat
 from geojax.errors import InputError
 from geojax.ops.kmeans import lloyd
@@ -38,7 +40,7 @@ def random_anchors(key: Key, n: int, count: int) -> Anchors:
     return Anchors(jax.random.permutation(key, n)[:count], jnp.ones(count, bool))
 
 
-def kmeans_anchors(key: Key, points: Points, count: int) -> Anchors:
+def kmeans_anchors(key: Key, points: Any, count: int) -> Anchors:
     """The row nearest to each of `count` centres of k-means; a row that is nearest to two is kept once.
 
     Args:
@@ -51,7 +53,13 @@ def kmeans_anchors(key: Key, points: Points, count: int) -> Anchors:
 
     Cost: O(n d count) for each of 25 iterations.
     """
+    points = jnp.asarray(as_rows(points, "the points"))
     _need(count, points.shape[0])
+    return _near_centres(key, points, count)
+
+
+@partial(jax.jit, static_argnames=("count",))
+def _near_centres(key: Key, points: Points, count: int) -> Anchors:
     points = centre(points).points
     mask = jnp.ones(points.shape[0], bool)
     centres = lloyd(points, mask, key, k=count, iterations=ITERATIONS)
@@ -61,7 +69,7 @@ def kmeans_anchors(key: Key, points: Points, count: int) -> Anchors:
 
 
 def farthest_anchors(
-    points: Points, count: int, start: Int[Array, ""] | int = 0, delta: Float[Array, ""] | float = 0.0
+    points: Any, count: int, start: Int[Array, ""] | int = 0, delta: Float[Array, ""] | float = 0.0
 ) -> Anchors:
     """Rows of which each is the farthest from those before it, by the distance 1 - |cosine|; of equals the first.
 
@@ -81,7 +89,13 @@ def farthest_anchors(
 
     Reference: Gonzalez 1985, "Clustering to minimize the maximum intercluster distance".
     """
+    points = jnp.asarray(as_rows(points, "the points"))
     _need(count, points.shape[0])
+    return _far(points, count, start, delta)
+
+
+@partial(jax.jit, static_argnames=("count",))
+def _far(points: Points, count: int, start: Int[Array, ""] | int, delta: Float[Array, ""] | float) -> Anchors:
     rays = hat(points)
 
     def choose(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:

@@ -179,7 +179,7 @@ def fit_bridge(
     for remark in remarks(source, target, method, rcond):
         warnings.warn(remark, AlignmentWarning, stacklevel=2)
     with jax.enable_x64(True):
-        found = _fit(source.astype(np.float64), target.astype(np.float64), key, how, dtype)
+        found = _fit(source, target, key, how, dtype)
     return _need_finite(found)
 
 
@@ -214,8 +214,9 @@ def fit_bridges(A_X: Any, A_Y: Any, rows: Any, *, key: Key | None = None, **sett
     keys = None if key is None else jax.random.split(key, len(rows))
     with jax.enable_x64(True):
         used, places = np.unique(rows, return_inverse=True)
-        spaces = source[used].astype(np.float64), target[used].astype(np.float64)
-        found = _fit_each(*spaces, places.reshape(rows.shape), keys, how, np.result_type(source, target))
+        found = _fit_each(
+            source[used], target[used], places.reshape(rows.shape), keys, how, np.result_type(source, target)
+        )
     return _need_finite(found)
 
 
@@ -258,6 +259,7 @@ def _fit(source: Float[Array, "k d"], target: Float[Array, "k e"], key: Key | No
     p, q, bias = x(source), y(target), 0.0
     if how.method == "random":
         found = polar_factor(jax.random.normal(key, (p.shape[1], q.shape[1]), p.dtype))
+        found = found._replace(condition=jnp.ones(()))  # of the map, which reads no anchor's direction
     elif how.by_adam:
         matrix, bias = maps.affine_by_adam(p, q, key)
         found = maps.linear(p, q)._replace(matrix=matrix)

@@ -14,9 +14,9 @@ from geojax.representations import Cloud
 
 # Numbers of anchors, in units of the width, about which an exact fit is at its worst.
 NEAR = (0.8, 1.25)
-# Length of a row about the mean, in units of the longest, that is rounding of float32.
+# Size of a row about the mean, in units of the largest, that is rounding of float32.
 ROUNDING = 1e-6
-DEAD = 1e-6  # as in `maps`: deviations of at most this share of the largest
+BLOCK = 4096  # rows that exist a second time at once
 
 
 def as_rows(value: Any, what: str) -> Float[Array, "n d"] | Float[np.ndarray, "n d"]:
@@ -30,7 +30,7 @@ def as_rows(value: Any, what: str) -> Float[Array, "n d"] | Float[np.ndarray, "n
         raise InputError(f"{what} are {array.dtype}{list(array.shape)}: a matrix of vectors by coordinates is needed")
     wide = jax.config.jax_enable_x64 and array.dtype == np.float64
     with np.errstate(over="ignore"):  # infinite, which is reported
-        return array.astype(np.float64 if wide else np.float32)
+        return array.astype(np.float64 if wide else np.float32, copy=False)
 
 
 def parallel(source: Any, target: Any) -> tuple[Any, Any]:
@@ -73,8 +73,10 @@ def need_anchors(rows: Float[np.ndarray, "k d"], what: str, directions: bool) ->
             f"{what}: anchor {int(np.argmin(finite))} has NaN or infinite coordinates, as {int((~finite).sum())} of "
             f"{len(rows)} have: leave such rows out of both spaces"
         )
-    lengths = np.linalg.norm(rows.astype(np.float64) - rows.mean(0, dtype=np.float64), axis=1)
-    if not lengths.max() > ROUNDING * np.abs(rows).max():
+    mean = rows.mean(0, dtype=np.float64).astype(rows.dtype)
+    blocks = (rows[start : start + BLOCK] - mean for start in range(0, len(rows), BLOCK))
+    lengths = np.concatenate([np.abs(block).max(1) for block in blocks])
+    if not lengths.max() > ROUNDING * max(rows.max(), -rows.min()):
         raise InputError(f"{what}: all {len(rows)} anchors are equal, so that they span no direction")
     if directions and (middle := lengths <= ROUNDING * lengths.max()).any():
         raise InputError(
@@ -115,8 +117,8 @@ def _of_numbers(k: int, source: int, target: int, method: str, rcond: float) -> 
 
 def _of_rows(source: Float[np.ndarray, "k d"], target: Float[np.ndarray, "k e"]) -> Iterator[str]:
     for name, rows in (("source", source), ("target", target)):
-        if repeated := len(rows) - len(np.unique(rows, axis=0)):
+        if repeated := len(rows) - len({hash(row.tobytes()) for row in rows}):
             yield f"{repeated} of {len(rows)} anchors of the {name} repeat an earlier one: they add no direction"
-        deviation = rows.std(0, dtype=np.float64)
-        if constant := int((deviation <= DEAD * deviation.max()).sum()):
+        extent = rows.max(0) - rows.min(0)
+        if constant := int((extent <= ROUNDING * extent.max()).sum()):
             yield f"{constant} of {rows.shape[1]} coordinates of the {name} are constant, and stay unscaled"

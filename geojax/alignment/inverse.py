@@ -1,18 +1,21 @@
 """Points from their coordinates relative to anchors, and the map that goes to relative coordinates and back."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from geojax.alignment.checks import as_rows
 from geojax.alignment.relative import hat, mean_of
+from geojax.errors import InputError
 from geojax.ops.pseudo_inverse import LeastSquares, least_squares
 from geojax.typing import Scalar
 
 
 def inverse_project(
-    r: Float[Array, "n k"], anchors: Float[Array, "k d"], rcond: float = 0.1, scale: Scalar | float | None = None
+    r: Any, anchors: Any, rcond: float = 0.1, scale: Scalar | float | None = None
 ) -> Float[Array, "n d"]:
     """Points of relative coordinates: y = s r (hat(A - m)')^+ + m, m the mean of the anchors A.
 
@@ -25,10 +28,16 @@ def inverse_project(
         direction without variance, so that 0 fails on them.
       scale: s; None for the mean norm.
 
+    Raises:
+      InputError: another number of anchors.
+
     Cost: O(n k d + k d q + q^3), q = min(k, d).
 
     Reference: Maiorca et al. 2024, "Latent space translation via inverse relative projection", arXiv 2406.15057.
     """
+    r, anchors = jnp.asarray(as_rows(r, "the coordinates")), jnp.asarray(as_rows(anchors, "the anchors"))
+    if r.shape[1] != anchors.shape[0]:
+        raise InputError(f"there are {r.shape[1]} coordinates relative to anchors, but {anchors.shape[0]} anchors")
     mean = mean_of(anchors)
     scale = mean_norm(anchors - mean) if scale is None else scale
     return scale * least_squares(hat(anchors - mean), r.T, rcond).matrix.T + mean

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from geojax.alignment.relative import mean_of
-from geojax.ops.pseudo_inverse import LeastSquares, least_squares, polar_factor
+from geojax.ops.pseudo_inverse import LeastSquares, least_squares, polar_factor, products
 from geojax.ops.safe import matmul
 from geojax.typing import Key, Points
 
@@ -47,7 +47,7 @@ def orthogonal(p: Float[Array, "k d"], q: Float[Array, "k e"]) -> LeastSquares:
 
     It is what zero columns up to the width of the wider space, and a cut of the result, give.
     """
-    return polar_factor(matmul(p.T, q))
+    return polar_factor(products(p, q, p.dtype))
 
 
 def linear(p: Float[Array, "k d"], q: Float[Array, "k e"]) -> LeastSquares:

@@ -1,22 +1,21 @@
 """Coordinates of points relative to anchors, which a rotation, shift or change of scale of the space leaves alone."""
 
-from typing import Literal
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from geojax.alignment.checks import as_rows
 from geojax.errors import InputError
 from geojax.ops.safe import matmul
 from geojax.typing import Points
 
-Metric = Literal["cosine", "euclidean", "angular"]
 METRICS = ("cosine", "euclidean", "angular")
 
 
-def relative_project(
-    x: Float[Array, "n d"], anchors: Float[Array, "k d"], metric: str = "cosine", centre: bool = True
-) -> Float[Array, "n k"]:
+def relative_project(x: Any, anchors: Any, metric: str = "cosine", centre: bool = True) -> Float[Array, "n k"]:
     """The similarity of every point to every anchor: r = hat(x - m) hat(A - m)', m the mean of the anchors.
 
     `hat` gives rows unit norm and leaves zero rows as they are. Differentiable in both arguments, zero rows included.
@@ -38,8 +37,14 @@ def relative_project(
     """
     if metric not in METRICS:
         raise InputError(f"metric {metric!r} is unknown: choose one of {', '.join(METRICS)}")
+    x, anchors = jnp.asarray(as_rows(x, "the points")), jnp.asarray(as_rows(anchors, "the anchors"))
     if x.shape[1] != anchors.shape[1]:
         raise InputError(f"the points have {x.shape[1]} coordinates, but the anchors {anchors.shape[1]}")
+    return _relative(x, anchors, metric, centre)
+
+
+@partial(jax.jit, static_argnames=("metric", "centre"))
+def _relative(x: Float[Array, "n d"], anchors: Float[Array, "k d"], metric: str, centre: bool) -> Float[Array, "n k"]:
     if centre or metric == "euclidean":  # distances do not change, and keep their digits
         mean = mean_of(anchors)
         x, anchors = x - mean, anchors - mean
@@ -51,7 +56,7 @@ def relative_project(
     if metric == "cosine":
         return cosines
     inside = jnp.abs(cosines) < 1
-    return jnp.where(inside, 1 - 2 / jnp.pi * jnp.arccos(jnp.where(inside, cosines, 0)), jnp.sign(cosines))
+    return jnp.where(inside, 2 / jnp.pi * jnp.arcsin(jnp.where(inside, cosines, 0)), jnp.sign(cosines))
 
 
 def mean_of(points: Points) -> Float[Array, "d"]:
