@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs.schema import Benchmark
-from experiments.benchmark import dimension, finetuning, homology, peers, regressions
+from experiments.benchmark import alignment, dimension, finetuning, homology, peers, regressions
 from experiments.benchmark.timing import Part
 from experiments.common import sampling
 from geojax import representations
@@ -162,6 +162,12 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "eight": eight,
     "two_nn": lambda inputs: dimension.two_neighbours(inputs.points),
     "homology": lambda inputs: homology.neighbourhoods(inputs.points, inputs.config.seed),
+    "bridge_irp": lambda inputs: alignment.bridge("irp", inputs.points, inputs.config.seed),
+    "bridge_irp_back": lambda inputs: alignment.bridge("irp", inputs.points, inputs.config.seed, back=True),
+    "bridge_ridge": lambda inputs: alignment.bridge("ridge", inputs.points, inputs.config.seed),
+    "bridge_ortho": lambda inputs: alignment.bridge("ortho", inputs.points, inputs.config.seed),
+    "bridge_linear": lambda inputs: alignment.bridge("linear", inputs.points, inputs.config.seed),
+    "translate": lambda inputs: alignment.file_of_vectors(inputs.points, inputs.config.seed),
     "sampling": partial(model_cloud, 1),
     "sampling_batched": partial(model_cloud, 32),
     "bootstrap": lambda inputs: regressions.bootstrap(inputs.config.seed),

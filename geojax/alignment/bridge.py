@@ -20,6 +20,7 @@ from geojax.errors import InputError
 from geojax.ops.arrays import as_places, check_places
 from geojax.ops.pseudo_inverse import LeastSquares, polar_factor
 from geojax.ops.safe import matmul
+from geojax.ops.threads import one_blas_thread
 from geojax.typing import Key
 
 METHODS = ("irp", "ortho", "linear", "l-ortho", "affine", "ridge", "random", "none")
@@ -178,9 +179,8 @@ def fit_bridge(
     need_anchors(target, "the target", method == "irp")
     for remark in remarks(source, target, method, rcond):
         warnings.warn(remark, AlignmentWarning, stacklevel=2)
-    with jax.enable_x64(True):
-        found = _fit(source, target, key, how, dtype)
-    return _need_finite(found)
+    with one_blas_thread(), jax.enable_x64(True):
+        return _need_finite(_fit(source, target, key, how, dtype))
 
 
 def fit_bridges(A_X: Any, A_Y: Any, rows: Any, *, key: Key | None = None, **settings: Any) -> Bridge:
@@ -212,12 +212,10 @@ def fit_bridges(A_X: Any, A_Y: Any, rows: Any, *, key: Key | None = None, **sett
         need_anchors(source[draw], "the source", how.method == "irp")
         need_anchors(target[draw], "the target", how.method == "irp")
     keys = None if key is None else jax.random.split(key, len(rows))
-    with jax.enable_x64(True):
-        used, places = np.unique(rows, return_inverse=True)
-        found = _fit_each(
-            source[used], target[used], places.reshape(rows.shape), keys, how, np.result_type(source, target)
-        )
-    return _need_finite(found)
+    used, places = np.unique(rows, return_inverse=True)
+    dtype = np.result_type(source, target)
+    with one_blas_thread(), jax.enable_x64(True):
+        return _need_finite(_fit_each(source[used], target[used], places.reshape(rows.shape), keys, how, dtype))
 
 
 def _as(bridge: Bridge, dtype: Any) -> Bridge:

@@ -17,6 +17,7 @@ from geojax.errors import InputError
 from geojax.ops.arrays import as_places
 from geojax.ops.pseudo_inverse import least_squares
 from geojax.ops.safe import matmul
+from geojax.ops.threads import one_blas_thread
 from geojax.typing import Key
 
 STEPS, BATCH, LEARNING_RATE = 1000, 256, 3e-3  # of the head with a hidden layer
@@ -79,8 +80,8 @@ def fit_head(x: Any, labels: Any, *, penalty: float = 0.1, classes: int | None =
     x, labels, classes = _examples(x, labels, classes)
     if not penalty > 0:
         raise InputError(f"penalty is {penalty}: give a number above 0")
-    with jax.enable_x64(True):
-        return _ridge(x, labels, penalty, classes, x.dtype)
+    with one_blas_thread(), jax.enable_x64(True):
+        return jax.block_until_ready(_ridge(x, labels, penalty, classes, x.dtype))
 
 
 @partial(jax.jit, static_argnames=("penalty", "classes", "dtype"))

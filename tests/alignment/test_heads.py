@@ -28,10 +28,8 @@ def test_a_head_is_ridge_regression_on_scaled_vectors():
 def test_the_scale_of_what_a_head_reads_hardly_matters():
     digits, labels = load_digits(return_X_y=True)
     middle = digits[:1200].mean(0)
-    linear, mlp = (
-        fit_head(digits[:1200], labels[:1200]),
-        fit_mlp_head(jax.random.key(0), digits[:1200], labels[:1200], hidden=64, steps=300),
-    )
+    linear = fit_head(digits[:1200], labels[:1200])
+    mlp = fit_mlp_head(jax.random.key(0), digits[:1200], labels[:1200], hidden=64, steps=300)
 
     def scaled(s):
         return (middle + s * (digits[1200:] - middle)).astype(np.float32)
