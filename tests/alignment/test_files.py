@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -93,3 +96,22 @@ def test_files_that_cannot_cross(bridge, tmp_path):
     with pytest.raises(InputError, match="absent.npy does not exist"):
         translate_file(bridge, tmp_path / "absent.npy", tmp_path / "y.npy")
     assert not (tmp_path / "y.npy").exists()
+
+
+@pytest.mark.slow
+def test_a_large_file_takes_the_memory_of_a_block(tmp_path):
+    vectors = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (200_000, 192))
+    vectors[:] = RNG.standard_normal((1, 192))
+    vectors.flush()
+    anchors = RNG.standard_normal((500, 192)).astype(np.float32)
+    save_bridge(tmp_path / "bridge", fit_bridge(anchors, np.concatenate([anchors, -anchors], 1), method="ridge"))
+    script = f"""if True:
+        import resource
+        from geojax.alignment import load_bridge, translate_file
+        bridge = load_bridge("{tmp_path}/bridge").bridge
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        translate_file(bridge, "{tmp_path}/x.npy", "{tmp_path}/y.npy")
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    """
+    grown = float(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout)
+    assert grown < 300, "MiB, of 146 read and 293 written"
