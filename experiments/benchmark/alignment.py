@@ -44,7 +44,8 @@ def size(translated: np.ndarray) -> float:
 def by_package(method: str, source: np.ndarray, target: np.ndarray) -> float:
     """A fit by NumPy (irp, linear), SciPy (ortho) or scikit-learn (ridge), and what it does to the first rows."""
     if method == "irp":
-        found = directions(source)[:SHOWN] @ (directions(source).T @ np.linalg.pinv(directions(target).T, rcond=RCOND))
+        backwards = np.linalg.lstsq(directions(target), directions(source), rcond=RCOND)[0]
+        found = directions(source)[:SHOWN] @ backwards.T
         return size(found * np.linalg.norm(target - target.mean(0), axis=1).mean())
     p, q = standard(source), standard(target)
     if method == "linear":

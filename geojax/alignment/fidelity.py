@@ -81,13 +81,21 @@ def _ranks(translated: Float[Array, "n d"], targets: Float[Array, "m d"]) -> Ran
 def cosines(translated: Any, targets: Any, mean: Any = None) -> Float[Array, "n"]:
     """The cosine between every translated row and its target, about 0 or about a mean such as `bridge.target_mean`."""
     translated, targets = _pairs(translated, targets)
-    mean = 0.0 if mean is None else mean
+    return _cosines(translated, targets, jnp.zeros(targets.shape[1]) if mean is None else jnp.asarray(mean))
+
+
+@jax.jit
+def _cosines(translated: Float[Array, "n d"], targets: Float[Array, "n d"], mean: Float[Array, "d"]) -> Array:
     return jnp.sum(hat(translated - mean) * hat(targets - mean), 1)
 
 
 def r2(translated: Any, targets: Any) -> Scalar:
     """1 - the squared error of the translated rows over that of the targets' mean; at most 1, NaN for equal targets."""
-    translated, targets = _pairs(translated, targets)
+    return _r2(*_pairs(translated, targets))
+
+
+@jax.jit
+def _r2(translated: Float[Array, "n d"], targets: Float[Array, "n d"]) -> Scalar:
     about = targets - jnp.mean(targets, 0)
     return 1 - ratio(jnp.sum((translated - targets) ** 2), jnp.sum(about**2))
 

@@ -25,6 +25,7 @@ def test_a_head_is_ridge_regression_on_scaled_vectors():
     assert accuracy(head(moved), LABELS) == accuracy(head(X), LABELS)
 
 
+@pytest.mark.slow
 def test_the_scale_of_what_a_head_reads_hardly_matters():
     digits, labels = load_digits(return_X_y=True)
     middle = digits[:1200].mean(0)

@@ -20,7 +20,7 @@ def matrix(k, d, singular):
 def test_truncated_pseudo_inverse(k):
     rows = matrix(k, 12, np.geomspace(1, 1e-3, min(k, 12)))
     targets = RNG.standard_normal((k, 5))
-    for wide, rcond in ((False, 0.1), (False, 0.0), (True, 1e-2), (True, 0.0)):
+    for wide, rcond in ((False, 0.1), (False, 0.0), (True, 2e-3)):
         with jax.enable_x64(wide):
             kind = jnp.float64 if wide else jnp.float32
             found = least_squares(jnp.asarray(rows, kind), jnp.asarray(targets, kind), rcond=rcond)
