@@ -22,6 +22,14 @@ from oracles_of_labels import (  # noqa: F401  (the tests find every oracle here
     ridge_probe,
     transrate,
 )
+from oracles_of_pairs import (  # noqa: F401
+    cka,
+    linear_predictivity,
+    mutual_knn,
+    procrustes_similarity,
+    rsa,
+    svcca,
+)
 from oracles_of_shape import (  # noqa: F401
     effective_rank,
     forman_ricci,

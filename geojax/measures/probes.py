@@ -12,12 +12,9 @@ from geojax.measures.labels import accuracy, as_labels, labelled
 from geojax.ops.distinct import first_equal
 from geojax.ops.moments import as_float32
 from geojax.ops.neighbours import map_candidates
+from geojax.ops.ridge import left_out_errors
 from geojax.ops.safe import matmul, ratio
-from geojax.ops.spectrum import left_basis
 from geojax.typing import Key, Mask, Points, Scalar, Targets
-
-# Penalties that the ridge probe chooses from, in units of the largest eigenvalue of X'X: 1e-4 to 10.
-PENALTIES = tuple(10 ** (power / 2) for power in range(-8, 3))
 
 
 def knn_accuracy(
@@ -152,23 +149,7 @@ def ridge_probe(
     labels = as_labels(labels)
     read = labelled(points, labels, mask, classes, "ridge_probe", regression=True)
     n, targets = read.cloud.count.astype(jnp.float32), read.centred_targets()
-    values, basis = left_basis(read.cloud.points)
-    coordinates = matmul(basis.T, targets)
-    # What no direction of the points reaches; nothing, where they have n - 1 of them.
-    full = jnp.sum(values > 0) >= n - 1
-    outside = jnp.where(full, 0, targets - matmul(basis, coordinates))
-    apart = jnp.where(full, 0, jnp.maximum(1 - 1 / n - jnp.sum(basis**2, 1), 0))
-
-    def errors(penalty: Scalar) -> Float[Array, "n columns"]:
-        # Residual and 1 - h as sums of what shrinks, not as differences: near interpolation both are small.
-        shrunk = ratio(penalty * values[-1], values + penalty * values[-1])
-        residual = outside + matmul(basis, shrunk[:, None] * coordinates)
-        free = jnp.where(read.mask, apart + matmul(basis**2, shrunk), 1)
-        return ratio(residual, free[:, None])
-
-    penalties = jnp.array(PENALTIES)
-    losses = jax.lax.map(lambda penalty: jnp.sum(errors(penalty) ** 2), penalties)
-    found = errors(penalties[jnp.argmin(losses)])
+    found = left_out_errors(read.cloud, targets, read.mask)
     if jnp.issubdtype(labels.dtype, jnp.floating):
         value = 1 - ratio(jnp.sum(found**2), jnp.sum((targets * n / (n - 1)) ** 2))
         return jnp.where(read.defined, value, jnp.nan)

@@ -17,6 +17,8 @@ class Measure:
     """One row of the catalogue: a pure function and what it claims.
 
     `function(points | cells, *, mask=None, convention="standard", key=None) -> Scalar`; the mask of cells is in them.
+    One that reads a pair of clouds is `function(points, other, *, mask=None, convention="standard", key=None)`, row i
+    of both the same input: it claims permutation of both together, every other invariance for either cloud alone.
     One that reads labels is `function(points, labels, *, mask=None, convention="standard", key=None, classes=None)`;
     one of points with `once` also takes `twins=None`, as `conventions.once` does, and one with `neighbours` what
     `neighbourhoods.find` gives, `neighbours=None`: one search then serves all such rows.
@@ -24,7 +26,7 @@ class Measure:
 
     name: str
     function: Callable
-    reads: Literal["points", "cells", "labels"]
+    reads: Literal["points", "cells", "labels", "pair"]
     quantizer: Literal["pq", "lsq"] | None  # what makes the cells
     family: str
     symbol: str  # as papers write it, in LaTeX
@@ -37,6 +39,7 @@ class Measure:
     undefined: str  # when the value is NaN
     study: bool = False  # one of the nineteen of arXiv 2406.12159, which are the default selection
     quadratic: bool = False  # in the number of points: nothing for a training loop, unless asked for by name
+    symmetric: bool = True  # of those that read a pair: both orders of the clouds have one value
     regression: bool = False  # of those that read labels: they may be real numbers too
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     once: tuple[str, ...] = ()  # conventions in which equal points are taken once; in the others every one counts

@@ -10,9 +10,10 @@ from geojax.measures.catalogue import CATALOGUE
 from geojax.measures.row import INVARIANCES, Measure
 
 GROUPS = {
-    "all": tuple(row.name for row in CATALOGUE if row.reads != "labels"),
+    "all": tuple(row.name for row in CATALOGUE if row.reads in ("points", "cells")),
     "study": tuple(row.name for row in CATALOGUE if row.study),
     "transfer": tuple(row.name for row in CATALOGUE if row.reads == "labels"),
+    "similarity": tuple(row.name for row in CATALOGUE if row.reads == "pair"),
 }
 _ROWS = {row.name: row for row in CATALOGUE}
 # What a function takes, and its options beside convention and key.
@@ -20,6 +21,7 @@ _READINGS = {
     "points": (("points",), ("mask",)),
     "cells": (("cells",), ()),
     "labels": (("points", "labels"), ("mask", "classes")),
+    "pair": (("points", "other"), ("mask",)),
 }
 
 
@@ -27,8 +29,8 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
     """The rows with these names, in the order given: "eee,vrm", or a sequence of names or rows.
 
     "all" stands for every measure of a cloud, "study" for those of arXiv 2406.12159, "transfer" for those that need the
-    points' labels too: `select("study,koleo")`. A row of your own is given itself, or by the module that holds it:
-    `select("eee,mypackage.module:ROW")`.
+    points' labels too, "similarity" for those of a pair of clouds: `select("study,koleo")`. A row of your own is given
+    itself, or by the module that holds it: `select("eee,mypackage.module:ROW")`.
 
     Raises:
       InputError: an unknown or repeated name, or none; a row whose name is taken or whose function cannot be called.
@@ -42,7 +44,8 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
         else:
             rows += [_named(member) for member in GROUPS.get(name.strip(), (name.strip(),))]
     if not rows:
-        raise InputError(f"no measure is named: choose 'study', 'all', 'transfer' or some of {', '.join(_ROWS)}")
+        groups = ", ".join(map(repr, GROUPS))
+        raise InputError(f"no measure is named: choose {groups} or some of {', '.join(_ROWS)}")
     chosen = [row.name for row in rows]
     for name in chosen:
         if chosen.count(name) > 1:

@@ -77,6 +77,14 @@ def smallest(values: Float[Array, "n"], mask: Mask, ranks: Int[Array, "ranks"]) 
     return _from_ordered(jax.lax.fori_loop(0, 32, decide, jnp.zeros(ranks.shape, jnp.uint32)))
 
 
+def average_ranks(values: Float[Array, "n"], mask: Mask) -> Float[Array, "n"]:
+    """Ranks from 1 among the unmasked values; equal ones share their average rank. O(n log n)."""
+    values = jnp.where(mask, values, jnp.inf)
+    ordered = sort(values)
+    below, up_to = (jnp.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return (below + up_to + 1).astype(jnp.float32) / 2
+
+
 def ascending_until(
     values: Float[Array, "b n"], last: Float[Array, "b"]
 ) -> tuple[Float[Array, "b n"], Int[Array, "b n"]]:

@@ -1,9 +1,9 @@
-"""Every measure of a cloud, declared once: a file of rows for each family, and their one order.
+"""Every measure of a cloud or of a pair of clouds, declared once: a file of rows for each family, and their one order.
 
 From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
 """
 
-from geojax.measures.catalogue import cells, dimension, neighbours, shape, spread, topology, transfer
+from geojax.measures.catalogue import cells, dimension, neighbours, shape, similarity, spread, topology, transfer
 from geojax.measures.row import Measure
 
 CATALOGUE: tuple[Measure, ...] = (
@@ -44,4 +44,10 @@ CATALOGUE: tuple[Measure, ...] = (
     transfer.KNN_ACCURACY,
     transfer.CLASS_MEAN_ACCURACY,
     transfer.RIDGE_PROBE,
+    similarity.CKA,
+    similarity.PROCRUSTES_SIMILARITY,
+    similarity.MUTUAL_KNN,
+    similarity.RSA,
+    similarity.SVCCA,
+    similarity.LINEAR_PREDICTIVITY,
 )
