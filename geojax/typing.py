@@ -4,6 +4,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxtyping import Key as _Key
 
 Points = Float[Array, "n d"]
+OtherPoints = Float[Array, "rows e"]
 Sample = Float[Array, "rows columns"]
 Mask = Bool[Array, "n"]
 Labels = Int[Array, "n"]

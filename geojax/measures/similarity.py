@@ -16,12 +16,12 @@ from geojax.ops.ridge import left_out_errors
 from geojax.ops.safe import matmul, ratio
 from geojax.ops.spectrum import ROUNDING, left_basis
 from geojax.ops.subsample import distances, drawn
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key, Mask, OtherPoints, Points, Scalar
 
 
 def cka(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -44,8 +44,8 @@ def cka(
       key: not used.
 
     Returns:
-      A value in [-1, 1], in "paper" in [0, 1]. NaN for fewer than 4 points, or where HSIC(K, K) or HSIC(L, L) is no
-      more than rounding: all points coincide, or all have one distance.
+      A value in [-1, 1], in "paper" in [0, 1]. NaN where HSIC(K, K) or HSIC(L, L) is no more than rounding: all points
+      coincide, or but for "paper" they are fewer than 4 or all at one distance of each other.
 
     Cost: O(n d e) time, O(d e) memory.
 
@@ -57,23 +57,23 @@ def cka(
     m = first.count.astype(jnp.float32)
 
     def hsic(x: Centred, y: Centred) -> tuple[Scalar, Scalar]:
-        """m (m - 3) HSIC, and its part without correction."""
+        """m (m - 3) HSIC, and the sum of the sizes of its terms."""
         products = jnp.sum(matmul(x.points.T, y.points) ** 2)
+        if convention == "paper":
+            return products, products
         s, t = (jnp.sum(cloud.points**2, 1) for cloud in (x, y))
-        debiased = products - ratio(m, m - 2) * jnp.sum(s * t) + ratio(jnp.sum(s) * jnp.sum(t), (m - 1) * (m - 2))
-        return debiased, products
+        both, each = ratio(m, m - 2) * jnp.sum(s * t), ratio(jnp.sum(s) * jnp.sum(t), (m - 1) * (m - 2))
+        return products - both + each, products + both + each
 
-    cross, own, others = hsic(first, second), hsic(first, first), hsic(second, second)
-    if convention == "paper":
-        return ratio(cross[1], jnp.sqrt(own[1]) * jnp.sqrt(others[1]))
-    defined = (m > 3) & (own[0] > ROUNDING * own[1]) & (others[0] > ROUNDING * others[1])
-    sizes = jnp.sqrt(jnp.where(defined, own[0], 1)) * jnp.sqrt(jnp.where(defined, others[0], 1))
-    return jnp.where(defined, cross[0] / sizes, jnp.nan)
+    (cross, _), (own, size), (others, other_size) = hsic(first, second), hsic(first, first), hsic(second, second)
+    defined = (own > ROUNDING * size) & (others > ROUNDING * other_size) & ((m > 3) | (convention == "paper"))
+    lengths = jnp.sqrt(jnp.where(defined, own, 1)) * jnp.sqrt(jnp.where(defined, others, 1))
+    return jnp.where(defined, cross / lengths, jnp.nan)
 
 
 def procrustes_similarity(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -104,7 +104,7 @@ def procrustes_similarity(
 
 def rsa(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -143,7 +143,7 @@ def rsa(
 
 def mutual_knn(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -187,7 +187,7 @@ def mutual_knn(
 
 def svcca(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -218,7 +218,7 @@ def svcca(
 
 def linear_predictivity(
     points: Points,
-    other: Points,
+    other: OtherPoints,
     *,
     mask: Mask | None = None,
     convention: str = "standard",
@@ -257,7 +257,7 @@ def linear_predictivity(
     return jnp.where(some & (m > 1), value, jnp.nan)
 
 
-def _pair(points: Points, other: Points, mask: Mask | None) -> tuple[Centred, Centred, Mask]:
+def _pair(points: Points, other: OtherPoints, mask: Mask | None) -> tuple[Centred, Centred, Mask]:
     """Both clouds about their means, each in a unit of its own, and their mask."""
     if len(points) != len(other):
         raise InputError(f"{len(points)} points stand beside {len(other)}: row i of both clouds is one input")

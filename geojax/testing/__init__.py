@@ -28,8 +28,9 @@ def check(
     Args:
       row: a row of your own or of the catalogue.
       oracle: `(reading, convention) -> float`, the measure in float64 NumPy. `reading` is Float[n, d] for a row of
-        points, a pair of Float[n, d] and Int[n] for a row of labels, and an object with the fields of
-        `geojax.quantizers.Cells` for a row of cells. An oracle with random numbers takes `jax.random.key(0)`.
+        points, a pair of Float[n, d] and Int[n] for a row of labels, of Float[n, d] and Float[n, e] for a row of a pair
+        of clouds, and an object with the fields of `geojax.quantizers.Cells` for a row of cells. An oracle with
+        random numbers takes `jax.random.key(0)`.
       options: further arguments of the function, if its defaults do not suit clouds of 96 points in 8 dimensions.
       undefined: names of degenerate clouds on which the value may be NaN or infinite, beside "equal" (all points
         coincide) and "one" (a single point), on which it always may.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from unittest import SkipTest
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from geojax.measures import CONVENTIONS, INVARIANCES
 from geojax.quantizers import Cells
 from geojax.testing.case import Case, key
-from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic, labels
+from geojax.testing.clouds import DEGENERATE, TRANSFORMATIONS, D, N, degenerate, generic, partner
 
 # Number of generic clouds: an undeclared invariance breaks on one of them, and all values lie in the range.
 SEEDS = 5
@@ -39,6 +40,8 @@ def declaration(case: Case) -> Iterator[str]:
         yield f"conventions is {row.conventions}: ('standard',), or {CONVENTIONS} where they differ"
     if not row.value_range[0] < row.value_range[1]:
         yield f"value_range is {row.value_range}: the lower end comes first"
+    if not row.symmetric and row.reads != "pair":
+        yield "symmetric is False, but that is a claim of rows that read a pair of clouds"
     if row.differentiable and row.reads == "cells":
         yield "differentiable is True, but the codes that it reads are not"
 
@@ -70,16 +73,19 @@ def compilation(case: Case) -> Iterator[str]:
 def masked_rows(case: Case) -> Iterator[str]:
     """Masked rows change nothing, NaN among them: at the end, and between the others where order does not count."""
     hidden = np.full((N, D), np.nan, np.float32)
-    outside = np.full(N, -1, np.int32)
-    after = np.concatenate([generic(), hidden]), np.arange(2 * N) < N, np.concatenate([labels(), outside])
-    layouts = {"after": after}
+    own = case.beside()
+    outside = None if own is None else np.full_like(own, np.nan if case.row.reads == "pair" else -1)
+
+    def among(rows: np.ndarray | None, others: np.ndarray | None, axis: int) -> np.ndarray | None:
+        return None if rows is None else np.stack([rows, others], axis).reshape(2 * N, *rows.shape[1:])
+
+    layouts = {"after": (0, np.arange(2 * N) < N)}
     if case.row.reads != "cells" and "permutation" in case.row.invariances:
-        points, classes = np.stack([generic(), hidden], 1).reshape(2 * N, D), np.stack([labels(), outside], 1).ravel()
-        layouts["between"] = points, np.arange(2 * N) % 2 == 0, classes
+        layouts["between"] = 1, np.arange(2 * N) % 2 == 0
     for convention in CONVENTIONS:
         expected = case.value(generic(), convention=convention)
-        for where, (points, mask, classes) in layouts.items():
-            found = case.value(points, mask, convention, classes)
+        for where, (axis, mask) in layouts.items():
+            found = case.value(among(generic(), hidden, axis), mask, convention, among(own, outside, axis))
             if _differ(found, expected, 1e-5):
                 yield (
                     f"on a generic cloud it gives {expected:.6g}, but {found:.6g} with {N} masked rows {where} its "
@@ -90,30 +96,47 @@ def masked_rows(case: Case) -> Iterator[str]:
 def invariances(case: Case) -> Iterator[str]:
     """Every declared invariance holds, and every other one breaks on some cloud."""
     for name in INVARIANCES:
-        changes = (_change(case, name, seed) for seed in range(SEEDS))
-        if name in case.row.invariances:
-            before, after = next(changes)
+        changes = (change for seed in range(SEEDS) for change in _changes(case, name, seed))
+        yield from _claim(name, name in case.row.invariances, changes, 1 if name == "permutation" else case.sides)
+    if case.row.reads == "pair":
+        exchanged = (
+            (case.value(generic(seed), beside=partner(seed)), case.value(partner(seed), beside=generic(seed)))
+            for seed in range(SEEDS)
+        )
+        yield from _claim("symmetry", case.row.symmetric, exchanged, 1)
+
+
+def _claim(name: str, declared: bool, changes: Iterator[tuple[float, float]], firsts: int) -> Iterator[str]:
+    """Why the values before and after do not agree with what is declared: of the first changes, or of none of all."""
+    if declared:
+        for before, after in islice(changes, firsts):
             if _differ(after, before, 1e-3):
                 yield f"{name} is declared, but takes its value on a generic cloud from {before:.6g} to {after:.6g}"
-            continue
-        for before, after in changes:
-            if abs(after - before) > 1e-3 * max(abs(before), 1e-3):
-                break
-        else:
-            yield f"{name} is not declared, but changes none of {SEEDS} generic clouds: {before:.6g} and {after:.6g}"
+        return
+    for before, after in changes:
+        if abs(after - before) > 1e-3 * max(abs(before), 1e-3):
+            return
+    yield f"{name} is not declared, but changes none of {SEEDS} generic clouds: {before:.6g} and {after:.6g}"
 
 
-def _change(case: Case, name: str, seed: int) -> tuple[float, float]:
-    """The value on a generic cloud before and after a transformation."""
-    transform, points = TRANSFORMATIONS[name], generic(seed)
-    if case.row.reads != "cells" or name != "permutation":
-        moved = transform(labels()) if name == "permutation" else labels()
-        return case.value(points), case.value(transform(points), classes=moved)
-    # Permutes the cells of a fitted quantizer, because the training depends on the order of the points.
-    cells = case.read(points)
-    per_point = ("points", "mask", "twins", "codes", "squared_errors")
-    moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
-    return case.value(points), float(case.statistic(moved, moved.mask))
+def _changes(case: Case, name: str, seed: int) -> Iterator[tuple[float, float]]:
+    """The value on a generic cloud before and after a transformation; of a pair of clouds of either one of them.
+
+    A permutation moves what a row reads beside the points along.
+    """
+    transform, points, beside = TRANSFORMATIONS[name], generic(seed), case.beside(seed)
+    before = case.value(points, beside=beside)
+    if case.row.reads == "cells" and name == "permutation":
+        # Permutes the cells of a fitted quantizer, because the training depends on the order of the points.
+        cells = case.read(points)
+        per_point = ("points", "mask", "twins", "codes", "squared_errors")
+        moved = replace(cells, **{field: jnp.asarray(transform(getattr(cells, field))) for field in per_point})
+        yield before, float(case.statistic(moved, moved.mask))
+        return
+    moved = transform(beside) if name == "permutation" and beside is not None else beside
+    yield before, case.value(transform(points), beside=moved)
+    if case.row.reads == "pair" and name != "permutation":
+        yield before, case.value(points, beside=transform(beside))
 
 
 def conventions(case: Case) -> Iterator[str]:
@@ -144,17 +167,25 @@ def degenerate_clouds(case: Case) -> Iterator[str]:
 
 
 def degenerate_cloud(case: Case, name: str, convention: str, seed: int = 0) -> Iterator[str]:
-    """A degenerate cloud has a value, and a moved cloud the value of the cloud before the move."""
-    where = f"on the cloud {name!r}, in convention {convention!r},"
-    found = case.value(*degenerate(name, seed), convention)
-    if name in ("equal", "one", *case.undefined) and not np.isfinite(found):
-        return
-    if reason := _no_answer(case, found, convention):
-        yield f"{where} it gives {reason}"
-    elif MOVED.get(name) in case.row.invariances and (name, convention) != ("offset", "paper"):  # often uncentred
-        expected = case.value(generic(seed), convention=convention)
-        if _differ(found, expected, 1e-3):
-            yield f"{where} it gives {found:.6g}, but {expected:.6g} before that {MOVED[name]}, which is declared"
+    """A degenerate cloud has a value, and a moved cloud the value of the cloud before the move.
+
+    Of a pair of clouds either one is degenerate, beside a generic one.
+    """
+    readings = {"": (*degenerate(name, seed), case.beside(seed))}
+    if case.row.reads == "pair":
+        other, mask = degenerate(name, seed, partner)
+        readings["other "] = generic(seed), mask, other
+    expected = case.value(generic(seed), convention=convention, beside=case.beside(seed))
+    for which, (points, mask, beside) in readings.items():
+        where = f"on the {which}cloud {name!r}, in convention {convention!r},"
+        found = case.value(points, mask, convention, beside)
+        if name in ("equal", "one", *case.undefined) and not np.isfinite(found):
+            continue
+        if reason := _no_answer(case, found, convention):
+            yield f"{where} it gives {reason}"
+        elif MOVED.get(name) in case.row.invariances and (name, convention) != ("offset", "paper"):  # often uncentred
+            if _differ(found, expected, 1e-3):
+                yield f"{where} it gives {found:.6g}, but {expected:.6g} before that {MOVED[name]}, which is declared"
 
 
 def _no_answer(case: Case, found: float, convention: str) -> str:
@@ -169,11 +200,13 @@ def _no_answer(case: Case, found: float, convention: str) -> str:
 def bad_coordinates(case: Case) -> Iterator[str]:
     """A single coordinate that is NaN or infinite makes the value NaN."""
     for bad in (np.nan, np.inf):
-        points = generic()
-        points[5, 3] = bad
-        found = case.value(points)
-        if not np.isnan(found):
-            yield f"on a generic cloud with a coordinate of {bad} it gives {found:.6g} in place of nan"
+        for side in range(case.sides):
+            points, beside = generic(), case.beside()
+            (points, beside)[side][5, 3] = bad
+            found = case.value(points, beside=beside)
+            if not np.isnan(found):
+                where = "the other cloud" if side else "a generic cloud"
+                yield f"on {where} with a coordinate of {bad} it gives {found:.6g} in place of nan"
 
 
 def gradients(case: Case) -> Iterator[str]:
@@ -205,23 +238,25 @@ def gradients(case: Case) -> Iterator[str]:
 
 
 def memory(case: Case) -> Iterator[str]:
-    """Compiled for 65 536 points, it takes less memory than 4 clouds beside its own: n x n would be a thousand."""
+    """Compiled for 65 536 points, it takes less memory than 4 clouds beside each: n x n would be a thousand."""
     n, d, m, k = 1 << 16, 64, 4, 256
     real, whole, flag = jnp.float32, jnp.int32, bool
-    shapes = [((n, d), real), ((n,), whole)][: 1 + (case.row.reads == "labels")]
+    shapes = [((n, d), real)]
+    shapes += {"labels": [((n,), whole)], "pair": [((n, d), real)]}.get(case.row.reads, [])
     if case.row.reads == "cells":
         shapes += [((d,), real), ((n,), flag), ((n,), whole), ((n, m), whole), ((m, k), whole), ((m, k, d), real)]
         shapes += [((n,), real)]
 
     @jax.jit
     def function(key, *leaves):  # XLA would fold the draws of a constant key
-        reading = {"points": lambda points: points, "cells": Cells, "labels": lambda *pair: pair}[case.row.reads]
-        return case.function(key=key)(reading(*leaves))
+        reading = leaves[0] if case.row.reads == "points" else Cells(*leaves) if case.row.reads == "cells" else leaves
+        return case.function(key=key)(reading)
 
     compiled = function.lower(key(), *(jax.ShapeDtypeStruct(*shape) for shape in shapes)).compile()
     clouds = compiled.memory_analysis().temp_size_in_bytes / (4 * n * d)
-    if clouds >= 4:
-        yield f"a cloud of {n} x {d} takes {clouds:.0f} clouds of memory beside it: fewer than 4 are allowed"
+    allowed = 4 * case.sides
+    if clouds >= allowed:
+        yield f"a cloud of {n} x {d} takes {clouds:.0f} clouds of memory beside it: fewer than {allowed} are allowed"
 
 
 def _differ(found: float, expected: float, tolerance: float = 1e-4) -> bool:

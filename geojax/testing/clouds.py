@@ -8,7 +8,6 @@ from jaxtyping import Bool, Float, Int
 N, D = 96, 8
 CLASSES = 3
 _ARMS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6)
-_ROTATION = np.linalg.qr(np.random.default_rng(9).standard_normal((D, D)))[0].astype(np.float32)
 
 
 def generic(seed: int = 0) -> Float[np.ndarray, "n d"]:
@@ -27,23 +26,44 @@ def labels(seed: int = 0) -> Int[np.ndarray, "n"]:
     return found.astype(np.int32)
 
 
+def partner(seed: int = 0) -> Float[np.ndarray, "n 5"]:
+    """Another cloud [96, 5] of the inputs of a generic cloud, on its grid: functions of its points, with noise."""
+    rng = np.random.default_rng((seed, 2))
+    mixed = generic(seed) @ rng.standard_normal((D, 5)) / 8
+    points = 6 * np.tanh(mixed) * (1 + np.arange(5)) + 2 * rng.standard_normal((N, 5))
+    return (np.round(points * 64) / 64).astype(np.float32)
+
+
+def _rotation(d: int) -> Float[np.ndarray, "d d"]:
+    return np.linalg.qr(np.random.default_rng(9).standard_normal((d, d)))[0].astype(np.float32)
+
+
+def _over_axes(*numbers: float) -> Callable:
+    """As many of the numbers as a cloud has axes."""
+    return lambda points: np.float32(numbers)[: points.shape[1]]
+
+
+_SHIFT = _over_axes(100, -50, 3, 0, 7, 1, 1, 20)
+_SIGNS = _over_axes(1, -1, 1, 1, -1, 1, -1, 1)
+_STRETCH = _over_axes(8, 1, 1, 1, 1, 1, 1, 2)
+
 # The transformation of each of `INVARIANCES`.
 TRANSFORMATIONS: dict[str, Callable] = {
     "permutation": lambda points: points[np.random.default_rng(1).permutation(len(points))],
-    "translation": lambda points: points + np.float32([100, -50, 3, 0, 7, 1, 1, 20]),
-    "reflection": lambda points: points * np.float32([1, -1, 1, 1, -1, 1, -1, 1]),
-    "rotation": lambda points: points @ _ROTATION,
+    "translation": lambda points: points + _SHIFT(points),
+    "reflection": lambda points: points * _SIGNS(points),
+    "rotation": lambda points: points @ _rotation(points.shape[1]),
     "scaling": lambda points: points * np.float32(4),
-    "axis scaling": lambda points: points * np.float32([8, 1, 1, 1, 1, 1, 1, 2]),
+    "axis scaling": lambda points: points * _STRETCH(points),
 }
 
 # Degenerate clouds as functions of a generic cloud.
 DEGENERATE: dict[str, Callable] = {
     "equal": lambda points: np.full_like(points, 0.1),
     "duplicates": lambda points: np.repeat(points[:6], N // 6, axis=0),
-    "line": lambda points: points[:, :1] * np.arange(1, D + 1, dtype=np.float32),
+    "line": lambda points: points[:, :1] * np.arange(1, points.shape[1] + 1, dtype=np.float32),
     "lattice": np.sign,
-    "cross": lambda points: np.concatenate([size * np.eye(D, dtype=np.float32) for size in _ARMS]),
+    "cross": lambda points: np.concatenate([size * np.eye(D, points.shape[1], dtype=np.float32) for size in _ARMS]),
     "centre": lambda points: np.concatenate([points[2::2], -points[2::2], 0 * points[:2]]),
     "offset": lambda points: points + np.float32(1e4),
     "tiny": lambda points: points * np.float32(2.0**-83),
@@ -56,9 +76,11 @@ DEGENERATE: dict[str, Callable] = {
 _KEPT = {"centre": N - 1, "few": 5, "two": 2, "one": 1}
 
 
-def degenerate(name: str, seed: int = 0) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, "n"]]:
+def degenerate(
+    name: str, seed: int = 0, cloud: Callable = generic
+) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, "n"]]:
     """A degenerate cloud, with NaN in masked rows, and its mask."""
-    points = DEGENERATE[name](generic(seed))
+    points = DEGENERATE[name](cloud(seed))
     mask = np.arange(N) < _KEPT.get(name, N)
     points[~mask] = np.nan
     return points, mask

@@ -23,6 +23,7 @@ OPTIONS = {
     "mle_dimension": {"k": 8},
     "local_two_nn": {"size": 24, "sample": 48},
     "local_pca_dimension": {"size": 12, "sample": 48},
+    "rsa": {"sample": 48},
     **oracles_of_shape.OPTIONS,
     **oracles_of_topology.OPTIONS,
 }
@@ -47,6 +48,9 @@ UNDEFINED = {
     "ollivier_ricci": ("two",),
     **dict.fromkeys(oracles_of_topology.OPTIONS, ("duplicates", "few", "two")),  # at most 12 distinct points
     "knn_accuracy": ("few", "two"),
+    "cka": ("two",),
+    "rsa": ("two",),
+    "mutual_knn": ("few", "two"),
     "two_nn": ("two", "lattice"),
     **dict.fromkeys(("mle_dimension", "gride", "correlation_dimension", "hubness"), ("duplicates", "few", "two")),
     "local_two_nn": ("duplicates", "few", "two", "lattice"),
@@ -63,6 +67,7 @@ def extra(row):
 # Rows that share their work with another one, and checks that compile it once more.
 ALIKE = {"mle_dimension", "gride", "hubness", "local_two_nn", "local_pca_dimension", "ph0_dimension", "forman_ricci"}
 ALIKE |= {"h0_total_persistence", "h1_share", "codensity_ratio", "local_persistence_entropy"}
+ALIKE |= {row.name for row in select("similarity")}
 COSTLY = {"compilation", "masked rows", "memory"}
 
 
@@ -101,8 +106,8 @@ def test_degenerate_clouds_have_an_answer(row, name, convention, seed):
 
 
 def test_select():
-    assert select("all") == tuple(row for row in CATALOGUE if row.reads != "labels")
-    assert select("all,transfer") == CATALOGUE
+    assert select("all") == tuple(row for row in CATALOGUE if row.reads in ("points", "cells"))
+    assert select("all,transfer,similarity") == CATALOGUE
     assert [row.name for row in select("vrm, eee")] == ["vrm", "eee"] == [row.name for row in select(["vrm", "eee"])]
     assert select(select("eee")) == select("eee")
     assert select("study, koleo") == (*select("study"), *select("koleo"))
