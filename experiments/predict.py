@@ -99,7 +99,7 @@ def choose(
     wanted = score_table.catalogue_name(wanted)
     if wanted and wanted not in table.measures:
         raise InputError(f"the fit has no measure {wanted!r}: {score_table.near(wanted, table.measures)}")
-    able = {row.name for row in CATALOGUE} & set(table.measures)
+    able = {row.name for row in CATALOGUE if row.reads != "pair"} & set(table.measures)
     if wanted and wanted not in able:
         raise InputError(f"{wanted!r} is a column of the table and no measure of the catalogue: it cannot be measured")
     sides = (MEASURE, WITH_FAMILY) if promise == prediction.KNOWN else (MEASURE,)

@@ -13,6 +13,7 @@ from geojax.evaluation import evaluate
 from geojax.evaluation.results import Evaluation, Result
 from geojax.measures import Measure, select
 from geojax.measures.labels import without_labels
+from geojax.measures.selection import without_pairs
 from geojax.representations.cloud import Cloud
 
 COLUMNS = (
@@ -21,9 +22,15 @@ COLUMNS = (
 )
 
 
-def chosen(measures: str, *, labels: bool = False) -> tuple[Measure, ...]:
-    """The rows of the catalogue that a setting names; an InputError for rows that need labels without `labels`."""
+def chosen(measures: str, *, labels: bool = False, pairs: bool = False) -> tuple[Measure, ...]:
+    """The rows of the catalogue that a setting names.
+
+    Raises:
+      InputError: rows that need labels without `labels`, or that read a pair of clouds without `pairs`.
+    """
     rows = select(names(measures))
+    if not pairs:
+        without_pairs(rows, "compare models or their layers, by configs/compare.py")
     if not labels:
         without_labels(rows, "measure the examples of a task, by configs/measure.py and --config.task")
     return rows

@@ -71,10 +71,11 @@ class ScoreTable:
 
 
 def known_measures() -> tuple[str, ...]:
-    """Names of the measures of `measures="all"`: the catalogue's, then the published study's."""
+    """Names of the measures of `measures="all"`: the catalogue's of one space, then the published study's."""
     from geojax.measures import CATALOGUE
 
-    return tuple(dict.fromkeys([*(measure.name for measure in CATALOGUE), *PUBLISHED.values()]))
+    of_one = (measure.name for measure in CATALOGUE if measure.reads != "pair")
+    return tuple(dict.fromkeys([*of_one, *PUBLISHED.values()]))
 
 
 def catalogue_name(column: str) -> str:

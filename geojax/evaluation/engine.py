@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,16 +20,16 @@ from geojax.evaluation.diagnostics import (
 from geojax.evaluation.programs import NEAR_DUPLICATES, Options, Space
 from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.schedule import Found, run
-from geojax.evaluation.uncertainty import FEWEST_GROUPS, Errors, check_groups, estimate, order_of_sequences
+from geojax.evaluation.uncertainty import Errors, check_groups, estimate, group_sequences
 from geojax.measures import CATALOGUE, CONVENTIONS, Measure, check_convention, select
 from geojax.measures.labels import check_labels
-from geojax.ops.arrays import as_groups, as_numbers
+from geojax.measures.selection import without_pairs
+from geojax.ops.arrays import as_numbers
 from geojax.ops.moments import as_mask
-from geojax.ops.narrowing import not_finite
 from geojax.ops.random import quick
 from geojax.ops.shapes import padded, rows_for
 from geojax.quantizers import QUANTIZERS
-from geojax.typing import Key, Mask, Points, Scalar
+from geojax.typing import Key
 
 
 def evaluate(
@@ -72,10 +71,11 @@ def evaluate(
 
     Raises:
       InputError: not a matrix of floats, a NaN or infinite coordinate (the first is named), a mask, labels or sequence
-        indices that do not fit, a mask that keeps nothing, no labels where measures need them, an unknown measure or
-        convention, a quantizer that does not fit the shape of the cloud.
+        indices that do not fit, a mask that keeps nothing, no labels where measures need them, a measure of a pair of
+        clouds, an unknown measure or convention, a quantizer that does not fit the shape of the cloud.
     """
     measures = select(measures)
+    without_pairs(measures, "give both to evaluate_pair")
     check_convention(convention)
     array = as_numbers(getattr(cloud, "points", cloud), "the cloud")
     read = framing.read(array)
@@ -92,18 +92,15 @@ def evaluate(
     for name in quantizers:
         QUANTIZERS[name].check(n, d, codebooks, codebook_size, 1 if iterations is None else iterations)
     kept = np.flatnonzero(mask)
-    sequence_index = getattr(cloud, "sequence_index", None)
-    index = np.arange(n) if sequence_index is None else as_groups(sequence_index, n, "the sequence index")
+    grouped = group_sequences(getattr(cloud, "sequence_index", None), kept, n, key, groups)
+    groups, places, n_sequences = grouped.groups, grouped.places, grouped.sequences
     framed = framing.framed(read, array, mask)
-    places, n_sequences = order_of_sequences(index[kept], key)
-    asked, groups = groups, min(groups, n_sequences) if n_sequences >= FEWEST_GROUPS else 0
-    group = np.zeros(n, np.int32)
-    group[kept] = places % max(groups, 1)
     rows = rows_for(n, d)
     space = Space(
-        *(None if part is None else padded(part, rows) for part in (framed.points, mask, group, labels)), quick(key)
+        *(None if part is None else padded(part, rows) for part in (framed.points, mask, grouped.group, labels)),
+        quick(key),
     )
-    extent = _check_values(array, space, n)
+    extent = framing.check_values(array, space.points, space.mask)
     if framing.is_extreme(framed, extent):
         framed = framing.reframed(framed, mask)
         space = space._replace(points=padded(framed.points, rows))
@@ -118,18 +115,13 @@ def evaluate(
     found = run(in_frame, quantizers, space, halves, groups, quantizer_seeds, classes, options)
     for (centre, scale), others in as_given.items():
         own = space._replace(points=padded(framed.in_own_unit(centre=centre, scale=scale), rows))
-        _check_values(array, own, n)
+        framing.check_values(array, own.points, own.mask)
         more = run(others, (), own, [], groups, 1, classes, options)
         found.values.update(more.values)
         found.replicates.update(more.replicates)
         for fact in ("sign_ranges", "of_normal"):
             found.facts[fact].update(more.facts[fact])
-    about_sequences = []
-    if sequence_index is None:
-        about_sequences.append("the cloud has no sequence indices: its points count as independent")
-    if asked and not groups:
-        about_sequences.append(f"no sampling error: sequences are {n_sequences}, and it takes {FEWEST_GROUPS} or more")
-    about_cloud = (*about_sequences, *framed.warnings(found.facts, mask, found.facts["twins"]))
+    about_cloud = (*grouped.warnings, *framed.warnings(found.facts, mask, found.facts["twins"]))
     found.facts["zero"] = framed.count_zero(int(found.facts["zero"]), mask)
     found.facts["layer_norm"] = _of_layer_norm(cloud, framed.points, kept, found.facts["spectrum"])
     results = []
@@ -152,21 +144,6 @@ def _of_layer_norm(cloud: Any, points: Any, kept: np.ndarray, spectrum: np.ndarr
     if known is not None or not len(kept) > d == rank_of(spectrum) + 1:
         return bool(known)
     return in_layer_norm_shape(np.asarray(points[kept[: 4 * (d + 1)]], np.float64))
-
-
-def _check_values(given: Any, space: Space, n: int) -> float:
-    """The size of the largest coordinate; an InputError for the first of the n points with one that is not finite."""
-    bad, extent = jax.device_get(_not_finite(space.points, space.mask))
-    if bad.any():
-        raise not_finite(given, bad[:n])
-    return float(extent)
-
-
-@jax.jit
-def _not_finite(points: Points, mask: Mask) -> tuple[Mask, Scalar]:
-    """The unmasked rows with a coordinate that is NaN or infinite, and the size of the largest coordinate."""
-    sizes = jnp.max(jnp.where(mask[:, None], jnp.abs(points), 0), axis=1)
-    return mask & ~jnp.all(jnp.isfinite(points), axis=1), jnp.max(sizes)
 
 
 def _result(

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from geojax.measures import Measure
 from geojax.ops.moments import as_float32
-from geojax.ops.narrowing import EASY, Frame, as_wide, count_merged, count_zero, frame_of, narrowed, spacing
-from geojax.typing import Mask, Points
+from geojax.ops.narrowing import EASY, Frame, as_wide, count_merged, count_zero, frame_of, narrowed, not_finite, spacing
+from geojax.typing import Mask, Points, Scalar
 
 # Spread of a cloud, in units of the distance of neighbouring numbers near its mean, that rounding disturbs by 0.1 %.
 FEW_STEPS = 8
@@ -104,6 +104,27 @@ def framed(cloud: Points | Float[np.ndarray, "n d"], given: Any, mask: Mask) -> 
         return Framed(narrowed(cloud, frame), cloud, frame, frame.dtype)
     known = isinstance(given, (np.ndarray, jax.Array)) and jnp.issubdtype(given.dtype, jnp.floating)
     return Framed(cloud, None, None, given.dtype.newbyteorder("=") if known else np.dtype(np.float32))
+
+
+def check_values(given: Any, points: Points, mask: Mask) -> float:
+    """The size of the largest coordinate; an InputError for the first point with one that is not finite.
+
+    Args:
+      given: the cloud as it was given, which the message tells of.
+      points: Float[n, d], as measured, rows behind the last one given masked.
+      mask: Bool[n].
+    """
+    bad, extent = jax.device_get(_not_finite(points, mask))
+    if bad.any():
+        raise not_finite(given, bad[: len(given)])
+    return float(extent)
+
+
+@jax.jit
+def _not_finite(points: Points, mask: Mask) -> tuple[Mask, Scalar]:
+    """The unmasked rows with a coordinate that is NaN or infinite, and the size of the largest coordinate."""
+    sizes = jnp.max(jnp.where(mask[:, None], jnp.abs(points), 0), axis=1)
+    return mask & ~jnp.all(jnp.isfinite(points), axis=1), jnp.max(sizes)
 
 
 def is_extreme(cloud: Framed, extent: float) -> bool:

@@ -10,7 +10,7 @@ from geojax.evaluation.uncertainty import Error, combined, jackknife, student_in
 
 @dataclass(frozen=True)
 class Result:
-    """One measure of one cloud.
+    """One measure of one cloud, or of a pair of clouds.
 
     Attributes:
       measure: name in the catalogue.
@@ -27,8 +27,9 @@ class Result:
       n_sequences: sequences that the points belong to; n where the cloud does not tell.
       n: points measured.
       n_dropped_masked: points that the mask took out.
-      n_duplicates: measured points that equal an earlier one in all coordinates; None where no point was kept.
-      n_zero: measured points with all coordinates zero; None where no point was kept.
+      n_duplicates: measured points that equal an earlier one in all coordinates; None where no point was kept, and
+        for a pair of clouds.
+      n_zero: measured points with all coordinates zero; None as above.
       convention: "standard" or "paper".
       warnings: sentences on what weakens the number.
     """

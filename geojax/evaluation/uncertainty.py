@@ -4,13 +4,14 @@ The tokens of one sequence are not independent, so sequences are resampled, in g
 the sampling error with the quantizer held fixed, the quantizer's error over its refits, and the bias.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from geojax.errors import InputError
+from geojax.ops.arrays import as_groups
 from geojax.typing import Key
 
 # With fewer groups a standard error is hardly more than a guess: its own relative error is 1 / sqrt(2 (G - 1)).
@@ -46,6 +47,48 @@ def order_of_sequences(sequence_index: Int[np.ndarray, "n"], key: Key) -> tuple[
     sequences, index = np.unique(sequence_index, return_inverse=True)
     seed = np.asarray(jax.random.key_data(key)).ravel().tolist()
     return np.random.default_rng(seed).permutation(len(sequences))[index], len(sequences)
+
+
+class Grouped(NamedTuple):
+    """The sequences of a cloud in groups that are left out in turn.
+
+    Attributes:
+      places: of the sequence of every point that counts in the random order.
+      sequences: their number.
+      groups: their number; 0 where the sequences are too few, or none are asked for.
+      group: of every point, 0 where it does not count.
+      warnings: what a reader must know.
+    """
+
+    places: Int[np.ndarray, "kept"]
+    sequences: int
+    groups: int
+    group: Int[np.ndarray, "n"]
+    warnings: tuple[str, ...]
+
+
+def group_sequences(sequence_index: Any, kept: Int[np.ndarray, "kept"], n: int, key: Key, groups: int) -> Grouped:
+    """Groups the sequences of n points.
+
+    Args:
+      sequence_index: Int[n], the sequence of each point; None for independent points.
+      kept: rows of the points that count.
+      key: of the order.
+      groups: how many are asked for.
+
+    Raises:
+      InputError: an index that does not fit.
+    """
+    index = np.arange(n) if sequence_index is None else as_groups(sequence_index, n, "the sequence index")
+    places, sequences = order_of_sequences(index[kept], key)
+    found, warnings = min(groups, sequences) if sequences >= FEWEST_GROUPS else 0, []
+    group = np.zeros(n, np.int32)
+    group[kept] = places % max(found, 1)
+    if sequence_index is None:
+        warnings.append("the cloud has no sequence indices: its points count as independent")
+    if groups and not found:
+        warnings.append(f"no sampling error: sequences are {sequences}, and it takes {FEWEST_GROUPS} or more")
+    return Grouped(places, sequences, found, group, tuple(warnings))
 
 
 def jackknife(replicates: Float[np.ndarray, "G"], value: float) -> Jackknife:

@@ -53,6 +53,12 @@ def select(names: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
     return tuple(rows)
 
 
+def without_pairs(rows: Sequence[Measure], remedy: str) -> None:
+    """Raises an InputError where a row reads a pair of clouds, and there is one cloud."""
+    if reading := [row.name for row in rows if row.reads == "pair"]:
+        raise InputError(f"{', '.join(reading)} read two clouds of the same inputs: {remedy}")
+
+
 def _named(name: str) -> Measure:
     if name not in _ROWS:
         near = difflib.get_close_matches(name, _ROWS, n=3, cutoff=0.5)

@@ -24,8 +24,9 @@ class Cloud:
       position: the position of each point in its sequence, special tokens counted.
       token_id: the token of each point; -1 for the mean of a sequence.
       layer: index of the hidden state; 0 is the embeddings.
-      provenance: the origin of the cloud: token policy, number of sequences and their digest, truncations, geojax
-        version, whether a LayerNorm gave the points (`layer_norm`), and facts from the caller (model, revision, noise).
+      provenance: the origin of the cloud: token policy, number of sequences and their digest, truncations, digests of
+        the tokenizer's vocabulary and of the words that are points, geojax version, whether a LayerNorm gave the points
+        (`layer_norm`), and facts from the caller (model, revision, noise).
     """
 
     points: Float[np.ndarray, "n d"]

@@ -1,7 +1,7 @@
 """Forward pass of sequences: tokenization, token policies, batches of a few padded shapes, hidden states."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -34,8 +34,8 @@ class Encoded:
       counts: number of points of every sequence.
       longest: the number of tokens at which sequences are cut.
       normalised: hidden states that a LayerNorm gives.
-      provenance: token policy, number of sequences and their digest, truncations, share of unknown tokens, geojax
-        version, facts of the caller.
+      provenance: token policy, number of sequences and their digest, truncations, share of unknown tokens, digests of
+        the tokenizer's vocabulary and of words that are points, geojax version, facts of the caller.
       origin: for masked copies of sequences, one for each point, the sequences.
     """
 
@@ -123,12 +123,25 @@ def encode(
     about = {
         "tokens": tokens,
         "sequences": len(ids),
-        "sequences_sha256": hashlib.sha256("\n".join(sequences).encode()).hexdigest(),
+        "sequences_sha256": digest(sequences),
         "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
         "unknown_tokens": unknown,
+        "tokenizer_sha256": digest(f"{number} {entry}" for entry, number in sorted(tokenizer.get_vocab().items())),
         "geojax": __version__,
     } | (provenance or {})
+    if tokens == "word":
+        about["words_sha256"] = digest_of_words(_words(encoding, sequences, kept))
     return Encoded(ids, lengths, kept, pooled, counts, limit, apply.config.normalised, about)
+
+
+def digest(texts: Iterable[str]) -> str:
+    """The SHA-256 of texts, one a line."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def digest_of_words(words: Iterable[Sequence[str]]) -> str:
+    """The SHA-256 of the words of sequences, from which points of words of two tokenizers are known to be the same."""
+    return digest(" ".join(row) for row in words)
 
 
 def masked(encoded: Encoded, tokenizer: Any) -> Encoded:
@@ -220,6 +233,13 @@ def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
         else:
             kept.append(np.arange(len(ids)))
     return kept
+
+
+def _words(encoding: Any, sequences: Sequence[str], kept: Sequence[Int[np.ndarray, "_"]]) -> Iterator[list[str]]:
+    """The words of every sequence whose first pieces are at the kept positions."""
+    for row, (text, places) in enumerate(zip(sequences, kept, strict=True)):
+        spans = [encoding.word_to_chars(row, encoding.word_ids(row)[place]) for place in places]
+        yield [text[span.start : span.end].strip() for span in spans]
 
 
 def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:

@@ -11,7 +11,7 @@ from geojax.errors import InputError
 from geojax.models import Model
 from geojax.models.inputs import check_inputs
 from geojax.representations.cloud import Cloud, check_finite
-from geojax.representations.forward import hidden
+from geojax.representations.forward import digest, hidden
 from geojax.version import __version__
 
 POLICIES = ("cls", "mean")
@@ -63,7 +63,8 @@ def clouds(
         if progress:
             progress(done, count)
     about = {"tokens": tokens, "sequences": count, "max_length": limit, "unknown_tokens": encoded.unknown}
-    about |= {"geojax": __version__}
+    texts = zip(*(side for side in (examples.text_a, examples.text_b) if side is not None), strict=True)
+    about |= {"sequences_sha256": digest(map("\t".join, texts)), "geojax": __version__}
     index, zeros = np.arange(count, dtype=np.int32), np.zeros(count, np.int32)
     tokens_of = encoded.input_ids[:, 0].astype(np.int32) if tokens == "cls" else zeros - 1
     made = tuple(

@@ -42,7 +42,10 @@ def sample_words(
     texts = [" ".join(words) for words in utterances]
     encoded = forward.encode(apply, tokenizer, texts, "word", provenance, allow_unknown=allow_unknown)
     kept = first_pieces(tokenizer, utterances, encoded.longest)
-    encoded = replace(encoded, kept=kept, counts=np.array([len(places) for places in kept]))
+    reached = (words[: len(places)] for words, places in zip(utterances, kept, strict=True))
+    about = encoded.provenance | {"words_sha256": forward.digest_of_words(reached)}
+    counts = np.array([len(places) for places in kept])
+    encoded = replace(encoded, kept=kept, counts=counts, provenance=about)
     encoded = forward.masked(encoded, tokenizer) if masked else encoded
     return sampling.clouds_in_memory(apply, params, encoded, layers, progress)
 

@@ -17,6 +17,7 @@ from geojax.measures.cells import cell_eee
 from geojax.measures.curvature import hyperbolicity, ollivier_ricci
 from geojax.measures.equal_cells import cell_eee_fixed
 from geojax.measures.labels import without_labels
+from geojax.measures.selection import without_pairs
 from geojax.ops.narrowing import Frame, frame_of, narrowed
 from geojax.ops.safe import ratio
 from geojax.ops.scatter import scatter
@@ -191,11 +192,12 @@ def monitor(
       convention, codebooks, codebook_size, iterations: as in `evaluate`.
 
     Raises:
-      InputError: an unknown measure, a measure of labels, a costly measure or refit without `costly`, an unknown
-        convention or `quantizer`, fewer than 2 points, or fewer points than codebook entries.
+      InputError: an unknown measure, a measure of labels or of a pair of clouds, a costly measure or refit without
+        `costly`, an unknown convention or `quantizer`, fewer than 2 points, or fewer points than codebook entries.
     """
     rows = select(measures)
     without_labels(rows, "a monitor has none")
+    without_pairs(rows, "a monitor has one")
     check_convention(convention)
     if quantizer not in ("frozen", "refit"):
         raise InputError(f"quantizer {quantizer!r} is unknown: choose 'frozen' or 'refit'")
