@@ -1,10 +1,10 @@
-"""Measures several models on the same sequences and tabulates the differences."""
+"""Measures several models on the same sequences: differences of measures of a space, similarity of pairs of spaces."""
 
 import csv
 import dataclasses
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 
 from configs import schema
 from configs.lists import names
-from experiments.common import measuring, remarks, sampling
+from experiments.common import measuring, remarks, sampling, similarity
 from experiments.common.identity import identity
+from experiments.common.spaces import kept_cloud
 from geojax import representations
 from geojax.errors import InputError
 from geojax.evaluation.results import Evaluation, difference
@@ -29,32 +30,64 @@ LEVEL = 0.95
 
 
 def run(config: schema.Compare, workdir: PurePath) -> None:
-    """Writes `measures.csv` (the values) and `compare.csv` (a row a pair of models and measure).
+    """Writes the tables of the two kinds of measures that are named.
 
+    Measures of one space give `measures.csv` (the values) and `compare.csv` (a row a pair of models and measure).
     Models are compared on equal numbers of points of every sequence. A difference is separable where its 95 % interval
-    excludes 0, and a tie where it does not; the cell is empty where the error is not known. A run that is started again
-    samples and measures the missing models.
+    excludes 0, and a tie where it does not; the cell is empty where the error is not known. Measures of a pair of
+    spaces give `similarity.csv` (a row a pair of layers and measure) and `similarity.svg`. A run that is started again
+    samples and measures the missing models and pairs.
 
     Raises:
-      InputError: settings that cannot work or that differ from those of the folder; after the tables of the other
-        models are written, a model that could not be measured, which the next run tries again.
+      InputError: settings that cannot work or that differ from those of the folder; models whose points do not stand
+        beside each other; after the tables of the other models are written, a model that could not be measured, which
+        the next run tries again.
     """
-    workdir, measures, models = folders.path(workdir), measuring.chosen(config.measures), names(config.models)
-    if len(models) < 2 or len(set(models)) < len(models):
+    workdir, models = folders.path(workdir), names(config.models)
+    measures = measuring.chosen(config.measures, pairs=True)
+    of_pairs = [row for row in measures if row.reads == "pair"]
+    fewest = 1 if len(of_pairs) == len(measures) and config.layers != "last" else 2
+    if len(models) < fewest or len(set(models)) < len(models):
         raise InputError(f"models {config.models!r}: give two or more different names, --config.models=A,B,C")
+    if config.layers != "last" and not of_pairs:
+        raise InputError(
+            "--config.layers is for measures of a pair of spaces: name one of them too, --config.measures=cka; the "
+            "others compare the last layers"
+        )
     if not once(workdir, identity(config), partial(make, config, models, measures, workdir)):
         show(workdir)
 
 
 def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measure], workdir: PurePath) -> None:
-    """Samples and measures the models that are missing, and writes and logs the tables."""
-    texts, parts = sampling.sequences(config.sequences), workdir / PARTS
-    clouds, evaluations, rows, broken = {}, {}, [], {}
+    """Samples and measures what is missing, and writes and logs the tables."""
+    texts, broken = sampling.sequences(config.sequences), {}
+    of_pairs = [row for row in measures if row.reads == "pair"]
+    of_one = [row for row in measures if row.reads != "pair"]
 
     def leave_out(name: str, error: InputError) -> None:
         broken[name] = str(error)
         logging.error("%s left out: %s", name, error)
 
+    if of_pairs:
+        similarity.make(config, models, of_pairs, texts, workdir, leave_out)
+    if of_one:
+        differences(config, models, of_one, texts, workdir, leave_out)
+    show(workdir)
+    if broken:
+        listed = "; ".join(f"{name} ({reason})" for name, reason in broken.items())
+        raise InputError(f"{len(broken)} of {len(models)} models could not be measured: {listed}")
+
+
+def differences(
+    config: schema.Compare,
+    models: Sequence[str],
+    measures: Sequence[Measure],
+    texts: Sequence[str],
+    workdir: PurePath,
+    leave_out: Callable[[str, InputError], None],
+) -> None:
+    """Samples and measures the last layers of models, and writes their values and differences."""
+    parts, clouds, evaluations, rows = workdir / PARTS, {}, {}, []
     for place, name in enumerate(models):
         try:
             clouds[name] = kept_cloud(parts / f"{place:02d}.safetensors", name, texts, config)
@@ -93,23 +126,6 @@ def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measu
             table.append(row)
     records.write_table(workdir / "measures.csv", rows, ("model", "d", *measuring.COLUMNS))
     records.write_table(workdir / "compare.csv", table, COLUMNS)
-    show(workdir)
-    if broken:
-        listed = "; ".join(f"{name} ({reason})" for name, reason in broken.items())
-        raise InputError(f"{len(broken)} of {len(models)} models could not be measured: {listed}")
-
-
-def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.Compare) -> Cloud:
-    """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
-    if path.exists():
-        try:
-            return Cloud.load(path)
-        except InputError as error:
-            records.set_aside(path, error)
-    model, facts = sampling.load_perturbed(name, "", 0.0, 0)
-    (cloud,) = sampling.sample(model, texts, "last", config.tokens, facts, allow_unknown=config.allow_unknown)
-    cloud.save(path)
-    return cloud
 
 
 def measured(cloud: Cloud, config: schema.Compare, measures: Sequence[Measure], name: str) -> dict[str, Any]:
@@ -121,7 +137,11 @@ def measured(cloud: Cloud, config: schema.Compare, measures: Sequence[Measure], 
 
 
 def show(workdir: PurePath) -> None:
-    """Logs the differences in the `compare.csv` of a work folder."""
+    """Logs what the tables of a work folder say."""
+    if (workdir / similarity.TABLE).exists():
+        similarity.show(workdir)
+    if not (workdir / "compare.csv").exists():
+        return
     table = list(csv.DictReader(folders.path(workdir / "compare.csv").read_text().splitlines()))
     for row in table:
         verdict = "error not known"

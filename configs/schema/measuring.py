@@ -39,12 +39,14 @@ class Sample(sections.LayerSampling, sections.NoisedModel):
 
 
 @dataclass
-class Compare(sections.Evaluation, sections.Sampling):
-    """Measure several models on the same sequences and tabulate the differences."""
+class Compare(sections.Evaluation, sections.LayerSampling):
+    """Measure several models on the same sequences: the differences of their spaces, or how alike these are."""
 
     experiment: str = "compare"
-    models: str = ""  # two or more names or folders: "A,B,C"
+    models: str = ""  # two or more names or folders: "A,B,C"; one for the similarity of its layers
     _: KW_ONLY
+    layers: str = "last"  # of measures of pairs of spaces, as "all" or "0,3,6"; the others compare the last layers
+    measures: str = "study"  # "study" (arXiv 2406.12159), "all", "similarity" (of pairs of spaces), or names: "eee,cka"
     quantizer_seeds: int = 3  # fits of the quantizer; with 1 the differences of quantized measures have no error
 
 

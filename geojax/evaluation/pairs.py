@@ -46,7 +46,8 @@ def evaluate_pair(
       mask: Bool[n], rows of both that count, once they are aligned.
       convention: "standard", or "paper" for numbers comparable with the published ones.
       groups: G, groups of sequences that are left out in turn for standard errors; 0 for none. The errors cost G
-        evaluations of `cka`, 7.5 of `mutual_knn` and `rsa`.
+        evaluations of `cka`, 8 of `procrustes_similarity`, `svcca` and `linear_predictivity`, 7.5 of `mutual_knn` and
+        `rsa`.
 
     Returns:
       As `evaluate`, without spectrum and counts; `n_duplicates` and `n_zero` of the results are None.
@@ -73,9 +74,8 @@ def evaluate_pair(
         raise InputError(f"the mask keeps none of the {n} points: keep at least one")
     grouped = group_sequences(getattr(cloud, "sequence_index", None), kept, n, key, groups)
     rows = max(rows_for(n, width) for width in (d, e))
-    on_device = padded(mask, rows)
-    framed = [_framed(read, array, mask, on_device) for read, array in zip(reads, arrays, strict=True)]
-    found = _Found(grouped, padded(grouped.group, rows), on_device, convention, quick(key), {}, {})
+    framed = [_framed(read, array, mask, rows) for read, array in zip(reads, arrays, strict=True)]
+    found = _Found(grouped, padded(grouped.group, rows), padded(mask, rows), convention, quick(key), {}, {})
     by_frame: dict[tuple[bool, bool], list[Measure]] = {}
     for row in measures:
         by_frame.setdefault(row.allows(convention), []).append(row)
@@ -130,10 +130,10 @@ class _Found:
                 self.replicates.update(zip(rows.names, left_out, strict=True))
 
 
-def _framed(read: Any, given: Any, mask: Mask, on_device: Mask) -> framing.Framed:
-    """A cloud in the frame in which it is measured, checked."""
+def _framed(read: Any, given: Any, mask: Mask, rows: int) -> framing.Framed:
+    """A cloud in the frame in which it is measured, checked in so many rows."""
     framed = framing.framed(read, given, mask)
-    extent = framing.check_values(given, padded(framed.points, len(on_device)), on_device)
+    extent = framing.check_values(given, padded(framed.points, rows), padded(mask, rows))
     return framing.reframed(framed, mask) if framing.is_extreme(framed, extent) else framed
 
 

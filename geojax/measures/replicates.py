@@ -182,10 +182,16 @@ def _rows_of(reading: Points | tuple, rows: np.ndarray) -> Any:
     return part
 
 
-def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
-    """Takes the measure without each of 8 groups, made of several, where it works on the host between its programs."""
+def by_few_masks(function: Callable, reading: Points | tuple, group: Labels, groups: int, **options) -> Any:
+    """`by_mask` without each of 8 groups, made of several, of a measure that takes long."""
     few = min(groups, FEW)
-    return _each(without, function, reading, group % few, few, options)
+    return by_mask(function, reading, group % few, few, **options)
+
+
+def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
+    """`by_few_masks` where the measure works on the host between its programs."""
+    few = min(groups, FEW)
+    return by_mask_on_host(function, reading, group % few, few, **options)
 
 
 def _each(take: Callable, function: Callable, reading: Any, group: Labels, groups: int, options: dict) -> Any:

@@ -12,7 +12,14 @@ from geojax.plots.models import (
     median_by_level,
     predicted_against_actual,
 )
-from geojax.plots.spaces import cell_counts, cumulative_eigenvalues, curves, dimension_scans, spread_by_distribution
+from geojax.plots.spaces import (
+    cell_counts,
+    cumulative_eigenvalues,
+    curves,
+    dimension_scans,
+    similarity,
+    spread_by_distribution,
+)
 from geojax.plots.style import measure_name
 
 __all__ = [
@@ -27,5 +34,6 @@ __all__ = [
     "measure_name",
     "median_by_level",
     "predicted_against_actual",
+    "similarity",
     "spread_by_distribution",
 ]

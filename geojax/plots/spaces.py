@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from geojax.measures.dimension import Scan, plateau
 from geojax.plots import style
 
+MOST_NUMBERS = 12  # spaces up to which the cells of a matrix of similarities show their numbers
+
 
 def cell_counts(counts: Mapping[str, np.ndarray], quantizer: str, *, format: str = "svg") -> bytes:
     """Histograms of the number of points in a quantizer's cells over all codebooks, one outline a model."""
@@ -108,6 +110,33 @@ def dimension_scans(scans: Mapping[str, Scan], unit: str = "", *, format: str = 
     axes.set(xlabel=f"median radius of a neighbourhood{unit and f' ({unit})'}", ylabel="intrinsic dimension")
     axes.set_ylim(bottom=0)
     style.model_legend(figure, names)
+    return style.render(figure, format)
+
+
+def similarity(matrices: Mapping[str, np.ndarray], names: Sequence[str], *, format: str = "svg") -> bytes:
+    """How alike spaces are, as a heat map for each measure; numbers in the cells of up to 12 spaces.
+
+    Args:
+      matrices: by the measure's name, its value for the space of a row beside that of a column; NaN stays empty.
+      names: of the spaces.
+      format: "svg" or "png".
+    """
+    size = 1.4 + 0.34 * len(names)
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=(size + 1.2, size * len(matrices)), layout="constrained")
+        grid = figure.subplots(len(matrices), squeeze=False)[:, 0]
+    labels = [style.text(name, 20) for name in names]
+    for axes, (measure, values) in zip(grid, matrices.items(), strict=True):
+        image = axes.imshow(values, cmap="cividis", vmax=1, vmin=min(0, np.nanmin(values, initial=0)))
+        axes.set_xticks(range(len(names)), labels, rotation=90, fontsize=8)
+        axes.set_yticks(range(len(names)), labels, fontsize=8)
+        axes.set_title(style.measure_name(measure), fontsize=9, loc="left")
+        for (row, column), value in np.ndenumerate(values if len(names) <= MOST_NUMBERS else np.empty((0, 0))):
+            shown = "" if np.isnan(value) else f"{value:.2f}".replace("0.", ".").replace("-", "−")
+            axes.text(
+                column, row, shown, ha="center", va="center", fontsize=6, color="black" if value > 0.6 else "white"
+            )
+        figure.colorbar(image, shrink=0.7)
     return style.render(figure, format)
 
 

@@ -26,7 +26,7 @@ def aligned(first: Cloud, second: Cloud) -> tuple[Cloud, Cloud]:
         own, other = (cloud.provenance.get(name) for cloud in (first, second))
         if own != other:
             raise InputError(
-                f"the clouds are of different {what}, {_short(own)} and {_short(other)}: sample them alike"
+                f"the clouds are of different {what}, {_short(own)} and {_short(other)}: sample both alike"
             )
     policy = first.provenance.get("tokens")
     tokenizers, words = (

@@ -42,6 +42,7 @@ SCANS = {
     "flat": Scan(2 ** np.arange(4), np.array([2.0, 2.02, 1.98, 1.5]), np.array([0.1, 0.2, 0.4, 0.8])),
     "noise": Scan(2 ** np.arange(4), np.array([9.0, 6.0, 4.0, np.nan]), np.array([0.1, 0.2, 0.4, np.inf])),
 }
+SIMILAR = np.array([[np.nan, 0.25], [0.75, np.nan]])
 FIGURES = {
     "measure": lambda table, **k: plots.measure_against_score(
         table, "lsq_patchiness", "the score", line=(1.0, 0.0), **k
@@ -55,6 +56,7 @@ FIGURES = {
     "median": lambda table, **k: plots.median_by_level(table, "eee", **k),
     "matrix": lambda table, **k: plots.correlation_matrix(table, **k),
     "cells": lambda table, **k: plots.cell_counts({"a": np.arange(24).reshape(4, 6), "b": np.ones((4, 6))}, "pq", **k),
+    "similarity": lambda table, **k: plots.similarity({"cka": SIMILAR, "rsa": -SIMILAR}, ["a $1", "b 2"], **k),
     "spread": lambda table, **k: plots.spread_by_distribution(SPREAD, **k),
     "scans": lambda table, **k: plots.dimension_scans(SCANS, **k),
     "spectrum": lambda table, **k: plots.cumulative_eigenvalues({"a": np.arange(5.0), "b": np.zeros(3)}, **k),
@@ -170,3 +172,10 @@ def test_names_are_said_as_in_the_field():
     assert plots.measure_name("pq_count_kl") == "PQ count KL"
     assert plots.measure_name("isoscore") == "IsoScore"
     assert plots.measure_name("mine") == "mine"
+
+
+def test_a_matrix_of_similarities_names_spaces_and_numbers():
+    shown = words(plots.similarity({"cka": SIMILAR}, ["one 1", "other 2"]))
+    assert all(name in shown for name in ("one 1", "other 2", "cka", ".25", ".75"))
+    many = words(plots.similarity({"cka": np.full((13, 13), 0.123)}, [f"layer {i}" for i in range(13)]))
+    assert ".12" not in many and "layer 12" in many

@@ -34,6 +34,7 @@ PROCRUSTES_SIMILARITY = _of_pair(
     reference="arXiv 2110.14739",
     conventions=CONVENTIONS,
     undefined="all points of a cloud coincide",
+    replicates=replicates.by_few_masks,
 )
 
 MUTUAL_KNN = _of_pair(
@@ -66,6 +67,7 @@ SVCCA = _of_pair(
     cost="O(n d q + q^3)",
     reference="arXiv 1706.05806",
     undefined="all points of a cloud coincide",
+    replicates=replicates.by_few_masks,
 )
 
 LINEAR_PREDICTIVITY = _of_pair(
@@ -77,4 +79,5 @@ LINEAR_PREDICTIVITY = _of_pair(
     conventions=CONVENTIONS,
     undefined="all points of a cloud coincide",
     symmetric=False,
+    replicates=replicates.by_few_masks,
 )
