@@ -94,7 +94,7 @@ def masked_rows(case: Case) -> Iterator[str]:
 
 
 def invariances(case: Case) -> Iterator[str]:
-    """Every declared invariance holds, and every other one breaks on some cloud."""
+    """Every declared invariance holds, of a pair on either side, and every other one breaks on some cloud."""
     for name in INVARIANCES:
         changes = (change for seed in range(SEEDS) for change in _changes(case, name, seed))
         yield from _claim(name, name in case.row.invariances, changes, 1 if name == "permutation" else case.sides)

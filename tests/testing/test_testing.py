@@ -211,9 +211,38 @@ def test_a_measure_of_cells_is_checked_too():
         check(own, oracle, options={"power": 2}, checks=["float64"])
 
 
+def alike(points, other, *, mask=None, convention="standard", key=None):
+    """Cosine of the distances of the points from the means of both clouds."""
+    a, b = (jnp.sum(centre(cloud, mask).points ** 2, 1) for cloud in (points, other))
+    return ratio(jnp.sum(jnp.sqrt(a * b)), jnp.sqrt(jnp.sum(a) * jnp.sum(b)))
+
+
+def leans(points, other, *, mask=None, convention="standard", key=None):
+    """`alike`, of the other cloud as it lies."""
+    seen = jnp.where(as_mask(mask, len(points))[:, None], other, 0)
+    a, b = jnp.sum(centre(points, mask).points ** 2, 1), jnp.sum(seen**2, 1)
+    return ratio(jnp.sum(jnp.sqrt(a * b)), jnp.sqrt(jnp.sum(a) * jnp.sum(b)))
+
+
+def test_a_measure_of_a_pair_of_clouds_is_checked_on_either_side():
+    own = row(alike, reads="pair", differentiable=False)
+    check(own, checks=["declaration", "invariances", "degenerate clouds", "bad coordinates"])
+    with pytest.raises(AssertionError, match="symmetry is not declared, but changes none of 5 generic clouds"):
+        check(replace(own, symmetric=False), checks=["invariances"])
+    with pytest.raises(AssertionError) as caught:
+        check(replace(own, function=leans), checks=["invariances", "bad coordinates", "degenerate clouds"])
+    told = str(caught.value)
+    assert "invariances: translation is declared" in told and "symmetry is declared" in told
+    assert "degenerate clouds: on the other cloud 'offset', in convention 'standard'" in told
+    assert "on the cloud 'offset'" not in told and "rotation" not in told
+    with pytest.raises(AssertionError, match="symmetric is False, but that is a claim of rows that read a pair"):
+        check(row(symmetric=False), checks=["declaration"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "options", "message"),
     [
+        (row(reads="pair"), {}, r"must take \(points, other, convention=, key=, mask=\)"),
         (row(name="eee"), {}, "'eee' is taken"),
         (row(lambda points, mask=None: 0.0), {}, "must take"),
         (RIGHT, {"checks": ["gradient"]}, "check 'gradient' is unknown: did you mean 'gradients'"),

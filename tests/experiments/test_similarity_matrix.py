@@ -1,0 +1,122 @@
+"""`compare` with measures of pairs of spaces: a matrix of layers, which goes on where it was stopped."""
+
+import dataclasses
+
+import pandas as pd
+import pytest
+from places import FIXTURES
+
+from configs import schema
+from experiments import compare
+from experiments.common import sampling, similarity
+from geojax.errors import InputError
+from geojax.runtime import folders
+
+BERT, ALBERT = str(FIXTURES / "random-bert"), str(FIXTURES / "random-albert")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Two layers of two models whose tokenizers differ, a point a sentence."""
+    texts = tmp_path_factory.mktemp("texts") / "texts.txt"
+    texts.write_text("".join(f"a cat in space {i} of {i % 7}\n" for i in range(24)))
+    few = {"measures": "cka,linear_predictivity", "groups": 6, "layers": "1,-1", "tokens": "mean"}
+    return schema.Compare(models=f"{BERT},{ALBERT}", sequences=str(texts), **few)
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    """The work folder of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    compare.run(config, folder)
+    return folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+@pytest.mark.slow
+def test_every_layer_stands_beside_every_other_one(whole):
+    table = pd.read_csv(whole / similarity.TABLE)
+    assert tuple(table.columns) == similarity.COLUMNS
+    counts = table.groupby("measure").size()
+    assert counts["cka"] == 6 and counts["linear_predictivity"] == 12  # the latter in either order
+    layers = set(zip(table["model_a"], table["layer_a"], strict=True))
+    assert layers == {(BERT, 1), (BERT, 3), (ALBERT, 1), (ALBERT, 2)}
+    assert (table["n"] == 24).all() and (table["std_error"] > 0).all() and table["value"].max() <= 1
+    assert names(whole) == ["DONE", "settings.json", similarity.TABLE, similarity.FIGURE]
+    assert b"random-bert 3" in (whole / similarity.FIGURE).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_to_the_same_bytes(config, whole, tmp_path, monkeypatch):
+    measured, real = [], similarity.evaluate_pair
+
+    def until(most):
+        def measure(*given, **options):
+            if len(measured) == most:
+                raise KeyboardInterrupt
+            measured.append(given)
+            return real(*given, **options)
+
+        return measure
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(similarity, "evaluate_pair", until(5))
+        compare.run(config, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sampling, "sample", None)  # no model is sampled again
+        patch.setattr(similarity, "evaluate_pair", until(100))
+        compare.run(config, tmp_path)
+    assert len(measured) == 13  # two evaluations for each of six pairs, and one that was lost with its other order
+    for name in (similarity.TABLE, similarity.FIGURE):
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_damaged_cloud_is_sampled_again(config, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(similarity, "evaluate_pair", lambda *given, **options: (_ for _ in ()).throw(KeyboardInterrupt()))
+        compare.run(config, tmp_path)
+    (tmp_path / "parts" / "00_layer_03.safetensors").write_bytes(b"cut")
+    compare.run(config, tmp_path)
+    assert (tmp_path / similarity.TABLE).read_bytes() == (whole / similarity.TABLE).read_bytes()
+
+
+@pytest.mark.slow
+def test_both_kinds_of_measures_in_one_run(config, tmp_path):
+    both = dataclasses.replace(config, measures="eee,cka", layers="last")
+    compare.run(both, tmp_path)
+    assert names(tmp_path) == [
+        "DONE",
+        "compare.csv",
+        "measures.csv",
+        "settings.json",
+        "similarity.csv",
+        "similarity.svg",
+    ]
+    assert len(pd.read_csv(tmp_path / "compare.csv")) == len(pd.read_csv(tmp_path / similarity.TABLE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param(
+            {"tokens": "all"},
+            r"random-bert and .*random-albert: the points are tokens \('all'\) of two tokenizers",
+            marks=pytest.mark.slow,
+        ),
+        ({"layers": "1,2", "measures": "eee"}, "--config.layers is for measures of a pair of spaces"),
+        pytest.param({"models": BERT}, "one layer of one model stands beside no other", marks=pytest.mark.slow),
+        ({"models": BERT, "layers": "last"}, "two or more"),
+        ({"models": f"{BERT},{BERT}"}, "two or more"),
+        ({"models": BERT, "measures": "cka,eee"}, "two or more"),
+    ],
+    ids=["tokens", "layers", "one layer", "one last layer", "one model twice", "one model and its differences"],
+)
+def test_what_cannot_be_compared_is_refused(config, settings, message, tmp_path):
+    changed = {"layers": "1"} | settings if "models" in settings else settings
+    with pytest.raises(InputError, match=message):
+        compare.run(dataclasses.replace(config, **changed), tmp_path)
+    assert folders.path(tmp_path / "DONE").exists() is False
