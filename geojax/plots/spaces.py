@@ -132,7 +132,7 @@ def similarity(matrices: Mapping[str, np.ndarray], names: Sequence[str], *, form
         axes.set_yticks(range(len(names)), labels, fontsize=8)
         axes.set_title(style.measure_name(measure), fontsize=9, loc="left")
         for (row, column), value in np.ndenumerate(values if len(names) <= MOST_NUMBERS else np.empty((0, 0))):
-            shown = "" if np.isnan(value) else f"{value:.2f}".replace("0.", ".").replace("-", "−")
+            shown = "" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("0.", ".").replace("-", "−")
             axes.text(
                 column, row, shown, ha="center", va="center", fontsize=6, color="black" if value > 0.6 else "white"
             )
