@@ -38,7 +38,7 @@ def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.C
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
     if path.exists() and _whole(path):
         return Cloud.load(path)
-    (cloud,) = _sampled(name, texts, "last", config)
+    (cloud,), _ = _sampled(name, texts, "last", config)
     cloud.save(path)
     return cloud
 
@@ -46,24 +46,25 @@ def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.C
 def kept_layers(
     parts: PurePath, place: int, name: str, texts: Sequence[str], config: schema.Compare
 ) -> tuple[Space, ...]:
-    """The layers of a model that a config names, sampled in one pass unless their files are there and whole."""
-    if config.layers == "last":
-        path = parts / f"{place:02d}.safetensors"
-        return (Space(place, name, kept_cloud(path, name, texts, config).layer, path),)
+    """The layers of a model that a config names, sampled in one pass unless their files are there and whole.
 
-    def spaces(layers: Sequence[int]) -> tuple[Space, ...]:
-        return tuple(
-            Space(place, name, layer, parts / f"{place:02d}_layer_{layer:02d}.safetensors") for layer in layers
-        )
+    The file of the last layer is that of `kept_cloud`.
+    """
+
+    def spaces(layers: Sequence[int], last: int) -> tuple[Space, ...]:
+        stems = [f"{place:02d}" + ("" if layer == last else f"_layer_{layer:02d}") for layer in layers]
+        paths = [parts / f"{stem}.safetensors" for stem in stems]
+        return tuple(Space(place, name, *found) for found in zip(layers, paths, strict=True))
 
     def sampled() -> dict[str, Any]:
-        clouds = _sampled(name, texts, config.layers, config)
-        layers = [cloud.layer for cloud in clouds]
-        for cloud, space in zip(clouds, spaces(layers), strict=True):
+        clouds, last = _sampled(name, texts, config.layers, config)
+        found = {"layers": [cloud.layer for cloud in clouds], "last": last}
+        for cloud, space in zip(clouds, spaces(**found), strict=True):
             cloud.save(space.path)
-        return {"layers": layers}
+        return found
 
-    found = spaces(kept(parts / f"{place:02d}_layers.json", sampled, ("layers",))["layers"])
+    record = kept(parts / f"{place:02d}_layers.json", sampled, ("layers", "last"))
+    found = spaces(record["layers"], record["last"])
     if not all([_whole(space.path) for space in found]):
         sampled()
     return found
@@ -79,8 +80,10 @@ def _whole(path: PurePath) -> bool:
     return True
 
 
-def _sampled(name: str, texts: Sequence[str], layers: str, config: schema.Compare) -> tuple[Cloud, ...]:
+def _sampled(name: str, texts: Sequence[str], layers: str, config: schema.Compare) -> tuple[tuple[Cloud, ...], int]:
+    """The clouds of layers, and the index of the model's last one."""
     model, facts = sampling.load_perturbed(name, "", 0.0, 0)
-    indices = dict.fromkeys(representations.parse_layers(layers, model.config.num_hidden_layers))
-    named = ",".join(map(str, indices))
-    return sampling.sample(model, list(texts), named, config.tokens, facts, allow_unknown=config.allow_unknown)
+    last = model.config.num_hidden_layers
+    indices = ",".join(map(str, dict.fromkeys(representations.parse_layers(layers, last))))
+    options = {"allow_unknown": config.allow_unknown}
+    return sampling.sample(model, list(texts), indices, config.tokens, facts, **options), last

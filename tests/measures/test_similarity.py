@@ -13,7 +13,16 @@ from geojax.measures import select
 from geojax.measures.similarity import cka, linear_predictivity, mutual_knn, procrustes_similarity, rsa, svcca
 
 ROWS = select("similarity")
-functions = pytest.mark.parametrize("function", [row.function for row in ROWS], ids=lambda own: own.__name__)
+FUNCTIONS = [row.function for row in ROWS]
+functions = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda own: own.__name__)
+compiled_functions = pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(own, marks=[] if own in (cka, mutual_knn, procrustes_similarity) else [pytest.mark.slow])
+        for own in FUNCTIONS
+    ],
+    ids=lambda own: own.__name__,
+)
 
 
 @partial(jax.jit, static_argnames=("function", "convention"))
@@ -36,6 +45,7 @@ def related(n, d, e, seed=0):
     return np.float32(first + 3), np.float32(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [cka, svcca, linear_predictivity], ids=lambda own: own.__name__)
 def test_fewer_points_than_dimensions(function):
     pair = related(24, 40, 30)
@@ -61,7 +71,7 @@ def test_the_bias_at_few_points():
     assert value(cka, first, second, "paper") > 0.35 > 0.1 > abs(value(cka, first, second))
 
 
-@functions
+@compiled_functions
 def test_a_cloud_is_like_itself(function):
     first, _ = related(64, 12, 12)
     turned = first @ np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))[0] * 7 - 2
@@ -71,7 +81,7 @@ def test_a_cloud_is_like_itself(function):
     assert function is not procrustes_similarity or 0 <= angle < 1e-3
 
 
-@functions
+@compiled_functions
 def test_equal_points_and_few_points_have_no_value(function):
     first, second = related(64, 12, 12)
     for points, other in ((0 * first + 5, second), (first, 0 * second)):
