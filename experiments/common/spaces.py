@@ -36,7 +36,7 @@ class Space(NamedTuple):
 
 def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.Compare) -> Cloud:
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
-    if path.exists() and _whole(path):
+    if _whole(path):
         return Cloud.load(path)
     (cloud,), _ = _sampled(name, texts, "last", config)
     cloud.save(path)
@@ -71,7 +71,9 @@ def kept_layers(
 
 
 def _whole(path: PurePath) -> bool:
-    """Whether a file of a cloud can be read; one that cannot is set aside."""
+    """Whether a file of a cloud is there and can be read; one that cannot is set aside."""
+    if not path.exists():
+        return False
     try:
         Cloud.load(path)
     except InputError as error:

@@ -83,7 +83,7 @@ def test_a_damaged_cloud_is_sampled_again(config, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(similarity, "evaluate_pair", lambda *given, **options: (_ for _ in ()).throw(KeyboardInterrupt()))
         compare.run(config, tmp_path)
-    (tmp_path / "parts" / "00_layer_03.safetensors").write_bytes(b"cut")
+    (tmp_path / "parts" / "00_layer_01.safetensors").write_bytes(b"cut")
     compare.run(config, tmp_path)
     assert (tmp_path / similarity.TABLE).read_bytes() == (whole / similarity.TABLE).read_bytes()
 
