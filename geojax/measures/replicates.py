@@ -191,7 +191,7 @@ def by_few_masks(function: Callable, reading: Points | tuple, group: Labels, gro
 def by_few_masks_on_host(function: Callable, reading: Points | Cells, group: Labels, groups: int, **options) -> Any:
     """`by_few_masks` where the measure works on the host between its programs."""
     few = min(groups, FEW)
-    return by_mask_on_host(function, reading, group % few, few, **options)
+    return _each(without, function, reading, group % few, few, options)
 
 
 def _each(take: Callable, function: Callable, reading: Any, group: Labels, groups: int, options: dict) -> Any:
