@@ -86,7 +86,7 @@ def test_equal_neighbours_all_vote_in_whatever_order_they_come(copies, order):
     points = cloud(copies)
     labels = np.random.default_rng(1).choice(3, N, p=[0.5, 0.3, 0.2]).astype(np.int32)
     rows = np.argsort(labels, kind="stable")[::order]
-    found = Case(select("knn_accuracy")[0]).value(points[rows], classes=labels[rows])
+    found = Case(select("knn_accuracy")[0]).value(points[rows], beside=labels[rows])
     assert found == pytest.approx(share_right(points.astype(float), labels), abs=1e-5)
 
 
