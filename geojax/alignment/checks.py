@@ -96,10 +96,13 @@ def remarks(source: Any, target: Any, method: str = "irp", rcond: float = 0.1) -
       method, rcond: as in `fit_bridge`.
     """
     source, target = map(np.asarray, parallel(source, target))
-    return [*_of_numbers(len(source), source.shape[1], target.shape[1], method, rcond), *_of_rows(source, target)]
+    return [
+        *remarks_on_numbers(len(source), source.shape[1], target.shape[1], method, rcond),
+        *_of_rows(source, target),
+    ]
 
 
-def _of_numbers(k: int, source: int, target: int, method: str, rcond: float) -> Iterator[str]:
+def remarks_on_numbers(k: int, source: int, target: int, method: str, rcond: float) -> Iterator[str]:
     """Of k anchors; the space that a fit inverts is the target's for inverse projection, and else the source's."""
     if method in ("none", "random"):
         return

@@ -113,13 +113,7 @@ def translate_file(
     source, target = folders.local(source), folders.local(target)
     if source.resolve() == target.resolve():
         raise InputError(f"{source} cannot be read and written at once: give another file to write")
-    vectors = _opened(source)
-    shape, kind = vectors.shape, vectors.dtype
-    if len(shape) != 2 or 0 in shape or shape[1] != bridge.matrix.shape[0]:
-        raise InputError(
-            f"{source} is {kind}{list(shape)}: vectors of the bridge's width, {bridge.matrix.shape[0]}, are needed"
-        )
-    n, e = shape[0], bridge.matrix.shape[1]
+    n, e = len(opened(source, bridge.matrix.shape[0])), bridge.matrix.shape[1]
     header = {"descr": "<f4", "fortran_order": False, "shape": (n, e)}
     bad = 0
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +122,7 @@ def translate_file(
         with open(temporary, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, n, BLOCK):
-                rows = as_rows(np.array(_opened(source)[start : start + BLOCK]), f"the vectors of {source}")
+                rows = as_rows(np.array(opened(source)[start : start + BLOCK]), f"the vectors of {source}")
                 bad += int((~np.isfinite(rows).all(1)).sum())
                 found = np.asarray(bridge(padded(rows, BLOCK)))[: len(rows)]
                 file.write(np.ascontiguousarray(found, "<f4").data)
@@ -141,11 +135,21 @@ def translate_file(
     return Translated(n, bad)
 
 
-def _opened(path: Path) -> np.memmap:
-    """The array of a .npy file, which stays on disk until it is read; what was read leaves memory with it."""
+def opened(path: Path, width: int = 0) -> np.memmap:
+    """The array of a .npy file, which stays on disk until it is read; what was read leaves memory with it.
+
+    Raises:
+      InputError: no whole .npy file; with a `width`, anything but vectors of floats of this width.
+    """
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        found = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path} is not a whole .npy array, as numpy.save writes: {error}") from error
+    said = f"{path} is {found.dtype}{list(found.shape)}"
+    if width and (found.ndim != 2 or not len(found) or found.shape[1] != width):
+        raise InputError(f"{said}: vectors of the bridge's width, {width}, are needed")
+    if width and found.dtype.kind not in "fV":  # V: bfloat16
+        raise InputError(f"{said}: vectors of floats are needed")
+    return found

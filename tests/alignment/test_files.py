@@ -90,7 +90,7 @@ def test_files_that_cannot_cross(bridge, tmp_path):
 
     message(X[:, :5], "float32.1000, 5.: vectors of the bridge's width, 6, are needed")
     message(X[0], "float32.6.: vectors of the bridge's width")
-    message(X.astype(int), "a matrix of vectors by coordinates is needed")
+    message(X.astype(int), "int64.1000, 6.: vectors of floats are needed")
     message(np.array([X, None], object), "not a whole .npy array")
     message(X, "cannot be read and written at once", "x.npy")
     with pytest.raises(InputError, match="absent.npy does not exist"):
