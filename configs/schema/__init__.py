@@ -8,7 +8,7 @@ the keyword-only fields. Of several base classes the last comes first. A field o
 default differs, with a comment where its meaning differs too.
 """
 
-from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy, Topology
+from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy, Topology, Translate
 from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
 from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
 from configs.schema.scores import Predict, Regress, Study, Tag
@@ -36,4 +36,5 @@ __all__ = [
     "Surgery",
     "Tag",
     "Topology",
+    "Translate",
 ]

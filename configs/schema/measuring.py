@@ -70,3 +70,29 @@ class SpreadStudy(sections.Convention):
     _: KW_ONLY
     convention: str = "paper"
     seed: int = 11  # seed of NumPy's legacy generator, before each distribution and again before the normal samples
+
+
+@dataclass
+class Translate(sections.Resampling, sections.TaskData):
+    """Translate the vectors of one encoder into those of another, and tell how much of them is kept."""
+
+    experiment: str = "translate"
+    models: str = ""  # names or folders: "A,B"; with `text` the first is translated into the second
+    layers: str = "last"  # hidden states of all models, "last", "all" or "4,6"; or of each model, "4,6/1,2"
+    task: str = ""  # task that heads are trained on: of GLUE, a miniature task, or a .tsv file with text and label
+    text: str = ""  # text file without labels, one text a line, instead of a task: the bridge is saved
+    vectors: str = ""  # .npy file of vectors of the first model, a row each, that the bridge translates
+    bridge: str = ""  # bridge.safetensors of an earlier run, which is applied to `vectors` as it is
+    method: str = "ridge"  # method of the bridge that is saved
+    methods: str = "irp,ortho,linear,ridge"  # methods in the tables (configs/translate.py lists them)
+    anchors: str = "64,384,768,2000"  # numbers k of texts known in both spaces
+    seeds: int = 5  # draws of the anchors
+    head: str = "ridge"  # head of a task: "ridge", in closed form, or "mlp", one hidden layer
+    pooling: str = "mean"  # vector of a text: "mean" over its positions, or "cls", the first
+    normalise: bool = False  # divide every vector by its length, as many vector stores do
+    test_examples: int = 0  # texts held out; 0: the development set of a task, one in five of a file, at most 2000
+    _: KW_ONLY
+    train_examples: int = 4000
+    allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
+    resamples: int = 1000  # bootstrap samples of the held-out texts and of the draws; 0: no intervals
+    seed: int = 0  # seed of the choice of texts, of the draws, of an MLP and of the resampling

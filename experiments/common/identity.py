@@ -10,7 +10,7 @@ from geojax.errors import InputError
 from geojax.runtime import folders
 from geojax.runtime.run_once import settings_without
 
-FILES = ("cloud", "sequence_index", "table", "predict", "train", "store")  # settings that name a file
+FILES = ("cloud", "sequence_index", "table", "predict", "train", "store", "text", "vectors", "bridge")  # of one file
 CHANGING_NOTHING = (
     *FILES,
     "tests",
@@ -43,7 +43,10 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
     files |= {f"test {Path(name).stem}": Path(name) for name in names(getattr(config, "tests", ""))}
     contents = {name: digest(path) for name, path in files.items()}
     if task := getattr(config, "task", ""):
-        contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")
+        if task.endswith(".tsv"):  # a file of a person's own
+            contents["task"] = digest(Path(task))
+        else:
+            contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")
     elif hasattr(config, "sequences") and not getattr(config, "cloud", ""):
         from experiments.common import sampling  # imports the libraries that models need
 
@@ -59,7 +62,8 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
 def digest(path: PurePath) -> str:
     """The SHA-256 of a file in hexadecimal, or "absent"."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with folders.fetched(path) as local, open(local, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ABSENT
 

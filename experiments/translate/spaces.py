@@ -1,0 +1,159 @@
+"""The spaces of a translation: a layer of a model with the vectors of the texts, encoded once and kept."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from jaxtyping import Float
+
+from configs import schema
+from configs.lists import names
+from experiments.common import sampling
+from experiments.common.tuning import short_names
+from experiments.translate.texts import Texts, joined
+from geojax import models
+from geojax.data.glue.examples import Examples
+from geojax.errors import InputError
+from geojax.representations import Cloud, parse_layers, task_examples
+from geojax.runtime import records
+from geojax.runtime.progress import ProgressBar
+
+DEAD = 1e-6  # share of the largest deviation up to which a dimension is constant
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer of a model, and its name in tables; `family` is the model's short name."""
+
+    model: str
+    family: str
+    layer: int
+
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+        return f"{self.family}:{self.layer}"
+
+    @property
+    def file(self) -> str:
+        """The name in the names of files."""
+        return f"{self.family}_{self.layer:02d}"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The vectors of the training texts and of the held-out texts at a place."""
+
+    place: Place
+    train: Float[np.ndarray, "n d"]
+    held_out: Float[np.ndarray, "m d"]
+
+    @property
+    def width(self) -> int:
+        """The number of coordinates."""
+        return self.train.shape[1]
+
+
+def places(config: schema.Translate) -> tuple[Place, ...]:
+    """The places that a config names; reads the models' configurations alone.
+
+    Raises:
+      InputError: a model that does not exist, a layer that it lacks, lists of layers for another number of models.
+    """
+    given, lists = names(config.models), config.layers.split("/")
+    if len(lists) == 1:
+        lists = lists * len(given)
+    if len(lists) != len(given):
+        raise InputError(
+            f"layers {config.layers!r} are {len(lists)} lists, and there are {len(given)} models: give one list for "
+            "all models, or one for each with / between them"
+        )
+    found = []
+    for name, family, layers in zip(given, short_names(given), lists, strict=True):
+        depth = models.read_config(models.resolve(name).folder).num_hidden_layers
+        found += [Place(name, family, layer) for layer in parse_layers(layers, depth)]
+    return tuple(dict.fromkeys(found))
+
+
+def width(place: Place) -> int:
+    """The number of coordinates at a place."""
+    return models.read_config(models.resolve(place.model).folder).hidden_size
+
+
+def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts: PurePath) -> list[Space]:
+    """The spaces of places, from the files in `parts` that are there and whole; other models encode all texts once.
+
+    Raises:
+      InputError: a model that cannot be read, vectors that are not finite, or vectors in `parts` of other texts.
+    """
+    files = {place: parts / f"{place.file}.safetensors" for place in wanted}
+    clouds = {place: cloud for place, path in files.items() if (cloud := whole(path)) is not None}
+    for model in dict.fromkeys(place.model for place in wanted if place not in clouds):
+        missing = [place for place in wanted if place.model == model and place not in clouds]
+        layers = tuple(place.layer for place in missing)
+        for place, cloud in zip(missing, encoded(config, model, layers, texts), strict=True):
+            cloud.save(files[place])
+            clouds[place] = cloud
+        log.info("%s: %d texts encoded, layers %s", missing[0].family, len(cloud.points), ",".join(map(str, layers)))
+    for place, cloud in clouds.items():
+        if cloud.provenance.get("texts_sha256") != texts.digest:
+            raise InputError(
+                f"{files[place]} holds vectors of other texts, or of these in another order: delete the file"
+            )
+    return [space(place, clouds[place].points, texts, config.normalise) for place in wanted]
+
+
+def whole(path: PurePath) -> Cloud | None:
+    """The cloud in a file; None without a file, or for a damaged one, which is set aside."""
+    try:
+        return Cloud.load(path) if path.exists() else None
+    except InputError as error:
+        records.set_aside(path, error)
+        return None
+
+
+def encoded(config: schema.Translate, name: str, layers: tuple[int, ...], texts: Texts) -> tuple[Cloud, ...]:
+    """The clouds of all texts, those of training first, at some layers of a model."""
+    model, facts = sampling.load_perturbed(name, "", 0.0, 0)
+    both = joined(texts.train, texts.held_out)
+    facts = {name: facts[name] for name in ("model", "revision")} | {"texts_sha256": texts.digest}
+    if both.text_b is None:
+        listed = ",".join(map(str, layers))
+        options = {"allow_unknown": config.allow_unknown}
+        return sampling.sample(model, list(both.text_a), listed, config.pooling, facts, **options)
+    return of_pairs(config, model, both, layers, facts)
+
+
+def of_pairs(
+    config: schema.Translate, model: models.Model, examples: Examples, layers: tuple[int, ...], facts: dict
+) -> tuple[Cloud, ...]:
+    """The clouds of pairs of texts, which a model reads together."""
+    with ProgressBar("sampling", "examples") as moved:
+        options = {"tokens": config.pooling, "allow_unknown": config.allow_unknown, "progress": moved}
+        return task_examples.clouds(model, examples, layers=layers, provenance=facts, **options)
+
+
+def space(place: Place, points: Float[np.ndarray, "n d"], texts: Texts, normalise: bool) -> Space:
+    """A space from the vectors of all texts; warns of dimensions that do not vary.
+
+    Raises:
+      InputError: all texts have one vector.
+    """
+    points = unit(points) if normalise else points
+    deviation = points.std(0, dtype=np.float64)
+    if not deviation.max() > 0:
+        raise InputError(f"{place.name}: all {len(points)} texts have the same vector")
+    if dead := int((deviation <= DEAD * deviation.max()).sum()):
+        log.warning("%s: %d of %d dimensions are constant; they are not scaled", place.name, dead, points.shape[1])
+    count = len(texts.train)
+    return Space(place, points[:count], points[count:])
+
+
+def unit(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Rows divided by their lengths; zero rows stay zero."""
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return points / np.where(lengths > 0, lengths, 1)
