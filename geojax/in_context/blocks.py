@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 Rows = Float[Array, "*batch rows d"]
-Heads = Float[Array, "*batch rows heads d/heads"]
+Heads = Float[Array, "*batch rows heads head"]
 
 XAVIER = nnx.initializers.xavier_uniform()
 

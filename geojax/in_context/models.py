@@ -21,7 +21,7 @@ from geojax.ops.random import quick
 from geojax.typing import Key
 
 Params = dict[str, Any]
-Context = Float[Array, "B n x+y"]
+Context = Float[Array, "B n pair"]
 Queries = Float[Array, "B q x"]
 Vectors = Float[Array, "B z"]
 

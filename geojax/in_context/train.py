@@ -198,7 +198,7 @@ def _adam(size: Size) -> optax.GradientTransformation:
     """Adam (0.9, 0.999, 1e-8), without clipping and decay, with a constant rate or a half cosine down to 0."""
     rate = size.learning_rate
     schedule = optax.cosine_decay_schedule(rate, size.steps) if size.cosine else optax.constant_schedule(rate)
-    return optimizer("adam", schedule, 0.0, optax.identity())
+    return optax.flatten(optimizer("adam", schedule, 0.0, optax.identity()))  # one kernel, not one a parameter
 
 
 def training_batch(

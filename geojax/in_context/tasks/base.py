@@ -57,7 +57,7 @@ class Examples(NamedTuple):
     latent: Float[Array, "*batch w"]
 
     @property
-    def context(self) -> Float[Array, "*batch n x+y"]:
+    def context(self) -> Float[Array, "*batch n pair"]:
         """The pairs as a model reads them: x, then y."""
         return jnp.concatenate([self.x, self.y], axis=-1)
 

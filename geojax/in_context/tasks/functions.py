@@ -19,7 +19,7 @@ FREQUENCIES = (
 )
 
 
-def with_one(x: Inputs) -> Float[Array, "n x+1"]:
+def with_one(x: Inputs) -> Float[Array, "n columns"]:
     """(x, 1)."""
     return jnp.concatenate([x, jnp.ones((*x.shape[:-1], 1), x.dtype)], axis=-1)
 
