@@ -9,6 +9,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 Rows = Float[Array, "*batch rows d"]
+Queries = Float[Array, "*batch q d"]
+Context = Float[Array, "*batch n d"]
 Heads = Float[Array, "*batch rows heads head"]
 
 XAVIER = nnx.initializers.xavier_uniform()
@@ -17,11 +19,11 @@ XAVIER = nnx.initializers.xavier_uniform()
 class Layer(NamedTuple):
     """The states after one layer: of the queries, Float[B, q, d], and of the context, Float[B, n, d]."""
 
-    queries: Rows
-    context: Rows
+    queries: Queries
+    context: Context
 
 
-Hook = Callable[[int, Rows, Rows], tuple[Rows, Rows]]  # hook(layer, queries, context) -> queries, context
+Hook = Callable[[int, Queries, Context], tuple[Queries, Context]]  # hook(layer, queries, context) -> queries, context
 
 
 def uniform(fan_in: int) -> Callable[..., Array]:
@@ -69,19 +71,24 @@ class Block(nnx.Module):
         return self.norm(rows + self.contract(jax.nn.relu(self.expand(rows))))
 
 
-def attend(queries: Heads, keys: Heads, values: Heads, bias: Float[Array, "*batch 1 1 n"]) -> Heads:
+def attend(
+    queries: Float[Array, "*batch q heads head"],
+    keys: Float[Array, "*batch n heads head"],
+    values: Float[Array, "*batch n heads head"],
+    bias: Float[Array, "*batch 1 1 n"],
+) -> Float[Array, "*batch q heads head"]:
     """softmax(q · k / √width of a head + bias) v."""
     scores = jnp.einsum("...qhd,...khd->...hqk", queries * queries.shape[-1] ** -0.5, keys)
     return jnp.einsum("...hqk,...khd->...qhd", jax.nn.softmax(scores + bias), values)
 
 
-def unchanged(layer: int, queries: Rows, context: Rows) -> tuple[Rows, Rows]:
+def unchanged(layer: int, queries: Queries, context: Context) -> tuple[Queries, Context]:
     """The hook that changes nothing."""
     return queries, context
 
 
 def read(
-    blocks: Sequence[Block], queries: Rows, context: Rows, mask: Bool[Array, "*batch n"], hook: Hook
+    blocks: Sequence[Block], queries: Queries, context: Context, mask: Bool[Array, "*batch n"], hook: Hook
 ) -> tuple[Layer, ...]:
     """Both streams through blocks in which every row attends to the real rows of the context, and to nothing else.
 
@@ -100,7 +107,9 @@ def read(
     return tuple(states)
 
 
-def answer(blocks: Sequence[Block], queries: Rows, context: Rows, hook: Hook, first: int) -> tuple[Layer, ...]:
+def answer(
+    blocks: Sequence[Block], queries: Queries, context: Float[Array, "*batch 1 d"], hook: Hook, first: int
+) -> tuple[Layer, ...]:
     """Both streams through blocks in which a query attends to the one row of the context and to itself.
 
     That row attends to itself alone, so it takes its value. The softmax over two keys is a logistic function of the
