@@ -13,7 +13,7 @@ from geojax.in_context.models import Apply, Outputs, Params
 from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Examples, Task, draw
 from geojax.in_context.tasks.base import check_intensity
 from geojax.ops.random import quick
-from geojax.typing import Key
+from geojax.typing import Key, Scalar
 
 TASKS_AT_ONCE = 125
 
@@ -55,7 +55,7 @@ def evaluation_key() -> Key:
 
 
 def evaluation_examples(
-    task: Task, constants: Any, key: Key, kind: str, n: int, tasks: int, intensity: float = INTENSITY
+    task: Task, constants: Any, key: Key, kind: str, n: int, tasks: int, intensity: float | Scalar = INTENSITY
 ) -> Examples:
     """Tasks to evaluate on, as a batch: n pairs and n queries each; under one key the pairs do not depend on `kind`."""
     keys = jax.random.split(quick(key), tasks)

@@ -21,6 +21,7 @@ from geojax.in_context.models import Apply, Params, init
 from geojax.in_context.sizes import Size
 from geojax.in_context.tasks import EVALUATION_QUERIES, TRAINING_QUERIES, Examples, Task, draw
 from geojax.ops.random import quick
+from geojax.parallel.layout import device_of
 from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training.loop import Progress, loop
@@ -131,16 +132,16 @@ def train(
     begun = time.monotonic()
     marks = sorted({max(1, round(part * size.steps)) for part in parts} - {size.steps})
     chunk, stops = _stops(size.steps, marks)
-    constants, keys = constants_of(apply.task, seeds), keys_of(seeds, OF_BATCHES)
+    constants, keys, device = constants_of(apply.task, seeds), keys_of(seeds, OF_BATCHES), device_of(())
 
     def begin() -> Run:
         params = jax.vmap(partial(init, apply))(keys_of(seeds, OF_PARAMETERS))
         zeros = jnp.zeros((len(seeds), len(stops)))
         kept = tuple(jax.tree.map(jnp.zeros_like, params) for _ in marks)
         state = jax.vmap(partial(fresh, transform=_adam(size)))(params)
-        return Run(
-            state, jnp.zeros(len(seeds), jnp.int32), zeros, jnp.zeros((*zeros.shape, len(EVALUATION_QUERIES))), kept
-        )
+        validation = jnp.zeros((*zeros.shape, len(EVALUATION_QUERIES)))
+        run = Run(state, jnp.zeros(len(seeds), jnp.int32), zeros, validation, kept)
+        return jax.device_put(run, device)  # as a checkpoint is restored, so that one program is compiled
 
     def take(run: Run, nothing: None, place: int) -> tuple[Run, None, Any]:
         stop = stops[place]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.errors import InputError
-from geojax.typing import Key
+from geojax.typing import Key, Scalar
 
 INTENSITY = 3.0  # of queries out of distribution
 SPREAD = 0.1  # of queries about a point
@@ -142,7 +142,7 @@ def queries(
     key: Key,
     x: Inputs,
     kind: str,
-    intensity: float = INTENSITY,
+    intensity: float | Scalar = INTENSITY,
     count: int | None = None,
     n: Int[Array, ""] | int | None = None,
 ) -> Float[Array, "q x"]:
@@ -190,7 +190,7 @@ def draw(
     constants: Any = (),
     count: int | None = None,
     n: Int[Array, ""] | int | None = None,
-    intensity: float = INTENSITY,
+    intensity: float | Scalar = INTENSITY,
 ) -> Examples:
     """Draws one task: w, pairs with x ~ N(0, I), queries, and the answers of both.
 
