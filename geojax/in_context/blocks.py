@@ -75,7 +75,7 @@ def attend(
     queries: Float[Array, "*batch q heads head"],
     keys: Float[Array, "*batch n heads head"],
     values: Float[Array, "*batch n heads head"],
-    bias: Float[Array, "*batch 1 1 n"],
+    bias: Float[Array, "*batch 1 #q n"],
 ) -> Float[Array, "*batch q heads head"]:
     """softmax(q · k / √width of a head + bias) v."""
     scores = jnp.einsum("...qhd,...khd->...hqk", queries * queries.shape[-1] ** -0.5, keys)

@@ -156,7 +156,7 @@ class Apply:
     ) -> Outputs:
         """What the model finds out from the pairs; the class describes the arguments."""
         if self.model == "implicit":
-            model = _merged(self, params)
+            model = merged(self, params)
             empty = jnp.zeros((*queries.shape[:-1], self.task.y_dim), queries.dtype)
             tokens = model.token(jnp.concatenate([queries, empty], axis=-1)) + model.learned[...]
             states = read(model.reader, tokens, model.token(context), mask, hook)
@@ -179,7 +179,7 @@ class Apply:
         """
         if self.model in ("implicit", "true_latent"):
             raise InputError(f"{self.model} reads no z from pairs: choose transformer, mlp, known or aux")
-        model = _merged(self, params)
+        model = merged(self, params)
         summary = jnp.broadcast_to(model.learned[...], (*context.shape[:-2], 1, self.width))
         states = read(model.reader, summary, model.token(context), mask, hook)
         last = states[-1].queries[..., 0, :]
@@ -195,7 +195,7 @@ class Apply:
         """
         if self.model == "implicit":
             raise InputError("implicit has no z: choose a model with one, or its layers as sites")
-        model = _merged(self, params)
+        model = merged(self, params)
         latent = model.latent(z) if self.model in ("known", "aux") else None
         if self.model == "known":
             answers = jax.vmap(self.task.f, in_axes=(0, 0, None))(queries, latent, constants)
@@ -265,7 +265,7 @@ def _split(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
     return nnx.split(nnx.eval_shape(lambda: Model(apply, rngs=nnx.Rngs(0))))
 
 
-def _merged(apply: Apply, params: Params) -> Model:
+def merged(apply: Apply, params: Params) -> Model:
     """The module with these parameters."""
     graph, shapes = _split(apply)
     state = jax.tree.map(lambda leaf: leaf, shapes)

@@ -92,6 +92,12 @@ def constants_of(task: Task, seeds: Sequence[int]) -> Any:
     return jax.jit(jax.vmap(task.constants))(keys_of(seeds, OF_CONSTANTS))
 
 
+def fresh_state(apply: Apply, size: Size, seeds: Sequence[int]) -> State:
+    """The state before the first step, of every seed, stacked."""
+    params = jax.vmap(partial(init, apply))(keys_of(seeds, OF_PARAMETERS))
+    return jax.vmap(partial(fresh, transform=adam(size)))(params)
+
+
 def train(
     apply: Apply,
     size: Size,
@@ -131,14 +137,13 @@ def train(
         raise InputError(f"parts of the training are {list(parts)}: give numbers between 0 and 1")
     begun = time.monotonic()
     marks = sorted({max(1, round(part * size.steps)) for part in parts} - {size.steps})
-    chunk, stops = _stops(size.steps, marks)
+    chunk, stops = stops_of(size.steps, marks)
     constants, keys, device = constants_of(apply.task, seeds), keys_of(seeds, OF_BATCHES), device_of(())
 
     def begin() -> Run:
-        params = jax.vmap(partial(init, apply))(keys_of(seeds, OF_PARAMETERS))
+        state = fresh_state(apply, size, seeds)
         zeros = jnp.zeros((len(seeds), len(stops)))
-        kept = tuple(jax.tree.map(jnp.zeros_like, params) for _ in marks)
-        state = jax.vmap(partial(fresh, transform=_adam(size)))(params)
+        kept = tuple(jax.tree.map(jnp.zeros_like, state.params) for _ in marks)
         validation = jnp.zeros((*zeros.shape, len(EVALUATION_QUERIES)))
         run = Run(state, jnp.zeros(len(seeds), jnp.int32), zeros, validation, kept)
         return jax.device_put(run, device)  # as a checkpoint is restored, so that one program is compiled
@@ -146,7 +151,7 @@ def train(
     def take(run: Run, nothing: None, place: int) -> tuple[Run, None, Any]:
         stop = stops[place]
         first = stops[place - 1] if place else 0
-        state, diverged_at, summed = _steps(
+        state, diverged_at, summed = take_steps(
             apply, size, queries, chunk, run.state, run.diverged_at, keys, constants, stop
         )
         mean = summed / jnp.maximum(state.step - first, 1)
@@ -186,7 +191,7 @@ def train(
     )
 
 
-def _stops(steps: int, marks: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+def stops_of(steps: int, marks: Sequence[int]) -> tuple[int, tuple[int, ...]]:
     """The steps of a call, and the numbers of steps after each call, the marks and the end among them."""
     eighth = math.ceil(steps / 8)
     chunk = math.ceil(eighth / math.ceil(eighth / CHUNK))
@@ -195,7 +200,7 @@ def _stops(steps: int, marks: Sequence[int]) -> tuple[int, tuple[int, ...]]:
     return chunk, tuple(sorted({stop for first, last in spans for stop in (*range(first, last, chunk), last)} - {0}))
 
 
-def _adam(size: Size) -> optax.GradientTransformation:
+def adam(size: Size) -> optax.GradientTransformation:
     """Adam (0.9, 0.999, 1e-8), without clipping and decay, with a constant rate or a half cosine down to 0."""
     rate = size.learning_rate
     schedule = optax.cosine_decay_schedule(rate, size.steps) if size.cosine else optax.constant_schedule(rate)
@@ -232,7 +237,7 @@ def objective(
 
 
 @partial(jax.jit, static_argnames=("apply", "size", "queries", "chunk"), donate_argnames=("state", "diverged_at"))
-def _steps(
+def take_steps(
     apply: Apply,
     size: Size,
     queries: str,
@@ -244,7 +249,7 @@ def _steps(
     last: Int[Array, ""],
 ) -> tuple[State, Int[Array, "S"], Float[Array, "S"]]:
     """At most `chunk` steps of all seeds, up to step `last`; also the sum of their prediction losses."""
-    transform = _adam(size)
+    transform = adam(size)
 
     def step(state: State, diverged_at: Any, summed: Any, key: Key, constants: Any) -> tuple[State, Any, Any]:
         examples, weights = training_batch(apply.task, size, queries, jax.random.fold_in(key, state.step), constants)

@@ -69,13 +69,13 @@ def test_one_that_diverges_keeps_its_parameters_and_the_others_go_on(pair):
     keys = training.keys_of(SEEDS, training.OF_BATCHES)
     params = jax.tree.map(jnp.copy, pair.kept[3])
     params["latent"]["bias"] = params["latent"]["bias"].at[0].set(jnp.nan)
-    state = jax.vmap(lambda own: training.fresh(own, training._adam(SIZE)))(params)
+    state = jax.vmap(lambda own: training.fresh(own, training.adam(SIZE)))(params)
     state = dataclasses.replace(state, step=jnp.full(2, 3, jnp.int32))
     state, none = jax.device_put((state, jnp.zeros(2, jnp.int32)), training.device_of(()))
-    chunk = training._stops(SIZE.steps, [2, 3, 6])[0]
+    chunk = training.stops_of(SIZE.steps, [2, 3, 6])[0]
     before = jax.device_get(params)
     with jax.default_matmul_precision("highest"):
-        after, diverged_at, summed = training._steps(APPLY, SIZE, "same", chunk, state, none, keys, (), 5)
+        after, diverged_at, summed = training.take_steps(APPLY, SIZE, "same", chunk, state, none, keys, (), 5)
     assert list(diverged_at) == [4, 0] and list(after.step) == [3, 5] and summed[0] == 0 < summed[1]
     for own, last in zip(jax.tree.leaves(before), jax.tree.leaves(after.params), strict=True):
         np.testing.assert_array_equal(own[0], last[0])
