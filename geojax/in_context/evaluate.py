@@ -12,6 +12,7 @@ from geojax.errors import InputError
 from geojax.in_context.models import Apply, Outputs, Params
 from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Examples, Task, draw
 from geojax.in_context.tasks.base import check_intensity
+from geojax.ops.compiling import with_less_effort
 from geojax.ops.random import quick
 from geojax.typing import Key, Scalar
 
@@ -62,7 +63,7 @@ def evaluation_examples(
     return jax.vmap(lambda own: draw(task, own, n, kind, constants=constants, intensity=intensity))(keys)
 
 
-@partial(jax.jit, static_argnames=("task", "kind", "n", "tasks"))
+@partial(with_less_effort, static_argnums=(0, 4, 5, 6))
 def _drawn(task: Task, constants: Any, key: Key, intensity: Any, kind: str, n: int, tasks: int) -> Examples:
     """The tasks of an evaluation for the constants of every seed; without constants one batch for all seeds."""
     if not jax.tree.leaves(constants):
@@ -70,7 +71,7 @@ def _drawn(task: Task, constants: Any, key: Key, intensity: Any, kind: str, n: i
     return jax.vmap(lambda own: evaluation_examples(task, own, key, kind, n, tasks, intensity))(constants)
 
 
-@partial(jax.jit, static_argnames="apply")
+@partial(with_less_effort, static_argnums=0)
 def _by_task(apply: Apply, params: Params, constants: Any, examples: Examples) -> Float[Array, "S tasks"]:
     """The mean score of every task; one program for all kinds of queries."""
 

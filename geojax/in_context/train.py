@@ -20,6 +20,7 @@ from geojax.in_context.evaluate import evaluate, losses
 from geojax.in_context.models import Apply, Params, init
 from geojax.in_context.sizes import Size
 from geojax.in_context.tasks import EVALUATION_QUERIES, TRAINING_QUERIES, Examples, Task, draw
+from geojax.ops.compiling import with_less_effort
 from geojax.ops.random import quick
 from geojax.parallel.layout import device_of
 from geojax.runtime import folders
@@ -31,6 +32,7 @@ from geojax.typing import Key, Scalar
 
 PARTS_OF_TRAINING = (1 / 8, 1 / 4, 1 / 2)  # after which parameters are kept, beside those at the end
 CHUNK = 250  # most steps of a call
+FEW_STEPS = 2000  # of a training whose compilation takes longer than its steps
 OF_PARAMETERS, OF_CONSTANTS, OF_BATCHES = range(3)  # parts of a seed's key
 
 
@@ -94,8 +96,12 @@ def constants_of(task: Task, seeds: Sequence[int]) -> Any:
 
 def fresh_state(apply: Apply, size: Size, seeds: Sequence[int]) -> State:
     """The state before the first step, of every seed, stacked."""
-    params = jax.vmap(partial(init, apply))(keys_of(seeds, OF_PARAMETERS))
-    return jax.vmap(partial(fresh, transform=adam(size)))(params)
+    return _fresh(apply, size, keys_of(seeds, OF_PARAMETERS))
+
+
+@partial(with_less_effort, static_argnums=(0, 1))
+def _fresh(apply: Apply, size: Size, keys: KeyArray[Array, "S"]) -> State:
+    return jax.vmap(lambda key: fresh(init(apply, key), adam(size)))(keys)
 
 
 def train(
@@ -236,8 +242,27 @@ def objective(
     return loss + extra, loss
 
 
-@partial(jax.jit, static_argnames=("apply", "size", "queries", "chunk"), donate_argnames=("state", "diverged_at"))
 def take_steps(
+    apply: Apply,
+    size: Size,
+    queries: str,
+    chunk: int,
+    state: State,
+    diverged_at: Int[Array, "S"],
+    keys: KeyArray[Array, "S"],
+    constants: Any,
+    last: Int[Array, ""] | int,
+) -> tuple[State, Int[Array, "S"], Float[Array, "S"]]:
+    """At most `chunk` steps of all seeds, up to step `last`, compiled; also the sum of their prediction losses.
+
+    `state` and `diverged_at` are consumed. A training of few steps is compiled with less effort: a third sooner, for
+    steps that take a fifth longer.
+    """
+    program = _scanned_soon if size.steps <= FEW_STEPS else _scanned
+    return program(apply, size, queries, chunk, state, diverged_at, keys, constants, last)
+
+
+def _scan(
     apply: Apply,
     size: Size,
     queries: str,
@@ -248,7 +273,6 @@ def take_steps(
     constants: Any,
     last: Int[Array, ""],
 ) -> tuple[State, Int[Array, "S"], Float[Array, "S"]]:
-    """At most `chunk` steps of all seeds, up to step `last`; also the sum of their prediction losses."""
     transform = adam(size)
 
     def step(state: State, diverged_at: Any, summed: Any, key: Key, constants: Any) -> tuple[State, Any, Any]:
@@ -268,3 +292,7 @@ def take_steps(
 
     found, _ = jax.lax.scan(body, (state, diverged_at, jnp.zeros(keys.shape)), length=chunk)
     return found
+
+
+OPTIONS = {"static_argnums": (0, 1, 2, 3), "donate_argnums": (4, 5)}
+_scanned, _scanned_soon = jax.jit(_scan, **OPTIONS), with_less_effort(_scan, **OPTIONS)

@@ -21,6 +21,7 @@ LINEAR = TASKS["linear"]
 SIZE = size_of("tiny", LINEAR, steps=12, batch=4, queries=3)
 APPLY = make_apply(LINEAR, "known", width=8, heads=2, blocks=1)
 SEEDS = (3, 8)
+KEYS = tuple(map(jax.tree_util.DictKey, ("attention", "bias")))
 
 
 def zeros(apply):
@@ -36,11 +37,16 @@ def pair():
 
 @pytest.mark.parametrize("seeds", [(8, 5), pytest.param((8,), marks=pytest.mark.slow)])
 def test_a_seed_has_the_same_numbers_alone_and_with_others(pair, seeds):
-    found = train(APPLY, SIZE, seeds)
-    for own, together in zip(jax.tree.leaves(found.params), jax.tree.leaves(pair.params), strict=True):
-        np.testing.assert_allclose(own[0], together[1], atol=1e-5)
-        assert np.abs(together[0] - together[1]).max() > 1e-3
-    assert found.losses[0, -1] == pytest.approx(pair.losses[1, -1], rel=1e-4)
+    """But for biases of keys, on which no answer depends: Adam follows their gradients' rounding."""
+    found = train(APPLY, SIZE, seeds, parts=PARTS_OF_TRAINING)
+    np.testing.assert_allclose(found.losses[0], pair.losses[1], rtol=1e-4)
+    assert (np.abs(found.losses[0] / pair.losses[0] - 1) > 1e-3).all()
+
+    def compare(path, own, together):
+        if path[-2:] != KEYS:
+            np.testing.assert_allclose(own[0], together[1], atol=1e-4)
+
+    jax.tree_util.tree_map_with_path(compare, found.params, pair.params)
 
 
 def test_parameters_are_kept_and_losses_recorded(pair):
@@ -138,7 +144,7 @@ def test_accuracy_counts_the_right_classes():
         own = jax.tree.map(lambda leaf, place=place: leaf[place], constants)
         examples = evaluation_examples(task, own, evaluation_key(), "far", 6, 50)
         guess = jax.vmap(lambda x, own=own: task.f(x, jnp.zeros(10), own))(examples.queries)
-        right = np.argmax(guess, axis=2) == np.argmax(examples.answers, axis=2)
+        right = np.asarray(guess).argmax(axis=2) == np.asarray(examples.answers).argmax(axis=2)
         assert found.mean[place] == pytest.approx(right.mean(), abs=1e-6)
     assert found.mean[0] != found.mean[1]
 
