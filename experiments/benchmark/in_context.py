@@ -17,7 +17,7 @@ from geojax.in_context.blocks import Block, Layer, attend, unchanged
 from geojax.in_context.models import Apply, Outputs, make_apply, merged
 from geojax.in_context.sizes import Size, size_of
 from geojax.in_context.tasks import TASKS
-from geojax.in_context.train import OF_BATCHES, fresh_state, keys_of, take_steps, training_batch
+from geojax.in_context.train import OF_BATCHES, begin, keys_of, take_steps, training_batch
 
 PAIRS = 128
 BATCH = 16
@@ -69,7 +69,7 @@ def forms(model: str, seed: int) -> Part:
     apply, size, keys = sizes(model, seed)
 
     def steps(apply: Apply) -> Callable[[], float]:
-        held = [fresh_state(apply, size, (seed,)), jnp.zeros(1, jnp.int32)]
+        held = list(begin(apply, size, (seed,))[:2])
 
         def run() -> float:
             last = held[0].step[0] + STEPS
@@ -86,7 +86,7 @@ def forms(model: str, seed: int) -> Part:
 def beside_torch(model: str, seed: int) -> Part:
     """Training steps by PyTorch, with two streams too, and by us; PyTorch's batches are drawn beforehand."""
     apply, size, keys = sizes(model, seed)
-    begun = jax.device_get(fresh_state(apply, size, (seed,)).params)
+    begun = jax.device_get(begin(apply, size, (seed,)).state.params)
     reference, ours = _torch(apply, size, jax.tree.map(lambda leaf: leaf[0], begun), keys[0]), forms(model, seed).ours
     reference()
     return Part(reference, ours, "mean loss", (STEPS * BATCH * 2 * PAIRS, apply.width))

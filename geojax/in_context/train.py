@@ -91,17 +91,23 @@ def keys_of(seeds: Sequence[int], part: int) -> KeyArray[Array, "S"]:
 
 def constants_of(task: Task, seeds: Sequence[int]) -> Any:
     """The constants of a task for every seed, stacked."""
-    return jax.jit(jax.vmap(task.constants))(keys_of(seeds, OF_CONSTANTS))
+    return with_less_effort(jax.vmap(task.constants))(keys_of(seeds, OF_CONSTANTS))
 
 
-def fresh_state(apply: Apply, size: Size, seeds: Sequence[int]) -> State:
-    """The state before the first step, of every seed, stacked."""
-    return _fresh(apply, size, keys_of(seeds, OF_PARAMETERS))
+def begin(apply: Apply, size: Size, seeds: Sequence[int], stops: int = 0, marks: int = 0) -> Run:
+    """A training before the first step, with places for what is recorded at `stops` and kept at `marks`."""
+    return _begin(apply, size, stops, marks, keys_of(seeds, OF_PARAMETERS))
 
 
-@partial(with_less_effort, static_argnums=(0, 1))
-def _fresh(apply: Apply, size: Size, keys: KeyArray[Array, "S"]) -> State:
-    return jax.vmap(lambda key: fresh(init(apply, key), adam(size)))(keys)
+@partial(with_less_effort, static_argnums=(0, 1, 2, 3))
+def _begin(apply: Apply, size: Size, stops: int, marks: int, keys: KeyArray[Array, "S"]) -> Run:
+    state = jax.vmap(lambda key: fresh(init(apply, key), adam(size)))(keys)
+    kept = tuple(jax.tree.map(jnp.zeros_like, state.params) for _ in range(marks))
+    curves = jnp.zeros((len(keys), stops)), jnp.zeros((len(keys), stops, len(EVALUATION_QUERIES)))
+    return Run(state, jnp.zeros(len(keys), jnp.int32), *curves, kept)
+
+
+_copied = jax.jit(partial(jax.tree.map, jnp.copy))  # as the next steps consume their state
 
 
 def train(
@@ -146,21 +152,12 @@ def train(
     chunk, stops = stops_of(size.steps, marks)
     constants, keys, device = constants_of(apply.task, seeds), keys_of(seeds, OF_BATCHES), device_of(())
 
-    def begin() -> Run:
-        state = fresh_state(apply, size, seeds)
-        zeros = jnp.zeros((len(seeds), len(stops)))
-        kept = tuple(jax.tree.map(jnp.zeros_like, state.params) for _ in marks)
-        validation = jnp.zeros((*zeros.shape, len(EVALUATION_QUERIES)))
-        run = Run(state, jnp.zeros(len(seeds), jnp.int32), zeros, validation, kept)
-        return jax.device_put(run, device)  # as a checkpoint is restored, so that one program is compiled
-
     def take(run: Run, nothing: None, place: int) -> tuple[Run, None, Any]:
-        stop = stops[place]
-        first = stops[place - 1] if place else 0
+        stop, before = stops[place], stops[place - 1] if place else 0
         state, diverged_at, summed = take_steps(
             apply, size, queries, chunk, run.state, run.diverged_at, keys, constants, stop
         )
-        mean = summed / jnp.maximum(state.step - first, 1)
+        mean = summed / jnp.maximum(state.step - before, 1)
         mean = jnp.where(diverged_at == 0, mean, jnp.nan)
         run = run._replace(state=state, diverged_at=diverged_at, losses=run.losses.at[:, place].set(mean))
         if validate:
@@ -169,22 +166,26 @@ def train(
             run = run._replace(validation=run.validation.at[:, place].set(means))
         if stop in marks:
             kept = list(run.kept)
-            kept[marks.index(stop)] = jax.tree.map(jnp.copy, state.params)
+            kept[marks.index(stop)] = _copied(state.params)
             run = run._replace(kept=tuple(kept))
         return run, None, mean
 
     def places(first: int) -> Iterator[int]:
         return iter(range(first, len(stops)))
 
+    def first() -> Run:
+        """Put on the device as a checkpoint is, so that both take one compiled program."""
+        return jax.device_put(begin(apply, size, seeds, len(stops), len(marks)), device)
+
     full_precision = jax.default_matmul_precision("highest")
-    whole = partial(loop, take, places, begin, len(stops), checkpoint_seconds=checkpoint_seconds, progress=progress)
+    whole = partial(loop, take, places, first, len(stops), checkpoint_seconds=checkpoint_seconds, progress=progress)
     if workdir is None:
         with full_precision:
             run, _ = whole()
     else:
         folder = folders.path(workdir) / "training"
-        settings = asdict(size) | asdict(apply.task) | asdict(apply) | {"task": apply.task.name, "queries": queries}
-        settings |= {"seeds": list(seeds), "marks": marks, "validate": validate}
+        settings = asdict(size) | asdict(apply.task) | asdict(apply) | {"task": apply.task.name}
+        settings |= {"seeds": list(seeds), "training_queries": queries, "marks": marks, "validate": validate}
         with claim(folder, settings), full_precision:
             run, _ = whole(folder=folder / "checkpoints")
     diverged_at, curve, validation = jax.device_get((run.diverged_at, run.losses, run.validation))

@@ -112,12 +112,12 @@ def test_queries_have_the_moments_of_their_kind():
 
 
 def test_fastfood_is_its_product_of_dense_matrices():
-    """In float64, for lengths that fill a power of two, that do not, and that are below the ten numbers."""
+    """In float64, for a length that is no power of two, and for one that cuts the ten numbers."""
     w = np.random.default_rng(0).standard_normal(10).astype(np.float32)
 
     @jax.jit
     def all_sizes(w):
-        maps = {outputs: fastfood(quick(jax.random.key(outputs)), outputs) for outputs in (1, 2, 64, 100)}
+        maps = {outputs: fastfood(quick(jax.random.key(outputs)), outputs) for outputs in (1, 100)}
         return {outputs: (parts, expand(parts, w, outputs)) for outputs, parts in maps.items()}
 
     for outputs, (parts, found) in jax.device_get(all_sizes(w)).items():
