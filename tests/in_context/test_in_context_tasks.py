@@ -11,7 +11,7 @@ import scipy.linalg
 from geojax.errors import InputError
 from geojax.in_context.sizes import size_of
 from geojax.in_context.tasks import TASKS, draw, make_task, queries
-from geojax.in_context.tasks.lowrank import Plane, expand, fastfood
+from geojax.in_context.tasks.lowrank import expand, fastfood
 from geojax.ops.random import quick
 
 MANY = 4000
@@ -136,30 +136,9 @@ def test_fastfood_is_its_product_of_dense_matrices():
 
 
 @pytest.mark.slow
-def test_low_rank_networks_lie_on_a_plane_of_ten_directions():
-    task = TASKS["lowrank_mlp"]
-    plane = task.constants(jax.random.key(3))
-    assert isinstance(plane, Plane) and plane.directions.shape == (10, 64 * 4 + 1)
-    for part, bound in ((plane.origin[:192], 2**-0.5), (plane.origin[192:], 64**-0.5)):
-        assert np.abs(part).max() <= bound and np.abs(part).max() > 0.95 * bound
-    w = jax.random.normal(jax.random.key(4), (2000, 10))
-    for tensor in np.split(np.asarray(w @ plane.directions), [128, 192, 256], axis=1)[:3]:
-        assert np.sqrt((tensor**2).sum(axis=1)).mean() == pytest.approx(np.sqrt(10), rel=0.25)
-    found, _, _ = drawn(task, ("iid",), tasks=200)["iid"]
-    constants = task.constants(jax.random.fold_in(quick(jax.random.key(0)), 1))
-    theta = np.asarray(constants.origin + found.latent[0] @ constants.directions, np.float64)
-    hidden = np.maximum(found.x[0] @ theta[:128].reshape(2, 64) + theta[128:192], 0)
-    np.testing.assert_allclose(found.y[0], hidden @ theta[192:256, None] + theta[256:], atol=1e-5)
-
-
-@pytest.mark.slow
 def test_other_samplers_have_the_moments_that_follow():
     found = drawn(make_task("mlp", x_dim=3), ("iid",))["iid"][0]
     close(found.answers**2, 32 * (3 + 1) + 1 + 0.01)
-    found = drawn(make_task("linear_classes", y_dim=10), ("wide",))["wide"][0]
-    logits = np.concatenate([found.queries, np.ones((MANY, 4, 1))], axis=2) @ found.latent.reshape(MANY, 3, 10)
-    assert (found.answers.argmax(axis=2) == logits.argmax(axis=2)).mean() > 0.9999
-    close(found.answers[..., 0], 0.1)
     warm = drawn(make_task("linear_classes", temperature=2.0), ("iid",))["iid"][0]
     logits = np.concatenate([warm.x, np.ones((MANY, 8, 1))], axis=2) @ warm.latent.reshape(MANY, 3, 2) / 2
     close(warm.y[..., 1] - 1 / (1 + np.exp(logits[..., 0] - logits[..., 1])), 0.0)
@@ -168,17 +147,16 @@ def test_other_samplers_have_the_moments_that_follow():
     np.testing.assert_allclose(
         found.y, np.sin(found.x * found.latent[:, None, 3:]) @ found.latent[:, :3, None], atol=1e-4
     )
-    close(drawn(TASKS["sinusoid_10"], ("iid",))["iid"][0].latent ** 2, 1 / 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "risks"), [("gp", (0.0073, 0.268, 0.139)), ("gp_matern", (0.0115, 0.292, 0.152))])
 def test_a_gaussian_process_has_the_bayes_risk_of_the_specification(name, risks):
-    """72 pairs, known length and scale; 2000 tasks of 24 queries."""
-    found = drawn(TASKS[name], tasks=2000, n=72, count=24)
+    """72 pairs, known length and scale; 1000 tasks of 24 queries."""
+    found = drawn(TASKS[name], tasks=1000, n=72, count=24)
     for (kind, (batch, floor, _)), risk, given in zip(found.items(), risks, (2e-4, 2e-3, 1e-3), strict=True):
         rows = floor.mean(axis=1)
-        assert abs(rows.mean() - risk) <= 4 * np.hypot(rows.std() / 2000**0.5, given), kind
+        assert abs(rows.mean() - risk) <= 4 * np.hypot(rows.std() / 1000**0.5, given), kind
         close(batch.y**2, 0.37 + 0.02**2)
         # Given the pairs, the answers scatter about the best prediction by the floor.
         distance = np.abs(batch.x[:, :, None, 0] - batch.queries[:, None, :, 0]).min(axis=1)
@@ -187,8 +165,8 @@ def test_a_gaussian_process_has_the_bayes_risk_of_the_specification(name, risks)
 
 @pytest.mark.slow
 def test_a_linear_task_in_25_dimensions_has_the_bayes_risk_of_the_specification():
-    found = drawn(make_task("linear", x_dim=25, noise=0.1), n=72)
-    for kind, risk in {"iid": 0.0158, "far": 0.0123, "wide": 0.0604}.items():
+    found = drawn(make_task("linear", x_dim=25, noise=0.1), ("iid", "wide"), n=72, tasks=1000)
+    for kind, risk in {"iid": 0.0158, "wide": 0.0604}.items():
         assert found[kind][1].mean() == pytest.approx(risk, rel=0.02)
     few = drawn(make_task("linear", x_dim=25), n=16, tasks=500)["iid"][1]
     close(few, 26 * (1 - 16 / 26))  # without noise, what sixteen pairs leave open

@@ -11,7 +11,7 @@ from stand_ins import Stopped, same, stop_at
 
 from geojax.errors import InputError
 from geojax.in_context import train as training
-from geojax.in_context.evaluate import _drawn, errors, evaluate, evaluation_examples, evaluation_key
+from geojax.in_context.evaluate import _drawn, errors, evaluate, evaluation_key
 from geojax.in_context.models import init, make_apply
 from geojax.in_context.sizes import size_of
 from geojax.in_context.tasks import TASKS
@@ -35,10 +35,9 @@ def pair():
     return train(APPLY, SIZE, SEEDS, parts=PARTS_OF_TRAINING)
 
 
-@pytest.mark.parametrize("seeds", [(8, 5), pytest.param((8,), marks=pytest.mark.slow)])
-def test_a_seed_has_the_same_numbers_alone_and_with_others(pair, seeds):
+def test_a_seed_has_the_same_numbers_alone_and_with_others(pair):
     """But for biases of keys, on which no answer depends: Adam follows their gradients' rounding."""
-    found = train(APPLY, SIZE, seeds, parts=PARTS_OF_TRAINING)
+    found = train(APPLY, SIZE, SEEDS[1:], parts=PARTS_OF_TRAINING)
     np.testing.assert_allclose(found.losses[0], pair.losses[1], rtol=1e-4)
     assert (np.abs(found.losses[0] / pair.losses[0] - 1) > 1e-3).all()
 
@@ -110,6 +109,7 @@ def test_the_loss_of_aux_adds_that_of_w_and_records_that_of_answers():
     assert numbers <= set(range(2, 9)) and len(numbers) > 3
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_every_task():
     """A model that answers with 3 x + 1, whatever the pairs, beside NumPy."""
     apply = make_apply(LINEAR, "known", width=4, heads=1, blocks=1)
@@ -140,12 +140,27 @@ def test_accuracy_counts_the_right_classes():
     constants = constants_of(task, SEEDS)
     params = zeros(apply)
     found = errors(apply, params, constants, n=6, tasks=50, kind="far")
+    examples, plane = jax.device_get((_drawn(task, constants, evaluation_key(), 3.0, "far", 6, 50), constants))
+    assert plane.directions.shape == (2, 10, 64 * 5 + 2)
     for place in range(2):
-        own = jax.tree.map(lambda leaf, place=place: leaf[place], constants)
-        examples = evaluation_examples(task, own, evaluation_key(), "far", 6, 50)
-        guess = jax.vmap(lambda x, own=own: task.f(x, jnp.zeros(10), own))(examples.queries)
-        right = np.asarray(guess).argmax(axis=2) == np.asarray(examples.answers).argmax(axis=2)
+
+        def network(x, theta):
+            first, bias, last, end = np.split(theta.astype(np.float64), [128, 192, 320])
+            return np.maximum(x @ first.reshape(2, 64) + bias, 0) @ last.reshape(64, 2) + end
+
+        latent, asked, answers = examples.latent[place], examples.queries[place], examples.answers[place]
+        for w, x, y in zip(latent, asked, answers, strict=True):
+            true = network(x, plane.origin[place] + w @ plane.directions[place])
+            assert (true.argmax(axis=1) == y.argmax(axis=1)).all()
+        right = network(asked, plane.origin[place]).argmax(axis=2) == answers.argmax(axis=2)
         assert found.mean[place] == pytest.approx(right.mean(), abs=1e-6)
+        for part, bound in ((plane.origin[place, :192], 2**-0.5), (plane.origin[place, 192:], 64**-0.5)):
+            assert 0.95 * bound < np.abs(part).max() <= bound
+        lengths = [
+            np.linalg.norm(part, axis=1) for part in np.split(latent @ plane.directions[place], [128, 192, 320], 1)
+        ]
+        for length in lengths[:3]:
+            assert length.mean() == pytest.approx(np.sqrt(10), rel=0.3)
     assert found.mean[0] != found.mean[1]
 
 
@@ -155,7 +170,7 @@ def test_the_true_function_helps_far_off():
     size, found = size_of("tiny", LINEAR), {}
     for model in ("known", "mlp"):
         apply = size.apply(LINEAR, model)
-        trained = train(apply, size, (0, 1))
+        trained = train(apply, size, (0,))
         found[model] = evaluate(
             apply, trained.params, trained.constants, n=size.evaluation_n, tasks=size.evaluation_tasks
         )

@@ -28,7 +28,7 @@ class GaussianProcess(Task):
         """The length and the scale."""
         return jax.random.uniform(key, (2,), minval=0.1, maxval=jnp.array([0.6, 1.0]))
 
-    def covariance(self, a: Inputs, b: Inputs, w: Latent) -> Float[Array, "n m"]:
+    def covariance(self, a: Inputs, b: Float[Array, "m x"], w: Latent) -> Float[Array, "n m"]:
         """s²k of every point of a with every point of b."""
         square = jnp.sum((a[:, None] - b[None]) ** 2, axis=-1) / w[0] ** 2
         if not self.matern:
