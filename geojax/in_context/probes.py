@@ -205,10 +205,9 @@ def floors(
     risks = _ceilings(task, key, constants, n, tasks, intensity)
     found = {}
     for kind in EVALUATION_QUERIES:
-        with jax.enable_x64(True):
-            risk, apart = _floors(task, constants, key, intensity, kind, n, tasks)
-        risk = risks.get(kind, np.asarray(risk))
-        found[kind] = Floor(*_mean(risk), *_mean(np.asarray(apart)))
+        with jax.default_matmul_precision("highest"):
+            risk, apart = map(np.asarray, _floors(task, constants, key, intensity, kind, n, tasks))
+        found[kind] = Floor(*_mean(risks.get(kind, risk)), *_mean(apart))
     return found
 
 
@@ -237,6 +236,8 @@ def _floors(
     drawn = evaluation_examples(task, constants, key, kind, n, tasks, intensity)
     known = jax.eval_shape(task.floor, jax.tree.map(lambda leaf: leaf[0], drawn)) is not None
     risk = jax.vmap(task.floor)(drawn).mean(1) if known else jnp.full(tasks, jnp.nan)
+    if type(task).f is Task.f:  # the draws of a process have no function of a latent
+        return risk, jnp.full(tasks, jnp.nan)
     f = jax.vmap(task.f, (0, 0, None))
     own, other = f(drawn.queries, drawn.latent, constants), f(drawn.queries, jnp.roll(drawn.latent, 1, 0), constants)
     if task.classes:
