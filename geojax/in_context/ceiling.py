@@ -16,9 +16,7 @@ BURN_IN, DRAWS = 100, 200  # states of a chain that are passed over, and that ar
 NARROW = 1e-6  # radians, where a step of the chain ends at the latest
 
 
-def slice_step(
-    likelihood: Callable[[Float[Array, "w"]], Array], w: Float[Array, "w"], key: Key
-) -> Float[Array, "w"]:
+def slice_step(likelihood: Callable[[Float[Array, "w"]], Array], w: Float[Array, "w"], key: Key) -> Float[Array, "w"]:
     """A step of elliptical slice sampling from N(0, I) times a likelihood, whose logarithm is given.
 
     It has no step size, and takes likelihoods that are an indicator. Reference: Murray, Adams & MacKay 2010, arXiv
@@ -91,9 +89,7 @@ def correct(
 
     def one(key: Key) -> Array:
         own, chain = jax.random.split(quick(key))
-        drawn = [
-            draw(task, own, n, kind, constants=constants, intensity=intensity, count=count) for kind in kinds
-        ]
+        drawn = [draw(task, own, n, kind, constants=constants, intensity=intensity, count=count) for kind in kinds]
         asked, answers = (jnp.concatenate([getattr(one, name) for one in drawn]) for name in ("queries", "answers"))
         found = predictive(task, drawn[0]._replace(queries=asked, answers=answers), chain, constants)
         return (jnp.argmax(found, -1) == jnp.argmax(answers, -1)).reshape(len(kinds), -1)

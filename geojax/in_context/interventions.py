@@ -18,6 +18,8 @@ from jaxtyping import Array, Float
 from geojax.errors import InputError
 from geojax.in_context.models import Apply, Params
 from geojax.in_context.tasks import INTENSITY, Examples, Task, draw
+from geojax.ops.compiling import with_less_effort
+from geojax.ops.random import quick
 from geojax.typing import Key, Scalar
 
 STEPS, LEARNING_RATE, BATCH = 700, 3e-3, 64
@@ -56,7 +58,9 @@ def parse_site(text: str) -> Site:
     found = re.fullmatch(rf"(z|{'|'.join(PARTS)})(?::{numbers})?(?:@{numbers})?", text.strip())
     if not found or (found[1] == "z") != (found[2] is None):
         raise InputError(f"site {text!r} is none: write z, or last, context or queries with layers, as queries:1+2@0")
-    return Site(found[1], *(tuple(dict.fromkeys(map(int, part.split("+")))) if part else () for part in found.groups()[1:]))
+    return Site(
+        found[1], *(tuple(dict.fromkeys(map(int, part.split("+")))) if part else () for part in found.groups()[1:])
+    )
 
 
 def check_site(apply: Apply, site: Site, rank: int) -> tuple[int, int]:
@@ -221,9 +225,7 @@ def fit_subspace(
     return orthonormal(free), orthonormal(first), losses
 
 
-def controls(
-    swap: Swap, task: Task, pairs: Pairs, bases: Bases, untrained: Bases
-) -> dict[str, Float[Array, "B"]]:
+def controls(swap: Swap, task: Task, pairs: Pairs, bases: Bases, untrained: Bases) -> dict[str, Float[Array, "B"]]:
     """The error of every pair of tasks, a mean over queries, after the interchange and under its four controls.
 
     Args:
@@ -233,8 +235,8 @@ def controls(
       bases, untrained: R as learned, and as it was before.
 
     Returns:
-      By name: `interchange`; `untrained`, a random R of the same rank; `full_swap`, r = d; `no_swap`, r = 0, the model's
-      own answers against w̃; `own`, its own answers against the latent of the base.
+      By name: `interchange`; `untrained`, a random R of the same rank; `full_swap`, r = d; `no_swap`, r = 0, the
+      model's own answers against w̃; `own`, its own answers against the latent of the base.
     """
     k, d, _ = bases.shape
     kinds = {"interchange": bases, "untrained": untrained}
@@ -244,3 +246,33 @@ def controls(
     answers = dict(zip(kinds, jax.lax.map(lambda basis: swap(basis, pairs.base, pairs.source), same), strict=True))
     found = {name: error(task, answer, pairs.target).mean(-1) for name, answer in answers.items()}
     return found | {"own": error(task, answers["no_swap"], pairs.unchanged).mean(-1)}
+
+
+def tried(
+    swap: Swap, task: Task, constants: Any, key: Key, shape: tuple[int, int], rank: int, *, n: int, tasks: int,
+    latents: Sequence[int] = (), intensity: float = INTENSITY, steps: int = STEPS,
+) -> dict[str, Float[Array, "2 tasks"]]:  # fmt: skip
+    """Learns R on queries as in training, and gives `controls` on other pairs of tasks: iid, then wide."""
+    pairs = partial(draw_pairs, task, constants, n=n, latents=latents, intensity=intensity)
+    of_fit, of_test = jax.random.split(quick(key))
+    bases, untrained, _ = fit_subspace(
+        swap, lambda key: pairs(key, BATCH, "iid"), task, of_fit, shape, rank, steps=steps
+    )
+    drawn = jax.tree.map(lambda *arrays: jnp.stack(arrays), *(pairs(of_test, tasks, kind) for kind in SPLITS))
+    return jax.lax.map(lambda batch: controls(swap, task, batch, bases, untrained), drawn)
+
+
+@partial(with_less_effort, static_argnames=("apply", "site", "rank", "n", "tasks", "steps"))
+def interchanged(
+    apply: Apply, params: Params, constants: Any, keys: Array, intensity: Any, *, site: Site, rank: int, n: int,
+    tasks: int, steps: int = STEPS,
+) -> dict[str, Float[Array, "S 2 tasks"]]:  # fmt: skip
+    """`tried` at a site of a population of models: parameters, constants and keys have a leading axis of S."""
+
+    def one(params: Params, constants: Any, key: Key) -> dict[str, Array]:
+        swap, shape = swap_at(apply, params, constants, site), check_site(apply, site, rank)
+        options = {"n": n, "tasks": tasks, "latents": site.latents, "intensity": intensity, "steps": steps}
+        return tried(swap, apply.task, constants, key, shape, rank, **options)
+
+    with jax.default_matmul_precision("highest"):
+        return jax.vmap(one)(params, constants, keys)

@@ -116,16 +116,25 @@ def _fit(
     return coefficients, intercept, penalty, errors.min(0), mse, 1 - relative, relative
 
 
-def probe_examples(task: Task, constants: Any, n: int) -> tuple[Examples, Examples]:
-    """The tasks that a probe is fitted on, and those that it is tested on, which are the first of an evaluation.
+@partial(jax.jit, static_argnames=("task", "kind", "n", "tasks"))
+def examples(
+    task: Task, constants: Any, key: Key, intensity: Any = INTENSITY, *, kind: str, n: int, tasks: int
+) -> Examples:
+    """`evaluation_examples` as one program."""
+    return evaluation_examples(task, constants, key, kind, n, tasks, intensity)
+
+
+def probe_examples(task: Task, constants: Any, n: int, key: Key | None = None) -> tuple[Examples, Examples]:
+    """The tasks that a probe is fitted on, and those that it is tested on; without a key the tasks of evaluations.
 
     Raises:
       InputError: the task has no identifiable latent.
     """
     if not task.identifiable:
         raise InputError(f"{task.name} has no latent to probe: {task.unidentifiable}")
-    drawn = partial(evaluation_examples, task, constants, kind="iid", n=n)
-    return drawn(jax.random.fold_in(evaluation_key(), 1), tasks=FITTED), drawn(evaluation_key(), tasks=TESTED)
+    key = evaluation_key() if key is None else key
+    drawn = partial(examples, task, constants, kind="iid", n=n)
+    return drawn(jax.random.fold_in(key, 1), tasks=FITTED), drawn(key, tasks=TESTED)
 
 
 def probe_targets(task: Task, latent: Float[Array, "n w"]) -> dict[str, Float[np.ndarray, "n k"]]:
@@ -233,7 +242,7 @@ def _floors(
     task: Task, constants: Any, key: Key, intensity: Any, kind: str, n: int, tasks: int
 ) -> tuple[Float[Array, "tasks"], Float[Array, "tasks"]]:
     """The Bayes risk of every task, NaN where it has no closed form, and the error of the latent of the next task."""
-    drawn = evaluation_examples(task, constants, key, kind, n, tasks, intensity)
+    drawn = examples(task, constants, key, intensity, kind=kind, n=n, tasks=tasks)
     known = jax.eval_shape(task.floor, jax.tree.map(lambda leaf: leaf[0], drawn)) is not None
     risk = jax.vmap(task.floor)(drawn).mean(1) if known else jnp.full(tasks, jnp.nan)
     if type(task).f is Task.f:  # the draws of a process have no function of a latent

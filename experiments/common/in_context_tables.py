@@ -1,0 +1,87 @@
+"""Tables and figure of the experiment on in-context learning, from the results of its units."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geojax.errors import InputError
+from geojax.in_context import audit
+from geojax.in_context.states import Z
+from geojax.in_context.tasks import EVALUATION_QUERIES, Task
+from geojax.runtime import records
+
+Done = tuple[Task, Mapping[str, Any], Mapping[str, Any]]  # task, the columns that name the unit, its result
+
+
+def write(workdir: Path, units: Sequence[tuple[Task, Mapping[str, Any], Mapping[str, Any] | None]]) -> None:
+    """Writes `in_context.csv`, `layers.csv`, `population.csv` and `in_context.svg` from the units that have a result.
+
+    Raises:
+      InputError: no unit has a result.
+    """
+    from geojax import plots
+
+    done = [(task, about, result) for task, about, result in units if result is not None]
+    if not done:
+        raise InputError("no unit has a result: run the units first")
+    rows = [about | row for task, about, result in done for row in audit.rows_of(task, result)]
+    records.write_table(workdir / "in_context.csv", rows)
+    for name, found in (("layers", list(layer_rows(done))), ("population", list(population_rows(done)))):
+        if found:
+            records.write_table(workdir / f"{name}.csv", found)
+    records.write_atomic(workdir / "in_context.svg", plots.iid_against_wide(list(points(done))))
+
+
+def points(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
+    """The iid and the wide error of every model, a point a seed; of classes 1 less the accuracies."""
+    for task, about, result in done:
+        for iid, wide in zip(*(result["errors"][kind]["mean"] for kind in ("iid", "wide")), strict=True):
+            pair = (1 - iid, 1 - wide) if task.classes else (iid, wide)
+            if np.isfinite(pair).all():
+                yield {"task": about["task"], "model": about["model"], "iid": pair[0], "wide": pair[1]}
+
+
+def layer_rows(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
+    """A row for every state, seed and time of the training that was probed or measured."""
+    for _, about, result in done:
+        for one in result["layers"]:
+            row = about | {name: one[name] for name in ("seed", "step", "state")}
+            for target, probe in one.get("probes", {}).items():
+                head = "probe" if target == "latent" else f"probe_{target}"
+                row |= {f"{head}_{name}": value for name, value in probe.items()}
+            yield row | geometry_columns(one)
+
+
+def geometry_columns(found: Mapping[str, Any]) -> dict[str, float]:
+    """The measures of a cloud, its dimension at n1 = 1, 2, 4, ... neighbours, and the plateau of that."""
+    scan = {f"dimension_{1 << power}": value for power, value in enumerate(found.get("scan", ()))}
+    flat = {"dimension_plateau": found["plateau"]} if "plateau" in found else {}
+    return dict(found.get("values", {})) | scan | flat
+
+
+def population_rows(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
+    """A row for every model, seed and time of the training whose z was measured, as `configs/regress.py` reads them.
+
+    `family` is the task and the model, `dose` the share of the training in percent. Errors are the decimal logarithm of
+    the mean squared error over the variance of the answers at the end; of classes, that of 1 less the accuracy.
+    """
+    for task, about, result in done:
+        variance = {kind: result["errors"][kind]["variance"] for kind in EVALUATION_QUERIES}
+        total = max((one["step"] for one in result.get("checkpoints", ())), default=1)
+        errors = {one["step"]: one for one in result.get("checkpoints", ())}
+        for one in result["layers"]:
+            if one["state"] != Z or "values" not in one or about["model"] == "true_latent":
+                continue
+            place, step = one["seed"], one["step"]
+            row = {"model": f"{about['task']}/{about['model']}/z{about['z_dim']}/{place}/{step}"}
+            row |= {"family": f"{about['task']}/{about['model']}", "dose": 100 * step / total}
+            for kind in EVALUATION_QUERIES:
+                value = errors[step][kind][place]
+                relative = 1 - value if task.classes else value / variance[kind][place]
+                row[f"log_{kind}"] = math.log10(max(relative, 1e-12)) if np.isfinite(relative) else np.nan
+            row["probe_r2"] = one.get("probes", {}).get("latent", {}).get("r2", np.nan)
+            row |= {"z_dim": about["z_dim"], "task": about["task"], "kind": about["model"]} | geometry_columns(one)
+            yield row
