@@ -15,7 +15,7 @@ function of the other task. A site is `PART[:LAYERS][@LATENTS]`:
 
     z            the vector z of a model that has one
     z@0          the same, where only the first coordinate of w is to change
-    last:2       of implicit, the last pair after block 2; context:2: all pairs; queries:1+2+3: all queries, three layers
+    last:2       of implicit, the last pair after block 2; context:2: all pairs; queries:1+2: all queries, two layers
 
 Every task and model is a work unit, all seeds at once. Writes `DIR/in_context.jsonl`, a line a unit, from which a
 stopped run goes on; `DIR/in_context.csv`, a row a task, model and kind of queries; `DIR/layers.csv`, a row a state and
