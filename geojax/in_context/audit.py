@@ -18,6 +18,7 @@ from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Examples, Tas
 from geojax.in_context.train import Trained
 from geojax.typing import Key
 
+OF_A_SWAP = ("interchange", "untrained", "no_swap", "full_swap", "own")
 SWAPS = 7  # part of a key that interchanges draw from
 CURVE = (1.0, 1.5, 2.0, 2.5, 3.0)  # intensities of wide queries
 UNTRAINED = 0.5  # share of the variance of the answers above which a model counts as not trained
@@ -164,7 +165,7 @@ def swap_rows(task: Task, found: Mapping[str, Float[Array, "S 2 tasks"]]) -> Rec
     """
     rows: Record = {}
     for place, kind in enumerate(SPLITS):
-        by_task = {name: np.asarray(values, float)[:, place] for name, values in found.items()}
+        by_task = {name: np.asarray(found[name], float)[:, place] for name in OF_A_SWAP}
         if task.classes:
             by_task = {name: 1 - values for name, values in by_task.items()}
         means = {name: values.mean(1) for name, values in by_task.items()}
