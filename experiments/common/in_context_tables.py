@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common import in_context_claims
 from geojax.errors import InputError
 from geojax.in_context import audit
 from geojax.in_context.states import Z
@@ -17,7 +18,7 @@ Done = tuple[Task, Mapping[str, Any], Mapping[str, Any]]  # task, the columns th
 
 
 def write(workdir: Path, units: Sequence[tuple[Task, Mapping[str, Any], Mapping[str, Any] | None]]) -> None:
-    """Writes `in_context.csv`, `layers.csv`, `population.csv` and `in_context.svg` from the units that have a result.
+    """Writes `in_context.csv`, `layers.csv`, `population.csv`, `claims.csv` and `in_context.svg` from finished units.
 
     Raises:
       InputError: no unit has a result.
@@ -29,9 +30,15 @@ def write(workdir: Path, units: Sequence[tuple[Task, Mapping[str, Any], Mapping[
         raise InputError("no unit has a result: run the units first")
     rows = [about | row for task, about, result in done for row in audit.rows_of(task, result)]
     records.write_table(workdir / "in_context.csv", rows)
-    for name, found in (("layers", list(layer_rows(done))), ("population", list(population_rows(done)))):
+    layers, population = list(layer_rows(done)), list(population_rows(done))
+    for name, found in (("layers", layers), ("population", population)):
         if found:
             records.write_table(workdir / f"{name}.csv", found)
+    if population:
+        measures = dict.fromkeys(
+            name for _, _, result in done for row in result["layers"] for name in row.get("values", ())
+        )
+        records.write_table(workdir / "claims.csv", in_context_claims.rows(population, list(measures)))
     records.write_atomic(workdir / "in_context.svg", plots.iid_against_wide(list(points(done))))
 
 

@@ -54,16 +54,14 @@ def errors_of(trained: Trained, intensity: float = INTENSITY) -> Record:
     return found
 
 
-def flagged(
-    task: Task, iid: Mapping[str, Sequence[float]], diverged_at: Sequence[int], z: Sequence[Any] | None
-) -> list[str]:
+def flagged(task: Task, iid: Mapping[str, Sequence[float]], diverged_at: Sequence[int], z: Any) -> list[str]:
     """For every seed what a reader must know before the other numbers, in words; "" if there is nothing.
 
     Args:
       task: the family.
       iid: `mean` and `variance` of `errors_of` with queries as in training.
       diverged_at: the step whose loss was not finite, or 0.
-      z: z of some tasks, if the model has one.
+      z: z of some tasks for every seed, Float[S, tasks, z]; None if the model has none.
     """
     words = []
     for place, step in enumerate(diverged_at):

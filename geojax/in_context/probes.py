@@ -28,15 +28,15 @@ class Probe(NamedTuple):
     A coordinate without variance in the tasks of the test has R² and `mse_over_variance` NaN.
     """
 
-    coefficients: Float[Array, "d k"]
-    intercept: Float[Array, "k"]
-    penalty: Float[Array, "k"]
-    loo_mse: Float[Array, "k"]  # on the tasks of the fit, each predicted by the others
-    mse: Float[Array, "k"]
-    r2: Float[Array, "k"]
-    mse_over_variance: Float[Array, "k"]
+    coefficients: Float[np.ndarray, "d k"]
+    intercept: Float[np.ndarray, "k"]
+    penalty: Float[np.ndarray, "k"]
+    loo_mse: Float[np.ndarray, "k"]  # on the tasks of the fit, each predicted by the others
+    mse: Float[np.ndarray, "k"]
+    r2: Float[np.ndarray, "k"]
+    mse_over_variance: Float[np.ndarray, "k"]
 
-    def __call__(self, features: Float[Array, "n d"]) -> Float[Array, "n k"]:
+    def __call__(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
         """The latents that the probe reads from states."""
         return features @ self.coefficients + self.intercept
 
@@ -137,7 +137,7 @@ def probe_examples(task: Task, constants: Any, n: int, key: Key | None = None) -
     return drawn(jax.random.fold_in(key, 1), tasks=FITTED), drawn(key, tasks=TESTED)
 
 
-def probe_targets(task: Task, latent: Float[Array, "n w"]) -> dict[str, Float[np.ndarray, "n k"]]:
+def probe_targets(task: Task, latent: Any) -> dict[str, Float[np.ndarray, "n k"]]:
     """What probes are to read: w; of a linear task of two classes also the direction of the difference of their maps.
 
     The pairs of such a task show (W₁ − W₂) / ‖W₁ − W₂‖ alone, as the temperature falls to 0.
