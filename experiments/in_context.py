@@ -58,7 +58,7 @@ def sweep(config: InContext, workdir: Path) -> Sweep:
         settings={name: getattr(config, name) for name in OF_SWEEP},
         worker=partial(Worker, config, workdir, cells),
         collect=lambda failures: in_context_tables.write(
-            workdir, [(cell.apply.task, cell.about, cell.unit(config, workdir).result()) for cell in cells]
+            workdir, [(cell.apply.task, cell.columns, cell.unit(config, workdir).result()) for cell in cells]
         ),
         headline=headline,
         ledger=workdir / LEDGER,
@@ -83,8 +83,13 @@ class Cell(NamedTuple):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The columns that name a unit."""
+        """What is trained, in the settings of the unit."""
         return {"task": self.apply.task.name, "model": self.apply.model, "z_dim": self.apply.z_dim}
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns that name the unit in a table; `implicit` has no z."""
+        return self.about | ({"z_dim": None} if self.apply.model == "implicit" else {})
 
     @property
     def name(self) -> str:
@@ -210,6 +215,8 @@ class Worker:
         if last[0].probe is not None:
             found["probe"] = audit.probe_rows([reading.probe for reading in last])
             found["refit"] = self.refit(trained, last)
+        if cell.probes != NONE:
+            found["raw_probe"] = audit.raw_probe_of(trained)
         found["interchange"] = [
             audit.interchange_of(trained, site, rank, config.intensity) for site in cell.sites for rank in cell.ranks
         ]

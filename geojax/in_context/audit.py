@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 from geojax.in_context import interventions
 from geojax.in_context.evaluate import errors
 from geojax.in_context.interventions import SPLITS, Site, interchanged
-from geojax.in_context.probes import Probe, examples, floors, linear_probe
-from geojax.in_context.states import refit, states
-from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Examples, Task
+from geojax.in_context.probes import FITTED, Probe, examples, floors, raw_probe
+from geojax.in_context.states import refit
+from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Task
 from geojax.in_context.train import Trained
 from geojax.typing import Key
 
@@ -90,34 +90,20 @@ def floors_of(trained: Trained, intensity: float = INTENSITY) -> Record:
     }
 
 
-def clouds_of(trained: Trained, params: Any, place: int, examples: Sequence[Examples]) -> list[dict[str, Any]]:
-    """The states of one seed over each of some sets of tasks."""
-    own = seed_of(params, place), seed_of(trained.constants, place)
-    with jax.default_matmul_precision("highest"):
-        return [jax.device_get(states(trained.apply, *own, one)) for one in examples]
-
-
-def probes_of(
-    fitted: Mapping[str, Any], tested: Mapping[str, Any], targets: Mapping[str, Sequence[Any]]
-) -> dict[tuple[str, str], Probe]:
-    """A probe of every target on every cloud of states, by the name of the cloud and of the target.
-
-    Args:
-      fitted, tested: clouds by name, over the tasks that probes are fitted and tested on.
-      targets: what is read, on the tasks of the fit and of the test.
-    """
-    return {
-        (name, target): linear_probe(fitted[name], known, tested[name], asked)
-        for name in fitted
-        for target, (known, asked) in targets.items()
-    }
-
-
 def probe_rows(probes: Sequence[Probe]) -> Record:
     """The errors of the probe of every seed: means over coordinates, and coordinate by coordinate."""
     names = ("mse", "mse_over_variance", "r2")
     means = {name: [float(np.mean(getattr(probe, name))) for probe in probes] for name in names}
     return means | {f"{name}_by_coordinate": [getattr(probe, name).tolist() for probe in probes] for name in names}
+
+
+def raw_probe_of(trained: Trained) -> dict[str, float]:
+    """The errors of the probe of w on the pairs themselves, of the first seed; NaN where it takes more tasks."""
+    task, n = trained.apply.task, trained.size.evaluation_n
+    if n * (task.x_dim + task.y_dim) >= FITTED:
+        return {"mse": np.nan, "mse_over_variance": np.nan}
+    probe = raw_probe(task, n=n, constants=seed_of(trained.constants, 0))
+    return {name: float(np.mean(getattr(probe, name))) for name in ("mse", "mse_over_variance")}
 
 
 def refits(
@@ -180,7 +166,7 @@ def rows_of(task: Task, record: Mapping[str, Any]) -> list[Record]:
 
     Columns: `split`; `mse` and `relative`, that over the variance of the answers, or `accuracy`; `se_tasks`, the mean
     standard error over tasks, and `se_seeds`; `floor`, the Bayes risk or the highest accuracy, and `excess` over it;
-    `no_swap`; `probe_mse`, `probe_relative`, `probe_r2`; `refit`; for every site and rank the interchange and its
+    `no_swap`; `probe_mse`, `probe_relative`, `probe_r2` of z; `raw_probe_…`, of the pairs themselves; `refit`; for every site and rank the interchange and its
     controls; `note`.
     """
     rows = []
@@ -194,6 +180,8 @@ def rows_of(task: Task, record: Mapping[str, Any]) -> list[Record]:
         if probe := record.get("probe"):
             row |= {"probe_mse": _mean(probe["mse"]), "probe_relative": _mean(probe["mse_over_variance"])}
             row["probe_r2"] = _mean(probe["r2"])
+        if raw := record.get("raw_probe"):
+            row |= {"raw_probe_mse": raw["mse"], "raw_probe_relative": raw["mse_over_variance"]}
         if refitted := record.get("refit"):
             row["refit"] = _mean(refitted[kind])
         for swap in record.get("interchange", ()):

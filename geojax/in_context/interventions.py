@@ -152,7 +152,7 @@ class Pairs(NamedTuple):
 
 def draw_pairs(
     task: Task, constants: Any, key: Key, tasks: int, kind: str, *, n: int, latents: Sequence[int] = (),
-    intensity: float = INTENSITY,
+    intensity: Any = INTENSITY,
 ) -> Pairs:  # fmt: skip
     """Draws pairs of tasks with n pairs of (x, y) each, and as many queries."""
 
@@ -250,7 +250,7 @@ def controls(swap: Swap, task: Task, pairs: Pairs, bases: Bases, untrained: Base
 
 def tried(
     swap: Swap, task: Task, constants: Any, key: Key, shape: tuple[int, int], rank: int, *, n: int, tasks: int,
-    latents: Sequence[int] = (), intensity: float = INTENSITY, steps: int = STEPS,
+    latents: Sequence[int] = (), intensity: Any = INTENSITY, steps: int = STEPS,
 ) -> dict[str, Float[Array, "2 tasks"]]:  # fmt: skip
     """Learns R on queries as in training, and gives `controls` on other pairs of tasks: iid, then wide."""
     pairs = partial(draw_pairs, task, constants, n=n, latents=latents, intensity=intensity)

@@ -13,6 +13,9 @@ from experiments import in_context
 from experiments.common import in_context_claims
 from geojax.errors import InputError
 from geojax.in_context import audit, probes
+from geojax.in_context.sizes import size_of
+from geojax.in_context.tasks import TASKS
+from geojax.in_context.train import Trained
 
 SMALL = InContext(size="tiny", steps=4, seeds=2, models="known", sites="z@0", rank="2", measures="eee,two_nn")
 
@@ -61,6 +64,21 @@ def test_units_are_tasks_and_models_and_each_width_of_z_once():
     assert [str(site) for site in cells[0].sites] == inner
     assert {cell.probes for cell in cells[:3]} == {"all"} and {cell.probes for cell in cells[3:]} == {"none"}
     assert not any(cell.sites for cell in cells[3:])
+
+
+def test_the_best_stop_is_that_of_the_seeds_mean_and_diverged_seeds_do_not_choose():
+    task = TASKS["linear"]
+    size = size_of("tiny", task)
+    validation = np.array([[[3, 30, 9], [1, 10, 7], [2, 20, 8]], [[3, 3, 3], [9, 9, 9], [0, 0, 0]]], float)
+    for diverged, step, kept in (([0, 5], 40, [1, 9]), ([0, 0], 60, [2, 0])):
+        trained = Trained(
+            size.apply(task, "mlp"), size, "same", (0, 1), {}, (), np.array(diverged), (20, 40, 60), np.zeros((2, 3)),
+            validation, {}, 1.0,
+        )  # fmt: skip
+        found = {"errors": {kind: {"mean": []} for kind in ("iid", "far", "wide")}}
+        in_context.select_best(trained, found)
+        assert found["best_step"] == step and found["errors"]["iid"]["mean"] == kept
+    assert found["errors"]["wide"]["mean"] == [8, 0]
 
 
 @pytest.fixture(scope="module")
