@@ -166,8 +166,8 @@ def rows_of(task: Task, record: Mapping[str, Any]) -> list[Record]:
 
     Columns: `split`; `mse` and `relative`, that over the variance of the answers, or `accuracy`; `se_tasks`, the mean
     standard error over tasks, and `se_seeds`; `floor`, the Bayes risk or the highest accuracy, and `excess` over it;
-    `no_swap`; `probe_mse`, `probe_relative`, `probe_r2` of z; `raw_probe_…`, of the pairs themselves; `refit`; for every site and rank the interchange and its
-    controls; `note`.
+    `no_swap`; `probe_mse`, `probe_relative`, `probe_r2` of z; `raw_probe_mse`, `raw_probe_relative` of the pairs;
+    `refit`; for every site and rank the interchange and its controls; `note`.
     """
     rows = []
     for kind, own in record["errors"].items():
