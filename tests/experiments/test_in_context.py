@@ -105,7 +105,7 @@ def test_a_run_writes_a_row_a_kind_of_queries_and_goes_on_from_its_ledger(done):
     assert list(table.index) == ["iid", "far", "wide"] and (table["seeds"] == 2).all()
     assert (table["mse"] > table["floor"]).all() and np.allclose(table["excess"], table["mse"] - table["floor"])
     swaps = table.loc[["iid", "wide"], [name for name in table if name.startswith("interchange_z@0_r2")]]
-    assert swaps.shape == (2, 6) and np.isfinite(swaps).all(None)
+    assert swaps.shape == (2, 6) and np.isfinite(swaps).all(axis=None)
     assert (table["note"] == "not trained: errors out of distribution and probes say little").all()
     lines = [json.loads(line) for line in (done / "in_context.jsonl").read_text().splitlines()]
     assert len(lines) == 2 and lines[1]["unit"] == "linear/known"
@@ -122,7 +122,7 @@ def test_states_are_probed_and_z_is_measured_at_every_time_that_is_kept(done):
     assert set(layers["state"]) == {"z", *(f"{n}.{part}" for n in range(3) for part in ("queries", "context"))}
     assert np.isfinite(layers["probe_r2"]).all() and layers.groupby(["seed", "step"]).ngroups == 2 * 3
     own = layers[layers["state"] == "z"]
-    assert np.isfinite(own[["eee", "two_nn", "dimension_1"]]).all(None)
+    assert np.isfinite(own[["eee", "two_nn", "dimension_1"]]).all(axis=None)
     assert layers.loc[layers["state"] != "z", "eee"].isna().all()
     population = pd.read_csv(done / "population.csv")
     assert len(population) == 6 and set(population["dose"]) == {25, 50, 100}
