@@ -89,7 +89,7 @@ def test_floors_are_those_that_follow():
 
 @pytest.mark.slow
 def test_the_ceiling_of_classes_is_that_of_the_posterior():
-    """The accuracies .988, .980 and .976 of two linear classes, of which a sample of 200 tasks is within 4 errors."""
-    found = floors(TASKS["linear_classes"], n=72, tasks=800)
+    """The accuracies .988, .980 and .976 of two linear classes, of which a sample of 100 tasks is within 4 errors."""
+    found = floors(TASKS["linear_classes"], n=72, tasks=400)
     for kind, accuracy in (("iid", 0.988), ("far", 0.980), ("wide", 0.976)):
-        assert abs(found[kind].risk - accuracy) < 4 * found[kind].risk_error < 0.02
+        assert abs(found[kind].risk - accuracy) < 4 * found[kind].risk_error < 0.03
