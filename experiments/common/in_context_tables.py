@@ -1,5 +1,6 @@
 """Tables and figure of the experiment on in-context learning, from the results of its units."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from geojax.in_context import audit
 from geojax.in_context.states import Z
 from geojax.in_context.tasks import EVALUATION_QUERIES, Task
 from geojax.runtime import records
+from geojax.runtime.progress import table
+
+log = logging.getLogger(__name__)
 
 Done = tuple[Task, Mapping[str, Any], Mapping[str, Any]]  # task, the columns that name the unit, its result
 
@@ -30,6 +34,7 @@ def write(workdir: Path, units: Sequence[tuple[Task, Mapping[str, Any], Mapping[
         raise InputError("no unit has a result: run the units first")
     rows = [about | row for task, about, result in done for row in audit.rows_of(task, result)]
     records.write_table(workdir / "in_context.csv", rows)
+    log.info("%s", brief(rows))
     layers, population = list(layer_rows(done)), list(population_rows(done))
     for name, found in (("layers", layers), ("population", population)):
         if found:
@@ -40,6 +45,18 @@ def write(workdir: Path, units: Sequence[tuple[Task, Mapping[str, Any], Mapping[
         )
         records.write_table(workdir / "claims.csv", in_context_claims.rows(population, list(measures)))
     records.write_atomic(workdir / "in_context.svg", plots.iid_against_wide(list(points(done))))
+
+
+def brief(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The errors of every model beside each other, as a table for a terminal: `refit` is the wide error of f(x; ŵ)."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        name = (row["task"], row["model"], "" if row["z_dim"] is None else str(row["z_dim"]))
+        line = found.setdefault(name, dict(zip(("task", "model", "z_dim"), name, strict=True)))
+        line[row["split"]] = row.get("mse", row.get("accuracy"))
+        if row["split"] == "wide":
+            line |= {name: row.get(name) for name in ("probe_relative", "refit", "note")}
+    return "\n" + table(found.values())
 
 
 def points(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
