@@ -116,7 +116,7 @@ def test_two_streams_are_the_masked_full_attention(name):
         empty = np.concatenate([queries, np.zeros((*queries.shape[:2], 2))], axis=2)
         states = streams(dense.read(context, mask, linear(p["token"], empty) + p["learned"]), N, True)
     elif name == "true_latent":
-        z = latent.astype(np.float64)
+        z = np.asarray(latent, np.float64)
     else:
         states = streams(dense.read(context, mask, np.tile(p["learned"], (len(ROWS), 1, 1))), N, True)
         z = states[-1][0][:, 0]
