@@ -80,10 +80,11 @@ def layer_rows(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
 
 
 def geometry_columns(found: Mapping[str, Any]) -> dict[str, float]:
-    """The measures of a cloud, its dimension at n1 = 1, 2, 4, ... neighbours, and the plateau of that."""
+    """The measures of a cloud, its dimension at n1 = 1, 2, 4, ... neighbours with its plateau, its similarity to w."""
     scan = {f"dimension_{1 << power}": value for power, value in enumerate(found.get("scan", ()))}
     flat = {"dimension_plateau": found["plateau"]} if "plateau" in found else {}
-    return dict(found.get("values", {})) | scan | flat
+    similar = {f"{name}_to_w": value for name, value in found.get("similarity", {}).items()}
+    return dict(found.get("values", {})) | scan | flat | similar
 
 
 def population_rows(done: Sequence[Done]) -> Iterator[dict[str, Any]]:

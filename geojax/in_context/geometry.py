@@ -15,11 +15,13 @@ from geojax.in_context.states import redrawn, within_and_between
 from geojax.in_context.train import Trained
 from geojax.measures import Measure
 from geojax.measures.dimension import dimension_scan, plateau
+from geojax.measures.similarity import cka, procrustes_similarity
 
 FARTHEST = 256  # largest neighbour of a scan
 REDRAWN = 11  # part of a key that redraws contexts
 
 _scan = jax.jit(partial(dimension_scan, farthest=FARTHEST))
+_cka, _procrustes = jax.jit(cka), jax.jit(procrustes_similarity)
 
 
 def geometry(cloud: Any, measures: Sequence[Measure], seed: int = 0) -> Record:
@@ -46,6 +48,12 @@ def geometry(cloud: Any, measures: Sequence[Measure], seed: int = 0) -> Record:
         "scan": dimensions.tolist(),
         "plateau": float(dimensions[flat].mean()) if flat else np.nan,
     }
+
+
+def aligned(cloud: Any, latent: Any) -> dict[str, float]:
+    """CKA and Procrustes similarity of states to w, task by task; unlike `geometry` they read w."""
+    pair = jnp.asarray(cloud, jnp.float32), jnp.asarray(latent, jnp.float32)
+    return {"cka": float(_cka(*pair)), "procrustes": float(_procrustes(*pair))}
 
 
 def within(trained: Trained, params: Any, place: int, measures: Sequence[Measure], points: int = 2000) -> Record:

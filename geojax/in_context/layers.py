@@ -8,7 +8,7 @@ import numpy as np
 
 from geojax.in_context.audit import Record, seed_of
 from geojax.in_context.evaluate import evaluation_key
-from geojax.in_context.geometry import geometry
+from geojax.in_context.geometry import aligned, geometry
 from geojax.in_context.probes import TESTED, Probe, examples, linear_probe, probe_examples, probe_targets
 from geojax.in_context.states import Z, states
 from geojax.in_context.tasks import Examples
@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
     Attributes:
       rows: one for every state that is probed or measured: `state`; of every target of a probe `mse`,
-        `mse_over_variance`, `r2`; `values`, `scan` and `plateau` as `geometry` gives them.
+        `mse_over_variance`, `r2`; `values`, `scan` and `plateau` as `geometry` gives them; `similarity` as `aligned`.
       z: of the tasks of the test; None for `implicit`.
       probe: of w on z; None without one.
     """
@@ -71,6 +71,7 @@ def read_layers(
                 of_z = probe if (name, target) == (Z, LATENT) else of_z
         if measures and (name == Z or measured == "all"):
             row |= geometry(cloud, measures)
+            row |= {"similarity": aligned(cloud, tested.latent)} if apply.task.identifiable else {}
         if row:
             rows.append({"state": name} | row)
     return Reading(rows, found.get(Z), of_z)

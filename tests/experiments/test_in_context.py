@@ -123,7 +123,7 @@ def test_states_are_probed_and_z_is_measured_at_every_time_that_is_kept(done):
     assert set(layers["state"]) == {"z", *(f"{n}.{part}" for n in range(3) for part in ("queries", "context"))}
     assert np.isfinite(layers["probe_r2"]).all() and layers.groupby(["seed", "step"]).ngroups == 2 * 3
     own = layers[layers["state"] == "z"]
-    assert np.isfinite(own[["eee", "dimension_1"]]).all(axis=None)
+    assert np.isfinite(own[["eee", "dimension_1", "cka_to_w", "procrustes_to_w"]]).all(axis=None)
     assert layers.loc[layers["state"] != "z", "eee"].isna().all()
     population = pd.read_csv(done / "population.csv")
     assert len(population) == 6 and set(population["dose"]) == {25, 50, 100}
