@@ -8,6 +8,7 @@ the keyword-only fields. Of several base classes the last comes first. A field o
 default differs, with a comment where its meaning differs too.
 """
 
+from configs.schema.in_context import InContext
 from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy, Topology, Translate
 from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
 from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
@@ -20,6 +21,7 @@ __all__ = [
     "Distill",
     "Findings",
     "Finetune",
+    "InContext",
     "Measure",
     "Plan",
     "Predict",

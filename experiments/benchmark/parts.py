@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs.schema import Benchmark
-from experiments.benchmark import alignment, dimension, finetuning, homology, peers, regressions
+from experiments.benchmark import alignment, dimension, finetuning, homology, in_context, peers, regressions
 from experiments.benchmark.timing import Part
 from experiments.common import sampling
 from geojax import representations
@@ -175,4 +175,7 @@ PARTS: dict[str, Callable[[Inputs], Part]] = {
     "finetune_longest": lambda inputs: finetuning.beside_torch(inputs.config, padded=False),
     "population": lambda inputs: finetuning.populations(inputs.config),
     "pretrain": lambda inputs: finetuning.pretraining(inputs.config),
+    "in_context_implicit": lambda inputs: in_context.forms("implicit", inputs.config.seed),
+    "in_context_transformer": lambda inputs: in_context.forms("transformer", inputs.config.seed),
+    "in_context_torch": lambda inputs: in_context.beside_torch("implicit", inputs.config.seed),
 }

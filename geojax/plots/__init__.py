@@ -4,7 +4,7 @@ Noise levels are coloured by viridis, families by a colour-blind-safe set, alway
 figure is legible on a phone; small multiples are several figures.
 """
 
-from geojax.plots.evidence import intervals
+from geojax.plots.evidence import iid_against_wide, intervals
 from geojax.plots.models import (
     correlation_matrix,
     level_against_score,
@@ -28,6 +28,7 @@ __all__ = [
     "cumulative_eigenvalues",
     "curves",
     "dimension_scans",
+    "iid_against_wide",
     "intervals",
     "level_against_score",
     "measure_against_score",

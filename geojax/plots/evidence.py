@@ -1,9 +1,11 @@
-"""Figures of values with intervals: R² of predictors, predicted scores of new models."""
+"""Figures of values with intervals, as R² of predictors, and of one error against another."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -67,4 +69,39 @@ def intervals(
         handles.append(Line2D([], [], linestyle="", marker="x", color="black", label="actual"))
     if len(handles) > 1:
         figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
+    return style.render(figure, format)
+
+
+def iid_against_wide(points: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:
+    """The error of models with queries as in training against that with wide queries, a dot a model, a panel a task.
+
+    Both axes are logarithmic; on the grey line both errors are equal.
+
+    Args:
+      points: With `task`, `model`, `iid` and `wide`; errors of 0 are not drawn.
+      format: "svg" or "png".
+    """
+    tasks, models = (list(dict.fromkeys(point[name] for point in points)) for name in ("task", "model"))
+    with matplotlib.rc_context(style.STYLE):
+        figure = Figure(figsize=(4.4, 0.8 + 2.6 * max(len(tasks), 1)), layout="constrained")
+        grid = figure.subplots(max(len(tasks), 1), squeeze=False)[:, 0]
+    for axes, task in zip(grid, tasks, strict=False):
+        own = [point for point in points if point["task"] == task and min(point["iid"], point["wide"]) > 0]
+        for model in models:
+            pairs = np.array([(point["iid"], point["wide"]) for point in own if point["model"] == model])
+            if len(pairs):
+                look = style.mark(models.index(model))
+                axes.scatter(*pairs.T, s=28, linewidths=0.5, edgecolors="white", **look)
+        axes.set(xscale="log", yscale="log", ylabel="error, wide queries")
+        axes.set_title(style.text(task), fontsize=9, loc="left")
+        if own:
+            ends = np.array([min(point[name] for point in own for name in ("iid", "wide"))] * 2)
+            ends[1] = max(point[name] for point in own for name in ("iid", "wide"))
+            axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
+    grid[-1].set_xlabel("error, queries as in training")
+    handles = [
+        Line2D([], [], linestyle="", label=style.text(model), **style.mark(index)) for index, model in enumerate(models)
+    ]
+    if handles:
+        figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
     return style.render(figure, format)

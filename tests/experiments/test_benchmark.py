@@ -33,6 +33,7 @@ def test_both_sides_find_the_same(cloud, tmp_path):
     tolerances = {"pq": 0.03, "cell_eee": 1e-3, "vrm": 1e-3, "eight": 0.03, "sampling": 1e-4, "sampling_batched": 1e-4}
     tolerances |= {"two_nn": 1e-5, "homology": 1e-4, "population": 1e-4, "pretrain": 1e-3}
     tolerances |= {part: 1e-3 for part in PARTS if part.startswith("bridge_") or part == "translate"}
+    tolerances |= {f"in_context_{name}": 1e-3 for name in ("implicit", "transformer", "torch")}
     for part, tolerance in tolerances.items():
         assert table.loc[part, "value"] == pytest.approx(table.loc[part, "reference_value"], rel=tolerance)
     assert table.loc["lsq", "value"] <= 1.005 * table.loc["lsq", "reference_value"]
