@@ -95,8 +95,7 @@ def iid_against_wide(points: Sequence[Mapping[str, Any]], *, format: str = "svg"
         axes.set(xscale="log", yscale="log", ylabel="error, wide queries")
         axes.set_title(style.text(task), fontsize=9, loc="left")
         if own:
-            ends = np.array([min(point[name] for point in own for name in ("iid", "wide"))] * 2)
-            ends[1] = max(point[name] for point in own for name in ("iid", "wide"))
+            ends = np.array([min(point["iid"] for point in own), max(point["iid"] for point in own)])
             axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
     grid[-1].set_xlabel("error, queries as in training")
     handles = [

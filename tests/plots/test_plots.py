@@ -179,3 +179,14 @@ def test_a_matrix_of_similarities_names_spaces_and_numbers():
     assert all(name in shown for name in ("one 1", "other 2", "cka", ".25", ".75"))
     many = words(plots.similarity({"cka": np.full((13, 13), 0.123)}, [f"layer {i}" for i in range(13)]))
     assert ".12" not in many and "layer 12" in many
+
+
+def test_errors_of_models_are_drawn_by_task_on_two_logarithmic_axes():
+    points = [
+        {"task": task, "model": model, "iid": iid, "wide": wide}
+        for task, scale in (("linear", 1), ("sinusoid", 10))
+        for model, iid, wide in (("implicit", 1e-3 * scale, 0.5), ("known", 1e-3 * scale, 3e-3), ("known", 0.0, 1.0))
+    ]
+    figure = plots.iid_against_wide(points)
+    assert figure == plots.iid_against_wide(points) and figure != plots.iid_against_wide(points[:2])
+    assert b"<svg" in plots.iid_against_wide([])
