@@ -1,6 +1,7 @@
 """Draws of a Gaussian process, the answers of pairs and queries jointly."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -9,6 +10,22 @@ from jaxtyping import Array, Float
 
 from geojax.in_context.tasks.base import Answers, Examples, Inputs, Latent, Task
 from geojax.typing import Key
+
+# Independent factorisations of batches in one program can wait for each other's threads for ever on a CPU (jaxlib
+# 0.10.2, several `cholesky` of [1000, 96, 96] on two cores): there a batch is taken one matrix after the other.
+_cholesky = jax.custom_batching.sequential_vmap(jnp.linalg.cholesky)
+_solve = partial(jax.scipy.linalg.solve_triangular, lower=True)
+_solve_in_turn = jax.custom_batching.sequential_vmap(_solve)
+
+
+def cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The lower triangular factor."""
+    return jax.lax.platform_dependent(matrix, cpu=_cholesky, default=jnp.linalg.cholesky)
+
+
+def solve_lower(factor: Float[Array, "n n"], right: Float[Array, "n m"]) -> Float[Array, "n m"]:
+    """factor⁻¹ right."""
+    return jax.lax.platform_dependent(factor, right, cpu=_solve_in_turn, default=_solve)
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,7 @@ class GaussianProcess(Task):
 
     def observe(self, key: Key, x: Inputs, w: Latent, constants: Any = ()) -> Answers:
         """Draws the values at all points jointly; those of the first points do not depend on the later points."""
-        factor = jnp.linalg.cholesky(self.covariance(x, x, w) + self.noise**2 * jnp.eye(len(x)))
+        factor = cholesky(self.covariance(x, x, w) + self.noise**2 * jnp.eye(len(x)))
         return factor @ jax.random.normal(key, (len(x), 1))
 
     def floor(self, examples: Examples) -> Float[Array, "q"]:
@@ -46,6 +63,5 @@ class GaussianProcess(Task):
         x, w, mask = examples.x, examples.latent, examples.mask
         among = self.covariance(x, x, w) * mask[:, None] * mask + self.noise**2 * jnp.eye(len(x))
         across = self.covariance(x, examples.queries, w) * mask[:, None]
-        factor = jnp.linalg.cholesky(among)
-        known = jax.scipy.linalg.solve_triangular(factor, across, lower=True)
+        known = solve_lower(cholesky(among), across)
         return w[1] ** 2 + self.noise**2 - jnp.sum(known**2, axis=0)
