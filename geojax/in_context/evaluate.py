@@ -14,6 +14,7 @@ from geojax.in_context.tasks import EVALUATION_QUERIES, INTENSITY, Examples, Tas
 from geojax.in_context.tasks.base import check_intensity
 from geojax.ops.compiling import with_less_effort
 from geojax.ops.random import quick
+from geojax.ops.threads import one_blas_thread
 from geojax.typing import Key, Scalar
 
 TASKS_AT_ONCE = 125
@@ -115,7 +116,7 @@ def errors(
         raise InputError(f"an evaluation has n = {n} pairs and {tasks} tasks: give at least 1 pair and 2 tasks")
     check_intensity(intensity)
     key = evaluation_key() if key is None else key
-    with jax.default_matmul_precision("highest"):
+    with jax.default_matmul_precision("highest"), one_blas_thread():
         examples = _drawn(apply.task, constants, key, intensity, kind, n, tasks)
         found = _by_task(apply, params, constants, examples)
     variance = jnp.broadcast_to(jnp.sum(jnp.var(examples.answers, axis=(-3, -2)), axis=-1), len(found))

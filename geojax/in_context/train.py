@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import PurePath
@@ -22,6 +22,7 @@ from geojax.in_context.sizes import Size
 from geojax.in_context.tasks import EVALUATION_QUERIES, TRAINING_QUERIES, Examples, Task, draw
 from geojax.ops.compiling import with_less_effort
 from geojax.ops.random import quick
+from geojax.ops.threads import one_blas_thread
 from geojax.parallel.layout import device_of
 from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
@@ -170,23 +171,28 @@ def train(
             run = run._replace(kept=tuple(kept))
         return run, None, mean
 
-    def places(first: int) -> Iterator[int]:
-        return iter(range(first, len(stops)))
-
     def first() -> Run:
         """Put on the device as a checkpoint is, so that both take one compiled program."""
         return jax.device_put(begin(apply, size, seeds, len(stops), len(marks)), device)
 
     full_precision = jax.default_matmul_precision("highest")
-    whole = partial(loop, take, places, first, len(stops), checkpoint_seconds=checkpoint_seconds, progress=progress)
+    whole = partial(
+        loop,
+        take,
+        lambda done: iter(range(done, len(stops))),
+        first,
+        len(stops),
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
+    )
     if workdir is None:
-        with full_precision:
+        with full_precision, one_blas_thread():
             run, _ = whole()
     else:
         folder = folders.path(workdir) / "training"
         settings = asdict(size) | asdict(apply.task) | asdict(apply) | {"task": apply.task.name}
         settings |= {"seeds": list(seeds), "training_queries": queries, "marks": marks, "validate": validate}
-        with claim(folder, settings), full_precision:
+        with claim(folder, settings), full_precision, one_blas_thread():
             run, _ = whole(folder=folder / "checkpoints")
     diverged_at, curve, validation = jax.device_get((run.diverged_at, run.losses, run.validation))
     kept = dict(zip(marks, run.kept, strict=True)) | {size.steps: run.state.params}

@@ -13,6 +13,7 @@ from geojax.in_context.sizes import size_of
 from geojax.in_context.tasks import TASKS, draw, make_task, queries
 from geojax.in_context.tasks.lowrank import expand, fastfood
 from geojax.ops.random import quick
+from geojax.ops.threads import one_blas_thread
 
 MANY = 4000
 SPLITS = ("iid", "far", "wide")
@@ -32,7 +33,8 @@ def drawn(task, kinds=SPLITS, *, tasks=MANY, n=8, count=4, seed=0, **options):
 
         return {kind: jax.vmap(lambda own, kind=kind: one(own, kind))(keys) for kind in kinds}
 
-    return jax.device_get(batches(quick(jax.random.key(seed))))
+    with one_blas_thread():
+        return jax.device_get(batches(quick(jax.random.key(seed))))
 
 
 def close(values, expected, what=""):
