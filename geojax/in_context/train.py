@@ -176,15 +176,8 @@ def train(
         return jax.device_put(begin(apply, size, seeds, len(stops), len(marks)), device)
 
     full_precision = jax.default_matmul_precision("highest")
-    whole = partial(
-        loop,
-        take,
-        lambda done: iter(range(done, len(stops))),
-        first,
-        len(stops),
-        checkpoint_seconds=checkpoint_seconds,
-        progress=progress,
-    )
+    options = {"checkpoint_seconds": checkpoint_seconds, "progress": progress}
+    whole = partial(loop, take, lambda done: iter(range(done, len(stops))), first, len(stops), **options)
     if workdir is None:
         with full_precision, one_blas_thread():
             run, _ = whole()
