@@ -9,7 +9,7 @@ class InContext:
 
     experiment: str = "in_context"
     tasks: str = "linear"  # one or more tasks: "linear,sinusoid"
-    models: str = "implicit,transformer,mlp,known,aux,true_latent"
+    models: str = "implicit,transformer,mlp,known,aux,true_latent"  # one or more of these
     size: str = "small"  # "tiny" (for tests), "small" (minutes on two cores) or "full" (as published)
     seeds: int = 3  # models of every task and kind, which train as one
     _: KW_ONLY
