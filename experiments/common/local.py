@@ -6,11 +6,11 @@ from pathlib import PurePath
 from typing import Any
 
 from configs.lists import integers
+from experiments.common import sampling
 from geojax.errors import InputError
 from geojax.models import Model
 from geojax.representations import Cloud, parse_layers
 from geojax.representations.words import sample_words
-from geojax.runtime import records
 from geojax.runtime.progress import ProgressBar
 from geojax.topology import Datastore, LocalTopology, local_topology
 from geojax.topology.local import LARGEST
@@ -63,11 +63,8 @@ def cloud_of_words(model: Model, words: Sequence[Sequence[str]], config: Any, wh
     layers = parse_layers(config.layer, model.config.num_hidden_layers)
     if len(layers) > 1:
         raise InputError(f"layer {config.layer!r}: name one hidden state, such as last or {layers[-1]}")
-    if path.exists():
-        try:
-            return Cloud.load(path)
-        except InputError as error:
-            records.set_aside(path, error)
+    if (cloud := sampling.cloud_in(path)) is not None:
+        return cloud
     with ProgressBar(what, "sequences") as moved:
         options = {"masked": config.masked, "allow_unknown": config.allow_unknown, "progress": moved}
         (cloud,) = sample_words(*model[:3], words, layers=layers, **options)

@@ -1,6 +1,7 @@
 """Functions that the experiments with models share: load a model, sample its clouds on texts or on a task."""
 
 import logging
+from pathlib import PurePath
 from typing import Any
 
 import jax
@@ -9,10 +10,12 @@ import numpy as np
 from geojax import representations
 from geojax.data import glue
 from geojax.data.glue import miniature
+from geojax.errors import InputError
 from geojax.measures import Measure
 from geojax.measures.labels import need_classes
 from geojax.models import ASSETS, Model, load, perturb, resolve
 from geojax.representations import Cloud, task_examples
+from geojax.runtime import records
 from geojax.runtime.progress import ProgressBar
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
@@ -63,6 +66,15 @@ def sample(
     if cut := cloud.provenance["truncated"]:
         logging.warning("%d sequences are longer than the model takes and were cut", cut)
     return clouds
+
+
+def cloud_in(path: PurePath) -> Cloud | None:
+    """The cloud in a file; None without a file, or for a damaged one, which is set aside."""
+    try:
+        return Cloud.load(path) if path.exists() else None
+    except InputError as error:
+        records.set_aside(path, error)
+        return None
 
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 from configs import schema
 from experiments.common import sampling
 from geojax import representations
-from geojax.errors import InputError
 from geojax.representations import Cloud
-from geojax.runtime import records
 from geojax.runtime.run_once import kept
 
 
@@ -36,8 +34,8 @@ class Space(NamedTuple):
 
 def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.Compare) -> Cloud:
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
-    if _whole(path):
-        return Cloud.load(path)
+    if (cloud := sampling.cloud_in(path)) is not None:
+        return cloud
     (cloud,), _ = _sampled(name, texts, "last", config)
     cloud.save(path)
     return cloud
@@ -65,21 +63,9 @@ def kept_layers(
 
     record = kept(parts / f"{place:02d}_layers.json", sampled, ("layers", "last"))
     found = spaces(record["layers"], record["last"])
-    if not all([_whole(space.path) for space in found]):
+    if any([sampling.cloud_in(space.path) is None for space in found]):
         sampled()
     return found
-
-
-def _whole(path: PurePath) -> bool:
-    """Whether a file of a cloud is there and can be read; one that cannot is set aside."""
-    if not path.exists():
-        return False
-    try:
-        Cloud.load(path)
-    except InputError as error:
-        records.set_aside(path, error)
-        return False
-    return True
 
 
 def _sampled(name: str, texts: Sequence[str], layers: str, config: schema.Compare) -> tuple[tuple[Cloud, ...], int]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from geojax.data.terms.files import TAGS, Utterances
-from geojax.data.terms.scores import SCORES, resampled, scores
+from geojax.data.terms.scores import SCORES, scores
+from geojax.regression.validation import bootstrap_counts
 from geojax.runtime import records
 from geojax.runtime.progress import table
 
@@ -37,10 +38,9 @@ def rows(
     """
     found = []
     for name, test in tests.items():
-        counts = resampled(len(test), config.resamples, config.seed)
-        counts = np.vstack([np.ones((1, len(test)), counts.dtype), counts])
-        share = resampled(config.seeds, config.resamples, config.seed + 1) / config.seeds
-        share = np.vstack([np.full((1, config.seeds), 1 / config.seeds), share]).T
+        generators = [np.random.default_rng(config.seed + number) for number in range(2)]
+        counts = bootstrap_counts(generators[0], len(test), config.resamples)
+        share = bootstrap_counts(generators[1], config.seeds, config.resamples).T / config.seeds
         for size, own in seen.items():
             by_seed, samples = {}, {}
             for one, of_sizes in predicted.items():

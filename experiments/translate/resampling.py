@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from geojax.data.terms.scores import resampled
+from geojax.regression.validation import bootstrap_counts
 
 
 class Samples(NamedTuple):
@@ -19,10 +19,10 @@ class Samples(NamedTuple):
     @classmethod
     def of(cls, texts: int, draws: int, resamples: int, level: float, seed: int) -> "Samples":
         """`resamples` bootstrap samples of texts and of draws."""
-        counts = []
-        for number, size in enumerate((texts, draws)):
-            drawn = resampled(size, resamples, seed + number)
-            counts.append(np.vstack([np.ones((1, size), drawn.dtype), drawn]))
+        counts = (
+            bootstrap_counts(np.random.default_rng(seed + number), size, resamples)
+            for number, size in enumerate((texts, draws))
+        )
         return cls(*counts, level)
 
     def means(self, values: Float[np.ndarray, "s n"]) -> Float[np.ndarray, "b"]:
@@ -67,5 +67,4 @@ def grouped(groups: Sequence[Hashable], resamples: int, seed: int) -> Float[np.n
     """How often all of the data, first, and each bootstrap sample of groups have each row."""
     place = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     ids = np.array([place[group] for group in groups])
-    counts = resampled(len(place), resamples, seed)[:, ids] if resamples else np.empty((0, len(ids)))
-    return np.vstack([np.ones((1, len(ids))), counts]).astype(float)
+    return bootstrap_counts(np.random.default_rng(seed), len(place), resamples)[:, ids].astype(float)

@@ -17,7 +17,6 @@ from geojax import models
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.representations import Cloud, parse_layers, task_examples
-from geojax.runtime import records
 from geojax.runtime.progress import ProgressBar
 
 DEAD = 1e-6  # share of the largest deviation up to which a dimension is constant
@@ -91,7 +90,7 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
       InputError: a model that cannot be read, vectors that are not finite, or vectors in `parts` of other texts.
     """
     files = {place: parts / f"{place.file}.safetensors" for place in wanted}
-    clouds = {place: cloud for place, path in files.items() if (cloud := whole(path)) is not None}
+    clouds = {place: cloud for place, path in files.items() if (cloud := sampling.cloud_in(path)) is not None}
     for model in dict.fromkeys(place.model for place in wanted if place not in clouds):
         missing = [place for place in wanted if place.model == model and place not in clouds]
         layers = tuple(place.layer for place in missing)
@@ -105,15 +104,6 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
                 f"{files[place]} holds vectors of other texts, or of these in another order: delete the file"
             )
     return [space(place, clouds[place].points, texts, config.normalise) for place in wanted]
-
-
-def whole(path: PurePath) -> Cloud | None:
-    """The cloud in a file; None without a file, or for a damaged one, which is set aside."""
-    try:
-        return Cloud.load(path) if path.exists() else None
-    except InputError as error:
-        records.set_aside(path, error)
-        return None
 
 
 def encoded(config: schema.Translate, name: str, layers: tuple[int, ...], texts: Texts) -> tuple[Cloud, ...]:

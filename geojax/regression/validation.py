@@ -248,8 +248,13 @@ def score_each(
 
 def resamples(generator: np.random.Generator, units: int, samples: int) -> np.ndarray:
     """Counts [1 + samples, units]: all ones, then bootstrap samples; no samples below `FEWEST_UNITS` units."""
-    drawn = generator.multinomial(units, np.full(units, 1 / units), samples if units >= FEWEST_UNITS else 0)
-    return np.concatenate([np.ones((1, units)), drawn]).astype(float)
+    return bootstrap_counts(generator, units, samples if units >= FEWEST_UNITS else 0).astype(float)
+
+
+def bootstrap_counts(generator: np.random.Generator, units: int, samples: int) -> Int[np.ndarray, "b u"]:
+    """How often all of the data, first, and each of so many bootstrap samples have each unit."""
+    drawn = generator.multinomial(units, np.full(units, 1 / units), samples)
+    return np.concatenate([np.ones((1, units), drawn.dtype), drawn])
 
 
 def percentiles(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

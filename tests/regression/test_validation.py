@@ -171,6 +171,16 @@ def test_small_systems_are_solved(size, seed):
         assert (least > 0).all()
 
 
+def test_bootstrap_samples_have_as_many_units_as_there_are_and_all_of_the_data_comes_first():
+    def drawn(seed):
+        return validation.bootstrap_counts(np.random.default_rng(seed), 30, 200)
+
+    counts = drawn(3)[1:]
+    assert (drawn(3)[0] == 1).all()
+    assert counts.shape == (200, 30) and (counts.sum(1) == 30).all() and abs(counts.mean(0) - 1).max() < 0.3
+    assert (counts == drawn(3)[1:]).all() and (counts != drawn(4)[1:]).any()
+
+
 def test_fewer_than_five_units_are_not_resampled():
     rng = np.random.default_rng(0)
     assert validation.resamples(rng, 4, 100).shape == (1, 4) and validation.resamples(rng, 5, 100).shape == (101, 5)

@@ -95,12 +95,6 @@ def f1(
     return _ratio(2 * correct, predicted + gold)
 
 
-def resampled(utterances: int, resamples: int, seed: int) -> Int[np.ndarray, "b u"]:
-    """How often each bootstrap sample has each utterance: `utterances` draws with replacement a sample."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(utterances, np.full(utterances, 1 / utterances), size=resamples)
-
-
 def _present(some: Spans, names: dict[str, int], counts: Int[np.ndarray, "b u"]) -> np.ndarray:
     """Whether each sample has each term, Bool[b, terms]."""
     present = np.zeros((len(counts), len(names)), bool)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geojax.data.terms.files import TAGS, Utterances
-from geojax.data.terms.scores import SCORES, resampled, scores, spans
+from geojax.data.terms.scores import SCORES, scores, spans
 
 
 def utterances(*pairs):
@@ -50,9 +50,3 @@ def test_a_sample_scores_like_its_utterances_written_out():
         for name, values in scores(part, PREDICTED[rows], {"rome"}).items():
             np.testing.assert_allclose(found[name][sample], values[0], err_msg=name)
     assert np.isnan(found["term_recall"][3]) and found["span_f1"][3] == 0  # nothing to find, and "thank" is found
-
-
-def test_resamples_have_as_many_utterances_as_there_are():
-    counts = resampled(30, 200, seed=3)
-    assert counts.shape == (200, 30) and (counts.sum(1) == 30).all() and abs(counts.mean(0) - 1).max() < 0.3
-    assert (counts == resampled(30, 200, seed=3)).all() and (counts != resampled(30, 200, seed=4)).any()
