@@ -135,7 +135,7 @@ def load(
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
     style = config.architecture
-    tensors = read_tensors(folder, style.prefix, style.old_names)
+    tensors = read_tensors(folder, style.prefix)
     record = read_record(folder)
     tensors = dequantized(tensors, record.get("quantization_config"), style)
     pooler, found_labels = infer_apply(config, head, tensors)

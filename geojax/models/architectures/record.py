@@ -42,7 +42,6 @@ class Architecture:
       required: the only values that geojax supports, for names in `config.json`.
       read: maps the contents of `config.json`, with the defaults, to a record in which each of `fields` has one value.
       write: the reverse of `read`.
-      old_names: names of tensors in older checkpoints, without the prefix, and their names now.
       positions: "learned" vectors, added to the word embeddings, or "rotary": queries and keys are rotated.
       numbering: "arange", positions 0, 1, ... of padding too; "padding_idx", real tokens are numbered from
         `pad_token_id` + 1, and padding has `pad_token_id`; "mask", real tokens from 2, and padding has 1.
@@ -81,7 +80,6 @@ class Architecture:
     required: Mapping[str, Any] = field(default_factory=dict)
     read: Callable[[Record], Record] = unchanged
     write: Callable[[Record], Record] = unchanged
-    old_names: Mapping[str, str] = field(default_factory=dict)
     positions: Literal["learned", "rotary"] = "learned"
     numbering: Literal["arange", "padding_idx", "mask"] = "arange"
     token_types: bool = True
