@@ -232,8 +232,9 @@ def new_models(evidence: Evidence) -> list[Grid]:
     )
     found = [
         grid("new_validation", "How near the predictions came", "Least error first.", validation, rows),
-        grid("predictions", "Predictions for new models", "known family: jackknife+ over models; new family: over "
-             "families, each of which counts once.", predictions, evidence.lines.get("predictions", ())),
+        grid("predictions", "Predictions for new models", "known family: jackknife+ over models; new family or "
+             "recipe: over families or recipes, each of which counts once.", predictions,
+             evidence.lines.get("predictions", ())),
     ]  # fmt: skip
     return [one for one in found if one.rows]
 
@@ -260,8 +261,9 @@ def models(evidence: Evidence) -> list[Grid]:
             frame[name] = pd.to_numeric(frame[name], errors="coerce")
     rows = frame.to_dict("records")
     about = [
-        plain("base"), plain("family"), plain("alpha", "α (%)"), plain("dose"), plain("dose_kind", "dose is"),
-        plain("noise_seed"), plain("collapsed", "collapsed runs"), plain(table.target, label, ".4f"),
+        plain("base"), plain("family"), plain("recipe"), plain("alpha", "α (%)"), plain("dose"),
+        plain("dose_kind", "dose is"), plain("noise_seed"), plain("collapsed", "collapsed runs"),
+        plain(table.target, label, ".4f"),
     ]  # fmt: skip
     scores = [plain("model"), *about, *(plain(task, task, ".4f") for task in tasks)]
     names = (*table.measures, *table.baselines)
