@@ -34,6 +34,9 @@ KINDS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
 STANDARD = ("distilled", "deep", "narrow", "mlm", "trajectory")
 """The kinds that a fit may learn from before it predicts the others."""
 
+LABELLED = ("first_character", "ascii_sum", "random_label")
+"""The kinds that were pre-trained to predict a label, not words."""
+
 ARMS = ("plain", "down", "up")
 LARGER = "larger"
 APART = (*ARMS, LARGER)

@@ -153,7 +153,8 @@ def fits(evidence: Evidence) -> list[Grid]:
 
     coefficients = [
         plain("measure"), plain("terms"), plain("term"), plain("estimate", digits=".5g"), *map(between, kinds),
-        plain("classical_p", "p", ".2g"), plain("cr2_p", "p, clusters", ".2g"), plain("clusters"),
+        plain("classical_p", "p", ".2g"), plain("cr2_p", "p, clusters", ".2g"),
+        plain("wild_p", "p, wild bootstrap", ".2g"), plain("clusters"),
         plain("reason", "note"),
     ]  # fmt: skip
     relations = [
@@ -188,8 +189,8 @@ def doses(evidence: Evidence) -> list[Grid]:
     partial = [
         plain("measure"), plain("given"), spanned("partial_r", f"partial r, {between}", ".3f", "r_lower", "r_upper"),
         plain("r2_given", "R² without the measure", ".4f"), plain("r2", "R² with it", ".4f"),
-        plain("p_value", "p", ".2g"), plain("p_cr2", "p, clusters", ".2g"), plain("dose_kind", "dose"), plain("n"),
-        plain("n_dropped", "left out"), plain("reason", "note"),
+        plain("p_value", "p", ".2g"), plain("p_cr2", "p, clusters", ".2g"), plain("p_wild", "p, wild bootstrap", ".2g"),
+        plain("dose_kind", "dose"), plain("n"), plain("n_dropped", "left out"), plain("reason", "note"),
     ]  # fmt: skip
     ladders = [
         plain("measure"), plain("family"), plain("pearson", "Pearson", ".3f"),
