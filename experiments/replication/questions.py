@@ -56,8 +56,8 @@ def collapsed(table: score_table.ScoreTable) -> np.ndarray:
 def subsets(pool: score_table.ScoreTable) -> dict[str, np.ndarray]:
     """Masks of the pool's rows by name.
 
-    All; not collapsed; the top third by outcome; standard; not pre-trained on labels; and of these the models without
-    added noise, which are what a user chooses among.
+    All; not collapsed; the top third by outcome; standard; not pre-trained on labels; without added noise; and both of
+    the last, which is what a user chooses among.
     """
     score, unlabelled = pool.scores, ~pool.frame["kind"].isin(LABELLED).to_numpy()
     dose = units.doses(pool.frame)
@@ -68,7 +68,8 @@ def subsets(pool: score_table.ScoreTable) -> dict[str, np.ndarray]:
         "healthy": score >= np.quantile(score, 2 / 3),
         "standard": pool.frame["standard"].to_numpy(float) == 1,
         "without_labels": unlabelled,
-        "noise_free": unlabelled & ~noisy,
+        "noise_free": ~noisy,
+        "noise_free_without_labels": unlabelled & ~noisy,
     }
 
 

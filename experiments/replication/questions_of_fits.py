@@ -5,6 +5,7 @@ As in `questions`, each question is a pure function of the table that yields row
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
 import jax
@@ -28,7 +29,7 @@ from experiments.replication.questions import (
 )
 from geojax.analysis import cross_validation, doses, fits, prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE
-from geojax.regression import correlation, units
+from geojax.regression import correlation, units, validation
 
 
 class Transferred(NamedTuple):
@@ -123,6 +124,7 @@ def transfer(
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = own / from_mean
             yield line("non_standard", subset, name, "mse", value=float(own[0] / rows.sum()), **size)
+            ratio = ratio if size["units"] >= validation.FEWEST_UNITS else ratio[:1]
             yield line("non_standard", subset, name, "mse_over_mean", **estimate(ratio, config.level), **size)
             logs |= {name: np.log(ratio)} if block == predictors.BLOCKS[0] else {}
     value, note = np.nan, "no interval: fewer than 5 units, or no samples"
@@ -197,7 +199,8 @@ def measures(table: score_table.ScoreTable, config: Findings, by: By, columns: M
       by: gives the units.
       columns: a value for each row of the pool, by names that give measure, convention and layer.
 
-    Intervals resample the units. p is computed on the units' means by permuting the means of the outcome (max-T).
+    Intervals resample the units. p is computed on the units' means by permuting the means of the outcome (max-T), for
+    the correlation of the means and, as "p_rank_…", for that of their ranks.
     """
     pool = pool_of(table)
     names = tuple(columns)
@@ -212,19 +215,21 @@ def measures(table: score_table.ScoreTable, config: Findings, by: By, columns: M
         with jax.enable_x64(True):
             pairs = map(np.asarray, correlations(np.nan_to_num(values), pool.scores, known.astype(float), weights))
         found = dict(zip(("pearson", "spearman"), pairs, strict=True))
-        chance = cross_validation.permuted(
-            replace(pool, frame=frame, measures=names), MEASURE, unit, config.resamples, config.seed
-        )
+        own, often = replace(pool, frame=frame, measures=names), (config.resamples, config.seed)
+        chance = {
+            prefix: cross_validation.permuted(own, MEASURE, unit, *often, ranked=bool(prefix))
+            for prefix in ("", "rank_")
+        }
         for index, name in enumerate(names):
             rows = known[:, index]
             size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": EXPLORED}
             for quantity, samples in found.items():
                 yield line("measures", subset, name, quantity, **estimate(samples[:, index], config.level), **size)
-            tried = f"{EXPLORED}, of the units' means, corrected for {len(names)} candidates"
-            found_p = {"p_permutation": "raw", "p_max_t": "corrected"}
-            for quantity, which in found_p.items():
-                size["note"] = tried if which == "corrected" else f"{EXPLORED}, of the units' means, not corrected"
-                yield line("measures", subset, name, quantity, value=float(chance[which][index]), **size)
+            said = {"raw": "not corrected", "corrected": f"corrected for {len(names)} candidates"}
+            for prefix, which in product(chance, said):
+                quantity = f"p_{prefix}{'max_t' if which == 'corrected' else 'permutation'}"
+                size["note"] = f"{EXPLORED}, of the units' means, {said[which]}"
+                yield line("measures", subset, name, quantity, value=float(chance[prefix][which][index]), **size)
 
 
 @jax.jit

@@ -181,8 +181,12 @@ def padded(counts: np.ndarray, samples: int) -> np.ndarray:
     return np.pad(np.concatenate([counts, *[counts[:1]] * (1 + samples - drawn)]), ((0, 0), (0, room - units)))
 
 
-def permuted(table: score_table.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:
+def permuted(
+    table: score_table.ScoreTable, terms: str, unit: Units, samples: int, seed: int, *, ranked: bool = False
+) -> dict[str, Any]:
     """p of every measure under permutation of units, raw and corrected for all measures; the units and their number.
+
+    p is of Pearson's correlation of the units' means, or of Spearman's.
 
     Without a family term the units are `unit`. With a family term the family means are subtracted from measure and
     score, and each family's blocks of rungs, or its models where there are no doses, are permuted within the family.
@@ -205,7 +209,9 @@ def permuted(table: score_table.ScoreTable, terms: str, unit: Units, samples: in
         return {"raw": nothing, "corrected": nothing, "units": unit.count, "unit": unit.name}
     orders = chance.permutations(np.random.default_rng(seed), strata, samples)
     with jax.enable_x64(True):
-        found = chance.max_t(np.where(masks, measures, 0.0), target, masks, unit.ids, orders, count=unit.count)
+        found = chance.max_t(
+            np.where(masks, measures, 0.0), target, masks, unit.ids, orders, count=unit.count, ranked=ranked
+        )
     return {"raw": np.asarray(found.raw), "corrected": np.asarray(found.corrected), "units": int(found.units),
             "unit": unit.name}  # fmt: skip
 

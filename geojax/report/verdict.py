@@ -211,7 +211,7 @@ def within(evidence: Evidence) -> list[str]:
     )
     if math.isfinite(best["p_max_t"]):
         text += (
-            f"; permuting {best['permuted']}, as close a relation arises by chance in some of "
+            f"; permuting {best['permuted']}, means that correlate as closely (Pearson) arise by chance in some of "
             f"{best['candidates']} measures with probability {number(best['p_max_t'], '.2g')}"
         )
     return [f"{text}."]
