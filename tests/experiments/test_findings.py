@@ -305,7 +305,7 @@ def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys
     assert "<!-- standard -->" in image and "<!-- non-standard -->" in image  # the legend
     page = (tmp_path / "report.html").read_text()
     assert "the scores were shuffled" in page and f"On {FAMILIES * RUNGS} models of {FAMILIES}" in page
-    assert "Questions that were fixed beforehand" in page and 'id="table-question_by_family"' in page
+    assert "Questions of the plan" in page and 'id="table-question_by_family"' in page
     assert "--config.permute=True" in page and (tmp_path / "cross_validation.csv").exists()
     printed = capsys.readouterr().out
     assert "r2_vs_training_mean" in printed and "up - plain" in printed and "nan" not in printed

@@ -95,9 +95,10 @@ def test_a_true_null_is_not_rejected_too_often():
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [8, 11, 20, 35])
 def test_the_size_of_both_tests(count):
-    for name, sizes in {"equal": [6] * count, "one with 40 % of the rows": unequal(count, 0.4)}.items():
+    """With a unit of 40 % of the rows both reject a true null too often; units of one size keep the level."""
+    for name, sizes, most in (("equal", [6] * count, 0.07), ("one with 40 % of the rows", unequal(count, 0.4), 0.13)):
         for of_units in (False, True):
-            by_wild, cr2 = rejections(sizes, 2000, 399, count, 1.0, of_units)
+            by_wild, cr2 = rejections(sizes, 1000, 399, count, 1.0, of_units)
             what = "measure of units" if of_units else "measure of rows"
             print(f"{count} units, {name}, {what}: wild {by_wild:.3f}, CR2 {cr2:.3f}")
-            assert by_wild <= 0.08
+            assert max(by_wild, cr2) <= most
