@@ -21,7 +21,7 @@ import numpy as np
 from configs import lists, schema
 from experiments.common import command_line
 from experiments.common.identity import identity
-from geojax.analysis import cross_validation, fits, prediction, prediction_errors, predictors, score_table
+from geojax.analysis import cross_validation, doses, fits, prediction, prediction_errors, predictors, score_table
 from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
 from geojax.ops.threads import one_blas_thread
@@ -40,8 +40,8 @@ COLUMNS_OF = {
     "regression": COLUMNS,
     "coefficients": fits.COEFFICIENTS,
     "influence": fits.INFLUENCE,
-    "partial": fits.PARTIAL,
-    "ladders": fits.LADDERS,
+    "partial": doses.PARTIAL,
+    "ladders": doses.LADDERS,
     "relations": fits.RELATIONS,
     "cross_validation": cross_validation.COLUMNS,
     "held_out": cross_validation.HELD_OUT,
@@ -125,7 +125,8 @@ def write(
 def _write(
     table: score_table.ScoreTable, config: schema.Regress, workdir: Path, measuring: Mapping[str, Any] | None
 ) -> dict[str, list[dict[str, Any]]]:
-    clusters = units.clusters(table.frame, config.clusters)
+    by = partial(units.clusters, choice=config.clusters)
+    clusters = by(table.frame)
     sides = predictors.sides(table, config.terms)
     chance = (config.resamples, config.seed)
     fitted = fits.fit(table, predictors.of_table(table, sides, columns=table.measures))
@@ -138,8 +139,8 @@ def _write(
     elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        lines["partial"] = list(fits.partial_rows(table, config.level, *chance))
-        lines["ladders"] = list(fits.ladder_rows(table, *chance))
+        lines["partial"] = list(doses.partial_rows(table, by, config.level, *chance))
+        lines["ladders"] = list(doses.ladder_rows(table, *chance))
         lines["relations"] = list(fits.relation_rows(table))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
         for row, predicted in cross_validation.outcomes(table, everything, config.level, *chance):

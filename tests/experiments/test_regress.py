@@ -9,7 +9,7 @@ import scipy.stats
 
 from configs import schema
 from experiments import regress
-from geojax.analysis import fits, predictors, score_table
+from geojax.analysis import doses, fits, predictors, score_table
 from geojax.errors import InputError
 from geojax.regression import units
 
@@ -217,7 +217,7 @@ def test_settings_that_cannot_work_are_refused(frame, tmp_path, settings, messag
 def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     """Unless log alpha is forced to be a line: R² .9132, with lsq_patchiness .9143 (p = .22), pq_patchiness .9374."""
     table = score_table.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
-    found = pd.DataFrame(fits.partial_rows(table, *CHANCE)).set_index(["measure", "given"])
+    found = pd.DataFrame(doses.partial_rows(table, units.clusters, *CHANCE)).set_index(["measure", "given"])
     assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
     line = found.xs("log(alpha)", level="given")
     np.testing.assert_array_equal(line["r2_given"].round(3), 0.913)
@@ -248,7 +248,7 @@ def test_partial_relations_stay_within_one_kind_of_dose(frame):
     kinds = ["noise percent"] * 12 + ["pre-training step"] * 7 + ["none"]
     frame = frame.assign(dose_kind=kinds, dose=np.r_[np.arange(12.0), 10.0 * np.arange(1, 9)])
     frame = frame.drop(columns=["alpha", "family"])
-    found = pd.DataFrame(fits.partial_rows(score_table.from_frame(frame), *CHANCE))
+    found = pd.DataFrame(doses.partial_rows(score_table.from_frame(frame), units.clusters, *CHANCE))
     rows = found.set_index(["measure", "dose_kind", "given"])
     noise = rows.loc["eee", "noise percent", "log1p(dose)"]
     steps = rows.loc["eee", "pre-training step", "log(dose)"]
