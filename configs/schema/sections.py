@@ -80,6 +80,7 @@ class LayerSampling(Sampling):
     """Points of several layers."""
 
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+    parameters: str = "float32"  # type in which a model's kernels are held; bfloat16: half the memory, states differ
 
 
 @dataclass(kw_only=True)

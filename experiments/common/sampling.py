@@ -23,11 +23,20 @@ from geojax.streaming.layer_stream import Stream
 MINIATURE_SEQUENCES = 1000
 
 
-def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> tuple[Model, dict[str, Any]]:
-    """An encoder with noise on its weights, and the facts that identify it."""
-    model = perturb.perturbed(load(name, revision=revision or None), alpha, noise_seed)
+def load_perturbed(
+    name: str, revision: str, alpha: float, noise_seed: int, parameters: str = "float32"
+) -> tuple[Model, dict[str, Any]]:
+    """A model with noise on its weights, which are held as `parameters`, and the facts that identify it."""
+    model = perturb.perturbed(load(name, revision=revision or None, dtype=parameters), alpha, noise_seed)
     facts = {"model": name, "revision": resolve(name, revision or None).revision}
+    facts |= {} if parameters == "float32" else {"parameters": parameters}
     return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+
+
+def named(config: Any) -> tuple[Model, dict[str, Any]]:
+    """The model that a config names, and the facts that identify it."""
+    parameters = getattr(config, "parameters", "float32")
+    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, parameters)
 
 
 def sequences(path: str) -> list[str]:
@@ -79,7 +88,7 @@ def cloud_in(path: PurePath) -> Cloud | None:
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
     """The clouds of the model that a config names, one a layer, and the facts that identify them."""
-    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    model, facts = named(config)
     texts = sequences(config.sequences)
     max_points = getattr(config, "max_points", 0)
     options = {"allow_unknown": config.allow_unknown, "max_points": max_points, "seed": config.seed}
@@ -96,7 +105,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
         need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
     examples = glue.subset(data.train, config.train_examples, config.seed)
-    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    model, facts = named(config)
     facts |= {"task": config.task, "data": data.source}
     indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens

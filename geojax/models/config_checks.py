@@ -26,7 +26,10 @@ SIZES = {  # the largest value of each, beyond which a config is damaged
 def check_type(model_type: Any) -> None:
     """Raises an InputError if geojax does not have a model type."""
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        raise InputError(f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}")
+        raise InputError(
+            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}, and "
+            "--config.backend=torch samples any HuggingFace model through PyTorch"
+        )
 
 
 def check_shape(config: Any) -> None:
