@@ -160,6 +160,7 @@ def findings(evidence: Evidence) -> list[str]:
     return [
         *(left_out(evidence, scheme) for scheme in evidence.schemes),
         *with_labels(evidence),
+        *choice(evidence),
         *within(evidence),
         *ladders(evidence),
         *partial(evidence),
@@ -197,6 +198,23 @@ def with_labels(evidence: Evidence) -> list[str]:
         if rows := evidence.validated(scheme, BLOCKS[3]):
             return [f"With the labels of the tasks, the best baseline is {rows[0]['measure']}: R² {span(rows[0])}."]
     return []
+
+
+def choice(evidence: Evidence) -> list[str]:
+    """The sentence on choosing a model by the measure of least regret, by the best baseline, and at random."""
+    rows = {block: [row for row in evidence.lines["choice"] if row["block"] == block] for block in (*BLOCKS, "random")}
+    least = [min(own, key=lambda row: row["regret_1"]) for block, own in rows.items() if own and block != "random"]
+    if not least or not rows["random"]:
+        return []
+    among = "the models" if least[0]["unit"] == "models" else f"models of different {least[0]['unit']}"
+    lost = "; ".join(
+        f"{row['measure']} {with_interval(row['regret_1'], row['regret_1_lower'], row['regret_1_upper'], '.3f')}"
+        for row in [*least, *rows["random"]]
+    )
+    return [
+        f"Among {among}, the first choice loses against the best, in {evidence.label}, by the measure and the baselines "
+        f"of least regret, which only hindsight knows, and at random: {lost}."
+    ]
 
 
 def within(evidence: Evidence) -> list[str]:
