@@ -212,8 +212,8 @@ def choice(evidence: Evidence) -> list[str]:
         for row in [*least, *rows["random"]]
     )
     return [
-        f"Among {among}, the first choice loses against the best, in {evidence.label}, by the measure and the baselines "
-        f"of least regret, which only hindsight knows, and at random: {lost}."
+        f"Among {among}, the first choice loses this much {evidence.label} against the best, by the measure and the "
+        f"baselines of least regret, which only hindsight knows, and at random: {lost}."
     ]
 
 
