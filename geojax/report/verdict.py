@@ -53,9 +53,10 @@ class Evidence:
         return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
 
     def rival(self, scheme: str) -> Row | None:
-        """The best baseline without labels, other than the training mean."""
-        rows = self.validated(scheme, BLOCKS[1], BLOCKS[2])
-        return next((row for row in rows if row["measure"] != "training_mean"), None)
+        """The best baseline without labels, other than the training mean, and if measures have intervals, with one."""
+        rows = [row for row in self.validated(scheme, BLOCKS[1], BLOCKS[2]) if row["measure"] != "training_mean"]
+        sure = any(math.isfinite(row["r2_lower"]) for row in self.validated(scheme, BLOCKS[0]))
+        return next((row for row in rows if not sure or math.isfinite(row["r2_lower"])), None)
 
 
 def verdict(evidence: Evidence) -> str:

@@ -299,7 +299,8 @@ def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys
     found = pd.read_csv(tmp_path / "findings.csv")
     assert tuple(found.columns) == questions.COLUMNS
     assert set(found["question"]) == {
-        "noise", "dependence", "primary", "non_standard", "by_family", "within_dose", "measures", "choice", "intervention"
+        "noise", "dependence", "primary", "non_standard", "by_family", "within_dose", "measures", "choice",
+        "intervention",
     }  # fmt: skip
     image = (tmp_path / "primary.svg").read_text()
     assert "<!-- standard -->" in image and "<!-- non-standard -->" in image  # the legend
