@@ -47,9 +47,9 @@ def p_values(
     """Two-sided p of each coefficient by the wild cluster bootstrap that imposes the null hypothesis.
 
     For coefficient j, ỹ and ũ are the fitted values and residuals without column j. A sample is y* = ỹ + w_g·ũ_g in
-    cluster g, and p the share of the samples and the data with |t*| ≥ |t|, t = b_j / √(Σ_g (c_gᵀ e_g)²) with c the row j of the design's
-    pseudo-inverse and e the residuals of the fit with column j. Both statistics are functions of sums over clusters, so
-    that no sample is fitted.
+    cluster g, and p the share of the samples and the data with |t*| ≥ |t|, t = b_j / √(Σ_g (c_gᵀ e_g)²), with c the row
+    j of the design's pseudo-inverse and e the residuals of the fit with column j. Both statistics are functions of sums
+    over clusters, so that no sample is fitted.
 
     Args:
       design: As in `ordinary_least_squares`.
