@@ -21,7 +21,7 @@ from experiments.common import command_line
 from experiments.replication import questions, questions_of_fits
 from experiments.replication.base_models import APART
 from geojax import plots
-from geojax.analysis import prediction, score_table
+from geojax.analysis import choosing, prediction, score_table
 from geojax.data.glue import TASKS
 from geojax.errors import InputError
 from geojax.ops.threads import one_blas_thread
@@ -97,6 +97,7 @@ def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[s
         ("by_family", questions.by_family(table, config)),
         ("within_dose", by_origin(questions_of_fits.within_dose)),
         ("measures", by_origin(questions_of_fits.measures, columns)),
+        ("choice", by_origin(questions_of_fits.choice)),
         ("intervention", questions.intervention(table, config)),
     ):
         rows = list(found)
@@ -194,5 +195,8 @@ def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mappin
         key=lambda row: (-row["n"], -abs(np.nan_to_num(row["value"]))),  # few models have layers far before the last
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
+    regrets = some("choice", subset="noise_free_without_labels", quantity="regret_1")
+    found += sorted(regrets, key=lambda row: row["value"])[:CLOSEST]
+    found += [row for row in regrets if row["predictor"] in (config.primary, choosing.RANDOM)]
     found += some("intervention")
     return found

@@ -47,9 +47,9 @@ def p_values(
     """Two-sided p of each coefficient by the wild cluster bootstrap that imposes the null hypothesis.
 
     For coefficient j, ỹ and ũ are the fitted values and residuals without column j. A sample is y* = ỹ + w_g·ũ_g in
-    cluster g, and p the share of samples with |t*| ≥ |t|, t = b_j / √(Σ_g (c_gᵀ e_g)²) with c the row j of the design's
-    pseudo-inverse and e the residuals of the fit with column j. Both statistics are functions of sums over clusters, so
-    that no sample is fitted.
+    cluster g, and p the share of the samples and the data with |t*| ≥ |t|, t = b_j / √(Σ_g (c_gᵀ e_g)²), with c the row
+    j of the design's pseudo-inverse and e the residuals of the fit with column j. Both statistics are functions of sums
+    over clusters, so that no sample is fitted.
 
     Args:
       design: As in `ordinary_least_squares`.
@@ -59,7 +59,7 @@ def p_values(
       weights: Of `draw`.
 
     Returns:
-      p in [0, 1], with steps of 1 / samples; NaN where the fit is not determined. p says nothing of a coefficient that
+      p, at least 1 / (1 + samples); NaN where the fit is not determined. p says nothing of a coefficient that
       one cluster alone determines, and little below 5 clusters: `robust` tells both.
 
     Cost: O(b·g²·k + n·k²). Reference: Cameron, Gelbach and Miller 2008; Webb 2023, for the weights; Roodman, Nielsen,
@@ -83,7 +83,7 @@ def p_values(
         least = SMALL * jnp.sum(parts**2)
         statistics = jnp.abs(samples @ own) / jnp.sqrt(jnp.where(variance > least, variance, least))
         known = (squares > 0) & (variance[0] > least)
-        return jnp.where(known, jnp.mean(statistics[1:] >= statistics[0] * (1 - SMALL)), jnp.nan)
+        return jnp.where(known, jnp.mean(statistics >= statistics[0] * (1 - SMALL)), jnp.nan)
 
     rank = basis.kept.sum()
     determined = (rank == used.sum()) & (mask.sum() > rank)

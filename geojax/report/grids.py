@@ -118,6 +118,26 @@ def validation(evidence: Evidence) -> list[Grid]:
     return found
 
 
+def choice(evidence: Evidence) -> list[Grid]:
+    """What is lost by choosing among models, one of each unit, by every measure and baseline, and at random."""
+    rows = sorted(evidence.lines["choice"], key=lambda row: row["regret_1"])
+    if not rows:
+        return []
+    between = f"{evidence.level:.0%} interval"
+    columns = [
+        plain("measure", "predictor"), plain("block", "kind"),
+        spanned("regret_1", f"regret of the first ({between})", ".3f"),
+        spanned("regret_3", f"regret of the best of three ({between})", ".3f"),
+        spanned("weighted_tau", f"weighted τ ({between})", ".3f"), plain("direction"), plain("n"), plain("units"),
+        plain("unit"),
+    ]  # fmt: skip
+    note = (
+        f"Candidates are one model of each of the {rows[0]['unit']}. Regret is the best {evidence.label} among them "
+        "less that of the model ranked first, or of the best of the first three. Direction 1: larger ranks first."
+    )
+    return [grid("choice", "Choosing a checkpoint", note, columns, rows)]
+
+
 def fits(evidence: Evidence) -> list[Grid]:
     """Regressions, coefficients, the form of the relation, and influential models."""
     lines, level = evidence.lines, f"{evidence.level:.0%}"

@@ -53,9 +53,10 @@ class Evidence:
         return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
 
     def rival(self, scheme: str) -> Row | None:
-        """The best baseline without labels, other than the training mean."""
-        rows = self.validated(scheme, BLOCKS[1], BLOCKS[2])
-        return next((row for row in rows if row["measure"] != "training_mean"), None)
+        """The best baseline without labels, other than the training mean, and if measures have intervals, with one."""
+        rows = [row for row in self.validated(scheme, BLOCKS[1], BLOCKS[2]) if row["measure"] != "training_mean"]
+        sure = any(math.isfinite(row["r2_lower"]) for row in self.validated(scheme, BLOCKS[0]))
+        return next((row for row in rows if not sure or math.isfinite(row["r2_lower"])), None)
 
 
 def verdict(evidence: Evidence) -> str:
@@ -160,6 +161,7 @@ def findings(evidence: Evidence) -> list[str]:
     return [
         *(left_out(evidence, scheme) for scheme in evidence.schemes),
         *with_labels(evidence),
+        *choice(evidence),
         *within(evidence),
         *ladders(evidence),
         *partial(evidence),
@@ -197,6 +199,23 @@ def with_labels(evidence: Evidence) -> list[str]:
         if rows := evidence.validated(scheme, BLOCKS[3]):
             return [f"With the labels of the tasks, the best baseline is {rows[0]['measure']}: R² {span(rows[0])}."]
     return []
+
+
+def choice(evidence: Evidence) -> list[str]:
+    """The sentence on choosing a model by the measure of least regret, by the best baseline, and at random."""
+    rows = {block: [row for row in evidence.lines["choice"] if row["block"] == block] for block in (*BLOCKS, "random")}
+    least = [min(own, key=lambda row: row["regret_1"]) for block, own in rows.items() if own and block != "random"]
+    if not least or not rows["random"]:
+        return []
+    among = "the models" if least[0]["unit"] == "models" else f"models of different {least[0]['unit']}"
+    lost = "; ".join(
+        f"{row['measure']} {with_interval(row['regret_1'], row['regret_1_lower'], row['regret_1_upper'], '.3f')}"
+        for row in [*least, *rows["random"]]
+    )
+    return [
+        f"Among {among}, the first choice loses this much {evidence.label} against the best, by the measure and the "
+        f"baselines of least regret, which only hindsight knows, and at random: {lost}."
+    ]
 
 
 def within(evidence: Evidence) -> list[str]:

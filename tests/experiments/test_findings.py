@@ -256,7 +256,7 @@ def test_questions_without_rows_are_left_out_and_said(table, config, caplog):
     few = replace(table, frame=kept.drop(columns=["dose", "dose_kind", "alpha", "outcome_seed_42", "mlm_loss"]),
                   baselines=("parameters",))  # fmt: skip
     asked = {row["question"] for row in findings.answered(few, replace(config, resamples=0))}
-    assert asked == {"dependence", "primary", "by_family", "measures"}
+    assert asked == {"dependence", "primary", "by_family", "measures", "choice"}
     for name in ("noise", "non_standard", "within_dose", "intervention"):
         assert f"{name}: left out, the table has no rows for it" in caplog.text
 
@@ -299,7 +299,8 @@ def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys
     found = pd.read_csv(tmp_path / "findings.csv")
     assert tuple(found.columns) == questions.COLUMNS
     assert set(found["question"]) == {
-        "noise", "dependence", "primary", "non_standard", "by_family", "within_dose", "measures", "intervention"
+        "noise", "dependence", "primary", "non_standard", "by_family", "within_dose", "measures", "choice",
+        "intervention",
     }  # fmt: skip
     image = (tmp_path / "primary.svg").read_text()
     assert "<!-- standard -->" in image and "<!-- non-standard -->" in image  # the legend

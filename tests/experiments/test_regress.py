@@ -1,5 +1,6 @@
 """The regression table: published values, family terms, rows left out, degenerate measures."""
 
+import itertools
 import logging
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.stats
 
 from configs import schema
 from experiments import regress
-from geojax.analysis import doses, fits, predictors, score_table
+from geojax.analysis import choosing, doses, fits, predictors, score_table
 from geojax.errors import InputError
 from geojax.regression import units
 
@@ -242,6 +243,23 @@ def test_the_published_table_in_full(shared, tmp_path):
     found = pd.read_csv(tmp_path / "cross_validation.csv").query("scheme == 'leave_one_level_out'")
     dose = found.query("terms == 'spline7(log(alpha))'")["r2_vs_training_mean"].item()
     assert dose > 0.99 > found.query("block == 'measure'")["r2_vs_training_mean"].max()
+
+
+def test_a_choice_among_families_is_by_the_direction_of_the_table(frame):
+    """By minus the score itself nothing is lost; at random the mean over families is."""
+    table = score_table.from_frame(frame.assign(eee=-frame["glue_average"]))
+    unit = choosing.units_of(table)
+    assert unit.name == "families"
+    found = {row["measure"]: row for row in choosing.rows(table, table.measures, unit, *CHANCE)}
+    assert list(found)[-1] == choosing.RANDOM and found["eee"]["direction"] == -1
+    assert found["eee"]["regret_1"] == 0 and found["eee"]["block"] == "measure"
+    one = frame.groupby("family")["glue_average"].apply(list)
+    best = [np.ptp(pair) / 2 for pair in itertools.product(*one)]  # of two models the worse is chosen half of the time
+    assert found[choosing.RANDOM]["regret_1"] == pytest.approx(np.mean(best), rel=0.15)
+    assert np.isnan(found["eee"]["regret_1_lower"])  # two families
+    alone = score_table.from_frame(frame.drop(columns="family"))
+    rows = list(choosing.rows(alone, alone.measures, choosing.units_of(alone), *CHANCE))
+    assert {row["unit"] for row in rows} == {"models"} and np.isfinite([row["regret_1_upper"] for row in rows]).all()
 
 
 def test_partial_relations_stay_within_one_kind_of_dose(frame):
