@@ -71,7 +71,9 @@ class FirstTexts(Texts):
 class Sampling(Texts):
     """Points of one layer."""
 
-    tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+    tokens: str = (
+        "all"  # policy: all, content (not special), word (first piece), cls, last, mean, max, sentence_transformers
+    )
     allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
 
 
@@ -80,6 +82,7 @@ class LayerSampling(Sampling):
     """Points of several layers."""
 
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+    backend: str = "jax"  # "jax": geojax's modules; "torch": the model's own PyTorch class, for any type on the hub
 
 
 @dataclass(kw_only=True)

@@ -13,21 +13,38 @@ from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.measures import Measure
 from geojax.measures.labels import need_classes
-from geojax.models import ASSETS, Model, load, perturb, resolve
-from geojax.representations import Cloud, task_examples
+from geojax.models import ASSETS, Model, load, load_torch, perturb, resolve
+from geojax.representations import Cloud, sentence_transformers, task_examples
 from geojax.runtime import records
 from geojax.runtime.progress import ProgressBar
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
+BACKENDS = {"jax": load, "torch": load_torch}
 MINIATURE_SEQUENCES = 1000
 
 
-def load_perturbed(name: str, revision: str, alpha: float, noise_seed: int) -> tuple[Model, dict[str, Any]]:
-    """An encoder with noise on its weights, and the facts that identify it."""
-    model = perturb.perturbed(load(name, revision=revision or None), alpha, noise_seed)
+def load_perturbed(
+    name: str, revision: str, alpha: float, noise_seed: int, backend: str = "jax"
+) -> tuple[Model, dict[str, Any]]:
+    """A model with noise on its weights, and the facts that identify it.
+
+    Raises:
+      InputError: an unknown backend, noise for another backend than "jax", or as `load` and `load_torch`.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend!r} is unknown: choose one of {', '.join(BACKENDS)}")
+    if alpha and backend != "jax":
+        raise InputError(f"alpha is {alpha:g}: noise is for geojax's own modules, and the backend is {backend}")
+    model = perturb.perturbed(BACKENDS[backend](name, revision=revision or None), alpha, noise_seed)
     facts = {"model": name, "revision": resolve(name, revision or None).revision}
-    return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+    facts |= {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+    return model, facts | getattr(model.apply, "about", {"backend": "jax"})
+
+
+def load_configured(config: Any) -> tuple[Model, dict[str, Any]]:
+    """The model that a config names, by `load_perturbed`."""
+    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, config.backend)
 
 
 def sequences(path: str) -> list[str]:
@@ -51,8 +68,11 @@ def sample(
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
     """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar.
 
-    `masked` is for clouds: vectors at a mask token in place of each token.
+    `masked` is for clouds: vectors at a mask token in place of each token. The token policy "sentence_transformers" is
+    read from the folder of the model that the facts name.
     """
+    if tokens == "sentence_transformers":
+        tokens = sentence_transformers.read(resolve(facts["model"], facts["revision"]).folder)
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
@@ -79,7 +99,7 @@ def cloud_in(path: PurePath) -> Cloud | None:
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
     """The clouds of the model that a config names, one a layer, and the facts that identify them."""
-    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    model, facts = load_configured(config)
     texts = sequences(config.sequences)
     max_points = getattr(config, "max_points", 0)
     options = {"allow_unknown": config.allow_unknown, "max_points": max_points, "seed": config.seed}
@@ -96,7 +116,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
         need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
     examples = glue.subset(data.train, config.train_examples, config.seed)
-    model, facts = load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    model, facts = load_configured(config)
     facts |= {"task": config.task, "data": data.source}
     indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens

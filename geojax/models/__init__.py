@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geojax.errors import InputError
+from geojax.models import torch_backend
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import EncoderConfig, read_config, read_record
 from geojax.models.label_names import read_label_names
 from geojax.models.quantized import dequantized
 from geojax.models.tensor_files import fingerprint, read_tensors
 from geojax.models.tokenizer import load_tokenizer
+from geojax.models.torch_backend import TorchApply, TorchConfig
 from geojax.models.weights import infer_apply, load_params, save_model
 from geojax.runtime.folders import written
 from geojax.typing import Key
@@ -26,6 +28,7 @@ __all__ = [
     "Source",
     "init",
     "load",
+    "load_torch",
     "make_apply",
     "resolve",
     "save",
@@ -44,6 +47,10 @@ HUB_FILES = [
     "vocab*",
     "merges.txt",
     "special_tokens_map.json",
+    "modules.json",  # the next four: of sentence-transformers
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
     "added_tokens.json",
     "sentencepiece*",
     "spiece.model",
@@ -53,10 +60,10 @@ HUB_FILES = [
 class Model(NamedTuple):
     """A loaded encoder."""
 
-    apply: Apply
+    apply: Apply | TorchApply
     params: Params
     tokenizer: Any
-    config: EncoderConfig
+    config: EncoderConfig | TorchConfig
 
 
 class Source(NamedTuple):
@@ -152,6 +159,20 @@ def load(
         encoder = make_apply(config, pooler=pooler)
         params = with_head(apply, load_params(folder, encoder, tensors, head=False, tied=tied), key)
     return Model(apply, params, load_tokenizer(folder, config), config)
+
+
+def load_torch(name_or_path: str | Path, *, revision: str | None = None) -> Model:
+    """Loads any model of transformers as its own PyTorch class, for its hidden states; `params` of the result is empty.
+
+    Args:
+      name_or_path, revision: as in `load`.
+
+    Raises:
+      InputError: torch is not installed, or as `torch_backend.read`; a tokenizer that does not fit the model.
+    """
+    folder = resolve(name_or_path, revision).folder
+    apply = torch_backend.read(folder)
+    return Model(apply, {}, load_tokenizer(folder, apply.config), apply.config)
 
 
 def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:

@@ -121,7 +121,10 @@ def _check_kind(field: dataclasses.Field, value: Any) -> None:
 
 def _check_type(model_type: Any) -> None:
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        raise InputError(f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}")
+        raise InputError(
+            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}; to sample or measure "
+            f"any other, take --config.backend=torch"
+        )
 
 
 def read_config(folder: Path) -> EncoderConfig:
@@ -170,7 +173,10 @@ def from_record(record: Any) -> EncoderConfig:
     record = dict(architecture.defaults) | {name: value for name, value in record.items() if value is not None}
     for name, value in architecture.required.items():
         if record.get(name, value) != value:
-            raise InputError(f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only")
+            raise InputError(
+                f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only; to "
+                f"sample or measure it, take --config.backend=torch"
+            )
     values = {}
     for field in dataclasses.fields(EncoderConfig):
         names = architecture.fields.get(field.name, (field.name,))

@@ -34,7 +34,10 @@ def weight_files(folder: Path) -> list[Path]:
     if index.exists():
         return [folder / name for name in sorted(set(read_index(index).values()))]
     found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-    raise InputError(f"{folder} holds no model.safetensors (found: {found}); pickled weights are not read")
+    raise InputError(
+        f"{folder} holds no model.safetensors (found: {found}); pickled weights and ONNX files are not "
+        "read: convert them by configs/convert_checkpoint.py"
+    )
 
 
 def read_index(path: Path) -> dict[str, str]:

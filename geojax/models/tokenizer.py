@@ -10,6 +10,7 @@ from typing import Any
 
 from geojax.errors import InputError
 from geojax.models.config import EncoderConfig, read_record
+from geojax.models.torch_backend import TorchConfig
 from geojax.models.unknown import BYTES
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ NEVER = 0.01  # share of words that no text gives, above which there is a warnin
 ROLES = ("bos", "eos", "cls", "sep", "unk", "pad")
 
 
-def load_tokenizer(folder: Path, config: EncoderConfig) -> Any:
+def load_tokenizer(folder: Path, config: EncoderConfig | TorchConfig) -> Any:
     """The tokenizer of a model folder.
 
     A `tokenizer.json` is taken as it is, except for the settings that `tokenizer_config.json` states. A `vocab.txt`
@@ -135,7 +136,7 @@ def _without_accents(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
 
 
-def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[str] | None) -> str:
+def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig, entries: set[str] | None) -> str:
     """Why a tokenizer cannot belong to a model; empty where it can."""
     ids, size = set(tokenizer.get_vocab().values()), config.vocab_size
     largest = max(ids, default=-1)
@@ -143,7 +144,7 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[st
         return f"its largest id is {largest}, the model has {size} embeddings"
     if 2 * len(ids) < size:
         return f"it has {len(ids)} tokens, the model {size} embeddings"
-    if tokenizer.pad_token_id != config.pad_token_id:
+    if config.pad_token_id not in (None, tokenizer.pad_token_id):
         return f"it pads with id {tokenizer.pad_token_id}, the model with {config.pad_token_id}"
     backend = tokenizer.backend_tokenizer
     try:
@@ -168,7 +169,7 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig, entries: set[st
     return ""
 
 
-def _warn_of_unused(folder: Path, tokenizer: Any, config: EncoderConfig) -> None:
+def _warn_of_unused(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig) -> None:
     """Warns where much of a model's vocabulary is never used: embeddings without a token, words that no text gives."""
     without = config.vocab_size - len(set(tokenizer.get_vocab().values()))
     if without > CLEAR * config.vocab_size:
