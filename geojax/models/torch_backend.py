@@ -3,7 +3,9 @@
 Torch is imported when such a model is loaded, and nowhere else. Weights are float32, on the CPU, from safetensors.
 """
 
-import logging
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +18,6 @@ from geojax.models.tensor_files import weight_files
 
 UNLIMITED = 1 << 20  # the longest text in tokens for a model that states no limit
 LISTED = 5  # names in a message
-
-log = logging.getLogger(__name__)
 
 
 class Traits(NamedTuple):
@@ -99,23 +99,24 @@ def read(folder: Path) -> TorchApply:
       InputError: torch is not installed, the folder holds no safetensors, transformers cannot load the model, weights
         are missing, or it does not give a vector of one width for every token of a text in every layer.
     """
+    weight_files(folder)
     try:
         import torch
         import transformers
     except ImportError as error:
         raise InputError("the backend torch needs PyTorch, which is missing: pip install 'geojax[torch]'") from error
-    weight_files(folder)
     safe = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = transformers.AutoConfig.from_pretrained(folder, **safe)
         options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
-        module, loading = transformers.AutoModel.from_pretrained(folder, config=config, **options, **safe)
+        with _quiet():
+            module, loading = transformers.AutoModel.from_pretrained(folder, config=config, **options, **safe)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"transformers cannot load {folder} by a PyTorch class of its own: {reason}") from error
-    missing = sorted(loading["missing_keys"])
-    for name in missing:  # a value that shows in every hidden state that depends on it
-        torch.nn.init.constant_(module.get_parameter(name), torch.nan)
+    missing, own = sorted(loading["missing_keys"]), module.state_dict()
+    for value in (own[name] for name in missing if own[name].is_floating_point()):
+        value.fill_(torch.nan)  # which shows in every hidden state that depends on the value
     if config.is_encoder_decoder:
         module = module.get_encoder()
     module = module.eval()
@@ -139,10 +140,24 @@ def read(folder: Path) -> TorchApply:
     return TorchApply(shape, module, about)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and its report of the heads that a checkpoint holds besides."""
+    from transformers.utils import logging as theirs
+
+    level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    theirs.set_verbosity_error()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        theirs.set_verbosity(level)
+        if bars:
+            theirs.enable_progress_bar()
+
+
 def _states(module: Any, inputs: dict[str, Any]) -> Any:
     """The hidden states of texts of one length."""
-    import inspect
-
     import torch
 
     taken = inspect.signature(module.forward).parameters
