@@ -154,11 +154,9 @@ def tokenizer_of(config: schema.Pretrain | schema.Distill, files: str, max_lengt
     return tokenizer
 
 
-def architecture(
-    config: schema.Pretrain | schema.Distill, vocabulary_size: int, positions: int
-) -> models.EncoderConfig:
+def architecture(config: schema.Pretrain | schema.Distill, vocabulary_size: int, positions: int) -> models.ModelConfig:
     """The config of a BERT encoder with an inner width of 4 d and no dropout, because the model is small."""
-    return models.EncoderConfig(
+    return models.ModelConfig(
         vocab_size=vocabulary_size,
         hidden_size=config.hidden_size,
         num_hidden_layers=config.layers,

@@ -15,7 +15,7 @@ from experiments.common import sampling
 from geojax import models, plots
 from geojax.data.tokenizers import check_special_tokens, check_unknown
 from geojax.errors import InputError
-from geojax.models.encoder import Hidden
+from geojax.models.dense import Hidden
 from geojax.models.inputs import check_inputs
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer

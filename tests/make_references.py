@@ -47,6 +47,11 @@ class Family(NamedTuple):
     language_model: str = "ForMaskedLM"
 
 
+def decoder(classes: str, **options: Any) -> Family:
+    """A decoder of two layers and four heads, with a tokenizer of bytes."""
+    return Family(classes, "bytes", [END], TINY | {"num_attention_heads": 4} | options, "ForCausalLM")
+
+
 FAMILIES = {
     "bert": Family("Bert", "wordpiece", BERT_TOKENS, SMALL),
     "roberta": Family("Roberta", "wordpiece", ROBERTA_TOKENS, SMALL | ROBERTA_LIKE),
@@ -62,6 +67,16 @@ FAMILIES = {
         "GPT2", "bytes", [END], dict(n_embd=16, n_layer=2, n_head=2, n_positions=96, initializer_range=0.3),
         "LMHeadModel",
     ),
+    "llama": decoder("Llama", num_key_value_heads=2, rope_parameters=dict(
+        rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=24,
+    )),
+    "mistral": decoder("Mistral", num_key_value_heads=1, head_dim=6, sliding_window=4),
+    "qwen2": decoder(
+        "Qwen2", use_sliding_window=True, sliding_window=3, max_window_layers=1, tie_word_embeddings=True,
+        num_key_value_heads=4,
+    ),
+    "qwen3": decoder("Qwen3", num_key_value_heads=2, head_dim=8, tie_word_embeddings=True),
 }  # fmt: skip
 
 
@@ -145,15 +160,10 @@ def random_model(family: str) -> None:
     base = getattr(with_classes, with_classes.base_model_prefix)
     getattr(with_words, with_words.base_model_prefix).load_state_dict(base.state_dict(), strict=False)
     with_words.tie_weights()
-    tensors = with_words.state_dict() | with_classes.state_dict()
-    table = with_words.get_input_embeddings().weight.data_ptr()
-    tied = {
-        k for k, v in with_words.state_dict().items() if v.data_ptr() == table and "embed" not in k and "wte" not in k
-    }
+    first = {value.data_ptr(): name for name, value in reversed(with_words.state_dict().items())}
+    once = {name: value for name, value in with_words.state_dict().items() if first[value.data_ptr()] == name}
     tensors = {
-        k: v.clone().contiguous()
-        for k, v in tensors.items()
-        if k not in tied and "decoder" not in k and "position_ids" not in k
+        k: v.clone().contiguous() for k, v in (once | with_classes.state_dict()).items() if "position_ids" not in k
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     texts = (SENTENCES, PAIRS) if options.items() >= SMALL.items() else (WORDS, OTHERS)
@@ -168,7 +178,7 @@ def random_model(family: str) -> None:
     batch = {"input_ids": ids, "attention_mask": mask}
     if "[CLS]" in special and family != "distilbert" or family == "roberta":
         batch["token_type_ids"] = types
-    head = "causal_lm" if language_model == "LMHeadModel" else "masked_lm"
+    head = "masked_lm" if language_model == "ForMaskedLM" else "causal_lm"
     record = outputs(base, {"classification": with_classes, head: with_words}, batch)
     np.savez_compressed(folder / "reference.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
     config.architectures = [classifier.__name__]

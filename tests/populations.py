@@ -7,10 +7,10 @@ import jax
 import numpy as np
 from stand_ins import SETTINGS, Letters, stand_in, task_data
 
-from geojax.models import EncoderConfig, init, make_apply, perturb
+from geojax.models import ModelConfig, init, make_apply, perturb
 from geojax.training.population import Member
 
-TINY = EncoderConfig(
+TINY = ModelConfig(
     vocab_size=12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
     max_position_embeddings=32, hidden_dropout_prob=0.2, attention_probs_dropout_prob=0.2,
 )  # fmt: skip

@@ -61,7 +61,7 @@ class Letters:
 def stand_in(num_labels=2, rate=0.1):
     bag = Bag(num_labels, rate)
     return SimpleNamespace(
-        apply=bag, params=bag.init(), tokenizer=Letters(), config=models.EncoderConfig(max_position_embeddings=64)
+        apply=bag, params=bag.init(), tokenizer=Letters(), config=models.ModelConfig(max_position_embeddings=64)
     )
 
 

@@ -18,7 +18,7 @@ from geojax.training.settings import Settings
 SETTINGS = Settings(
     learning_rate=1e-2, epochs=6, batch_size=16, micro_batch=8, max_length=16, weight_decay=0.1
 )  # of 80 examples: 30 steps
-CONFIG = models.EncoderConfig(
+CONFIG = models.ModelConfig(
     vocab_size=16, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=40,
     max_position_embeddings=16, hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3,
 )  # fmt: skip

@@ -20,7 +20,7 @@ from geojax.data import glue
 from geojax.data.glue.encode import Batch, Encoded
 from geojax.data.tokenizers import SPECIAL_TOKENS
 from geojax.models import Model, load, make_apply, save
-from geojax.models.config import EncoderConfig
+from geojax.models.config import ModelConfig
 from geojax.parallel.mesh import member_shardings
 from geojax.sweeps.costs import products
 from geojax.training import finetune, population, pretrain
@@ -141,7 +141,7 @@ def _part(
     reference: Callable[[], float],
     ours: Callable[[], float],
     shows: str,
-    architecture: EncoderConfig,
+    architecture: ModelConfig,
     lengths: np.ndarray,
 ) -> Part:
     """A part that trains on rows of these lengths; the backward pass takes twice the operations of the forward pass."""

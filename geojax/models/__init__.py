@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from geojax.errors import InputError
 from geojax.models import torch_backend
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
-from geojax.models.config import EncoderConfig, read_config, read_record
+from geojax.models.config import ModelConfig, read_config, read_record
 from geojax.models.label_names import read_label_names
 from geojax.models.quantized import dequantized
 from geojax.models.tensor_files import fingerprint, read_tensors
@@ -23,7 +23,7 @@ from geojax.typing import Key
 
 __all__ = [
     "Apply",
-    "EncoderConfig",
+    "ModelConfig",
     "Model",
     "Source",
     "init",
@@ -63,7 +63,7 @@ class Model(NamedTuple):
     apply: Apply | TorchApply
     params: Params
     tokenizer: Any
-    config: EncoderConfig | TorchConfig
+    config: ModelConfig | TorchConfig
 
 
 class Source(NamedTuple):
@@ -141,10 +141,10 @@ def load(
     """
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
-    tensors = read_tensors(folder, config.architecture.prefix)
+    style = config.architecture
+    tensors = read_tensors(folder, style.prefix, style.old_names)
     record = read_record(folder)
-    tensors = dequantized(tensors, record.get("quantization_config"), config.architecture)
-    tied = record.get("tie_word_embeddings") is not False
+    tensors = dequantized(tensors, record.get("quantization_config"), style)
     pooler, found_labels = infer_apply(config, head, tensors)
     if head in LABELLED and key is None:
         num_labels = num_labels if num_labels is not None else found_labels
@@ -154,10 +154,10 @@ def load(
     names = read_label_names(folder, num_labels) if stored and num_labels == found_labels else None
     apply = make_apply(config, head, num_labels, pooler=pooler, label_names=names)
     if key is None:
-        params = load_params(folder, apply, tensors, head=head is not None, tied=tied)
+        params = load_params(folder, apply, tensors, head=head is not None)
     else:
         encoder = make_apply(config, pooler=pooler)
-        params = with_head(apply, load_params(folder, encoder, tensors, head=False, tied=tied), key)
+        params = with_head(apply, load_params(folder, encoder, tensors, head=False), key)
     return Model(apply, params, load_tokenizer(folder, config), config)
 
 

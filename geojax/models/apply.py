@@ -2,44 +2,23 @@
 
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array
 
 from geojax.errors import InputError
-from geojax.models.config import EncoderConfig
+from geojax.models.config import ModelConfig
 from geojax.models.dropout import split, word
-from geojax.models.encoder import Embeddings, Layer, layer_norm, linear
-from geojax.models.heads import ClassificationHead, MaskedLMHead, TokenHead
 from geojax.models.inputs import check_inputs
+from geojax.models.network import Dtype, Head, Network, feature_of
 from geojax.ops.arrays import as_flags, as_numbers
 from geojax.typing import Key
 
-Dtype = Literal["float32", "bfloat16"]
-Head = Literal["classification", "token_classification", "masked_lm", "causal_lm"] | None
 LABELLED = ("classification", "token_classification")  # heads with labels
 Params = dict[str, Any]
-
-
-class Model(nnx.Module):
-    """Embeddings, layers and, if requested, a pooler and a head."""
-
-    def __init__(self, config: EncoderConfig, head: Head, num_labels: int | None, pooler: bool, *, rngs: nnx.Rngs):
-        self.embeddings = Embeddings(config, rngs=rngs)
-        self.encoder = nnx.Dict({str(i): Layer(config, rngs=rngs) for i in range(config.distinct_layers)})
-        if config.architecture.pre_norm:
-            self.encoder["layer_norm"] = layer_norm(config, rngs)
-        if pooler:
-            self.pooler = linear(config, config.hidden_size, config.hidden_size, rngs)
-        if head == "classification":
-            self.head = ClassificationHead(config, num_labels, rngs=rngs)
-        elif head == "token_classification":
-            self.head = TokenHead(config, num_labels, rngs=rngs)
-        elif head == "masked_lm":
-            self.head = MaskedLMHead(config, rngs=rngs)
 
 
 @dataclass(frozen=True)
@@ -71,7 +50,7 @@ class Apply:
         that the tables lack.
     """
 
-    config: EncoderConfig
+    config: ModelConfig
     head: Head = None
     num_labels: int | None = None
     pooler: bool = False
@@ -85,54 +64,41 @@ class Apply:
         mask = jnp.asarray(as_flags(batch["attention_mask"], "the attention mask"))
         if input_ids.shape[1] > self.config.max_length:
             raise InputError(f"{input_ids.shape[1]} tokens exceed the model's {self.config.max_length} positions")
-        graph, state = _abstract(self)
-        encoder = jax.tree_util.tree_map_with_path(partial(_cast, self.dtype), params["encoder"])
-        nnx.replace_by_pure_dict(state, params | {"encoder": encoder})
-        model, style = nnx.merge(graph, state), self.config.architecture
-        seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
         types = jnp.asarray(as_numbers(batch.get("token_type_ids", jnp.zeros_like(input_ids)), "token_type_ids"))
-        seen = mask[:, None, None, :]
-        if style.causal:
-            seen = seen & jnp.tri(mask.shape[1], dtype=bool)
-        # The most negative finite number, not -inf, because a row of padding only must not become NaN.
-        bias = jnp.where(seen, 0.0, jnp.finfo(jnp.float32).min)
-        words = model.embeddings(input_ids, types, batch.get("word_vectors"), seed_embeddings)
-        states = [words.astype(self.dtype)]
-        for i, seed in enumerate(seeds):
-            layer = model.encoder["0" if style.shared_layers else str(i)]
-            states.append((jax.checkpoint(layer) if self.remat else layer)(states[-1], bias, seed))
-        if style.pre_norm:
-            states[-1] = model.encoder["layer_norm"](states[-1])
-        outputs = {"hidden_states": tuple(states)}
+        network = self._network(params)
+        seed_embeddings, seed_head, *seeds = split(word(key), self.config.num_hidden_layers + 2)
+        states = network.states(
+            *(input_ids, mask, types, batch.get("word_vectors"), (seed_embeddings, *seeds)),
+            dtype=self.dtype,
+            remat=self.remat,
+        )
+        outputs = {"hidden_states": states}
         if self.pooler:
-            outputs["pooled"] = jnp.tanh(model.pooler(states[-1][:, 0]))
-        if self.head == "classification":
-            feature = outputs["pooled"] if style.feature == "pooled" else _feature(style.feature, states[-1], mask)
-            outputs["logits"] = model.head(feature, seed_head)
-        elif self.head == "token_classification":
-            outputs["logits"] = model.head(states[-1], seed_head)
-        elif self.head == "masked_lm":
-            outputs["logits"] = model.head(states[-1], params["embeddings"]["word_embeddings"]["embedding"])
-        elif self.head == "causal_lm":
-            outputs["logits"] = states[-1] @ params["embeddings"]["word_embeddings"]["embedding"].T
+            outputs["pooled"] = jnp.tanh(network.pooler(feature_of("first", states[-1], mask)))
+        if self.head is not None:
+            outputs["logits"] = network.logits(self.head, states[-1], mask, outputs.get("pooled"), seed_head)
         return outputs
+
+    def _network(self, params: Params) -> Network:
+        """The modules with these parameters; those of the layers, but not of norms, in the type of the activations.
+
+        With activations in float32, a parameter of another type becomes float32 where it is used, one layer at a time.
+        """
+        if self.dtype != "float32":
+            encoder = jax.tree_util.tree_map_with_path(partial(_cast, self.dtype), params["encoder"])
+            params = params | {"encoder": encoder}
+        graph, state = _abstract(self)
+        nnx.replace_by_pure_dict(state, params)
+        return nnx.merge(graph, state)
 
 
 def _cast(dtype: Dtype, path: tuple[Any, ...], leaf: Array) -> Array:
-    """A parameter of the layers, cast to the type of the activations; parameters of LayerNorm are not cast."""
-    return leaf if path[-2].key.endswith("layer_norm") else jnp.asarray(leaf, dtype)
-
-
-def _feature(name: str, last: Float[Array, "B T d"], mask: Bool[Array, "B T"]) -> Float[Array, "B d"]:
-    """The vector of the first token if `name` is "first", else of the last real token."""
-    if name == "first":
-        return last[:, 0]
-    place = jnp.max(jnp.where(mask, jnp.arange(mask.shape[1]), 0), axis=1)
-    return jnp.take_along_axis(last, place[:, None, None], axis=1)[:, 0]
+    """A parameter of the layers, cast to the type of the activations; parameters of norms are not cast."""
+    return leaf if path[-2].key.endswith("norm") else jnp.asarray(leaf, dtype)
 
 
 def make_apply(
-    config: EncoderConfig,
+    config: ModelConfig,
     head: str | None = None,
     num_labels: int | None = None,
     *,
@@ -158,7 +124,7 @@ def make_apply(
 @cache
 def _split(apply: Apply) -> tuple[nnx.GraphDef, nnx.State]:
     def build():
-        return Model(apply.config, apply.head, apply.num_labels, apply.pooler, rngs=nnx.Rngs(0))
+        return Network(apply.config, apply.head, apply.num_labels, apply.pooler, rngs=nnx.Rngs(0))
 
     return nnx.split(nnx.eval_shape(build))
 
@@ -178,9 +144,9 @@ def shapes(apply: Apply) -> Params:
 def init(apply: Apply, key: Key) -> Params:
     """New parameters: kernels and embeddings N(0, initializer_range²), biases 0, LayerNorm scales 1.
 
-    In a pre-norm model, the output kernels of attention and perceptron have a smaller deviation (`encoder.linear`).
+    In a pre-norm model, the output kernels of attention and perceptron have a smaller deviation (`dense.linear`).
     """
-    model = Model(apply.config, apply.head, apply.num_labels, apply.pooler, rngs=nnx.Rngs(key))
+    model = Network(apply.config, apply.head, apply.num_labels, apply.pooler, rngs=nnx.Rngs(key))
     return nnx.to_pure_dict(nnx.state(model, nnx.Param))
 
 

@@ -39,7 +39,7 @@ def transplant_embeddings(apply: Apply, params: Params, donor: Apply, donor_para
         )
     if apply.head in ("masked_lm", "causal_lm"):
         raise InputError(f"head {apply.head!r} is tied to the vocabulary: load the model without it")
-    if ours.architecture.offset_positions and ours.pad_token_id != theirs.pad_token_id:
+    if ours.architecture.numbering == "padding_idx" and ours.pad_token_id != theirs.pad_token_id:
         raise InputError(
             f"positions of {ours.model_type} count from its padding index {ours.pad_token_id}: a donor that pads with "
             f"{theirs.pad_token_id} would move them"

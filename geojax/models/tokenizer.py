@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geojax.errors import InputError
-from geojax.models.config import EncoderConfig, read_record
+from geojax.models.config import ModelConfig, read_record
 from geojax.models.torch_backend import TorchConfig
 from geojax.models.unknown import BYTES
 
@@ -29,7 +29,7 @@ NEVER = 0.01  # share of words that no text gives, above which there is a warnin
 ROLES = ("bos", "eos", "cls", "sep", "unk", "pad")
 
 
-def load_tokenizer(folder: Path, config: EncoderConfig | TorchConfig) -> Any:
+def load_tokenizer(folder: Path, config: ModelConfig | TorchConfig) -> Any:
     """The tokenizer of a model folder.
 
     A `tokenizer.json` is taken as it is, except for the settings that `tokenizer_config.json` states. A `vocab.txt`
@@ -136,7 +136,7 @@ def _without_accents(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
 
 
-def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig, entries: set[str] | None) -> str:
+def _misfit(folder: Path, tokenizer: Any, config: ModelConfig | TorchConfig, entries: set[str] | None) -> str:
     """Why a tokenizer cannot belong to a model; empty where it can."""
     ids, size = set(tokenizer.get_vocab().values()), config.vocab_size
     largest = max(ids, default=-1)
@@ -161,7 +161,7 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig, e
         needed = own in put or (role == "unk" and token == getattr(backend.model, "unk_token", None))
         if needed and entries is not None and token is not None and token not in entries:
             return f"none of its files holds its {role} token {token}"
-        if own is None and config.architecture.offset_positions:  # <s> and </s> have two roles
+        if own is None and config.architecture.numbering == "padding_idx":  # <s> and </s> have two roles
             own = {"bos": tokenizer.cls_token_id, "eos": tokenizer.sep_token_id}.get(role)
         said = record.get(f"{role}_token_id")
         if isinstance(said, int) and own in put and own != said:
@@ -169,7 +169,7 @@ def _misfit(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig, e
     return ""
 
 
-def _warn_of_unused(folder: Path, tokenizer: Any, config: EncoderConfig | TorchConfig) -> None:
+def _warn_of_unused(folder: Path, tokenizer: Any, config: ModelConfig | TorchConfig) -> None:
     """Warns where much of a model's vocabulary is never used: embeddings without a token, words that no text gives."""
     without = config.vocab_size - len(set(tokenizer.get_vocab().values()))
     if without > CLEAR * config.vocab_size:

@@ -24,7 +24,7 @@ class Traits(NamedTuple):
     """What the tokenizer's checks ask of a model type: that of a model whose tokenizer may do as it likes."""
 
     causal: bool = True
-    offset_positions: bool = False
+    numbering: str = "arange"
     token_types: bool = False
 
 
@@ -33,7 +33,7 @@ class TorchConfig:
     """The shape of a model, as far as sampling reads it; `pad_token_id` is None where config.json states none.
 
     `max_length` is the longest text in tokens, and `normalised` the hidden states that a LayerNorm gives, both as in
-    `EncoderConfig`.
+    `ModelConfig`.
     """
 
     model_type: str

@@ -13,49 +13,63 @@ from safetensors.numpy import save
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, shapes
-from geojax.models.config import EncoderConfig, to_record
+from geojax.models.architectures import Architecture
+from geojax.models.config import ModelConfig, to_record
 from geojax.models.label_names import label_record
 from geojax.models.quantized import is_real
 from geojax.runtime.records import write_atomic, write_json
 
 # Tensors that a checkpoint may hold although the model does not need them: constant buffers, and heads of other tasks.
 IGNORED = re.compile(
-    r"embeddings\.(position_ids|token_type_ids)$|\.attn\.(bias|masked_bias)$|"
+    r"embeddings\.(position_ids|token_type_ids)$|\.(attn|attention)\.(bias|masked_bias)$|rotary_emb\.inv_freq$|"
     r"^(cls|lm_head|classifier|pre_classifier|qa_outputs|vocab_(transform|layer_norm|projector)|generator_lm_head|"
     r"(generator_|discriminator_)?predictions|sop_classifier|score|dense)\."
 )
+WORDS = ("embeddings", "word_embeddings", "embedding")
 LEAVES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
-ENDINGS = {
-    None: "Model",
-    "classification": "ForSequenceClassification",
-    "token_classification": "ForTokenClassification",
-    "masked_lm": "ForMaskedLM",
-    "causal_lm": "LMHeadModel",
-}
 
 
 class Entry(NamedTuple):
     """One array: its path in the parameter tree, HuggingFace's name of its tensor, and how the tensor stores it.
 
-    `part` is the index of the array in a tensor that stores several arrays side by side; None: the tensor stores only
-    this array.
+    The tensor is the transposed array if `transposed`, and stores `parts` arrays side by side, this one at place `part`:
+    one whole array after the other, or those of every one of `blocks` heads.
     """
 
     path: tuple[str, ...]
     name: str
     transposed: bool
-    part: int | None
+    part: int
+    parts: int
+    blocks: int
 
-    def stored_shape(self, shape: tuple[int, ...], parts: int) -> tuple[int, ...]:
-        """The shape of the tensor for an array of shape `shape`; `parts` is the number of arrays in a fused tensor."""
-        shape = shape[::-1] if self.transposed else shape
-        return shape if self.part is None else (*shape[:-1], parts * shape[-1])
+    def stored_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the tensor for an array of shape `shape`."""
+        shape = (*shape[:-1], self.parts * shape[-1])
+        return shape[::-1] if self.transposed else shape
+
+    def array(self, tensor: np.ndarray) -> np.ndarray:
+        """The array in a tensor."""
+        tensor = tensor.T if self.transposed else tensor
+        if self.parts == 1:
+            return tensor
+        blocks = tensor.reshape(*tensor.shape[:-1], self.blocks, self.parts, -1)[..., self.part, :]
+        return blocks.reshape(*tensor.shape[:-1], -1)
+
+    def tensor(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """The tensor of all its arrays, in their order."""
+        blocks = [array.reshape(*array.shape[:-1], self.blocks, 1, -1) for array in arrays]
+        whole = np.concatenate(blocks, axis=-2).reshape(*arrays[0].shape[:-1], -1)
+        return np.ascontiguousarray(whole.T if self.transposed else whole)
 
 
 def table(apply: Apply, *, head: bool = False) -> list[Entry]:
     """The entries of all arrays of an encoder and its pooler, or of its head if `head`; names have no prefix."""
     style = apply.config.architecture
     names = style.heads[apply.head] if head else style.names
+    sides = {}  # paths of the modules in one tensor
+    for path, name in names.items():
+        sides.setdefault(name, []).append(path)
     paths = [tuple(part.key for part in path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes(apply))]
     entries = []
     for path in paths:
@@ -63,57 +77,61 @@ def table(apply: Apply, *, head: bool = False) -> list[Entry]:
             continue
         *module, leaf = path
         layer = module[1] if path[0] == "encoder" else ""
-        name = names["/".join("{}" if part.isdigit() else part for part in module)].format(layer)
+        place = "/".join("{}" if part.isdigit() else part for part in module)
         transposed = leaf == "kernel" and not (style.kernels_in_out and path[0] == "encoder")
-        part = style.fused.index(module[-1]) if module[-1] in style.fused else None
-        entries.append(Entry(path, f"{name}.{LEAVES[leaf]}", transposed, part))
+        together = sides[names[place]]
+        blocks = apply.config.num_attention_heads if style.interleaved else 1
+        name = f"{names[place].format(layer)}.{LEAVES[leaf]}"
+        entries.append(Entry(path, name, transposed, together.index(place), len(together), blocks))
     return entries
 
 
-def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool, tied: bool = True) -> Params:
+def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool) -> Params:
     """Fills the parameter tree of `apply` from `tensors`, with the head if `head`.
 
-    Of two tied tensors, word embeddings and decoder or the two names of the decoder's bias, either will do; `tied` says
-    that word embeddings and decoder are.
+    Of two tied tensors, word embeddings and decoder or the two names of the decoder's bias, either will do.
 
     Raises:
       InputError: one message lists the faults, at most 20 by name: missing or unexpected tensors, wrong shapes or
         types, NaN or Inf, tied tensors that differ.
     """
-    style = apply.config.architecture
     entries = table(apply) + (table(apply, head=True) if head else [])
     expected, twins = shapes(apply), _twins(apply, entries)
     faults, params = {}, {}  # faults in order, each once
     for entry in entries:
         twin = twins.get(entry.name, "")
-        either = tied or entry.path[0] == "head"
+        either = apply.config.tie_word_embeddings or entry.path[0] == "head"
         name = twin if either and entry.name not in tensors and twin in tensors else entry.name
         if name not in tensors:
             faults[f"missing {name}"] = True
             continue
-        shape = entry.stored_shape(_get(expected, entry.path).shape, len(style.fused))
-        if fault := _fault(name, tensors[name], shape):
+        if fault := _fault(name, tensors[name], entry.stored_shape(_get(expected, entry.path).shape)):
             faults[fault] = True
             continue
         if head and twin in tensors and not np.array_equal(tensors[name], tensors[twin]):
             kind = "decoder" if entry.path[0] == "embeddings" else "decoder's bias"
             tied = "word embeddings" if entry.path[0] == "embeddings" else "head's bias"
             faults[f"the {kind} of the language model is not tied to the {tied}"] = True
-        value = tensors[name].astype(np.float32)
-        value = value if entry.part is None else np.split(value, len(style.fused), axis=-1)[entry.part]
-        _set(params, entry.path, value.T if entry.transposed else value)
+        _set(params, entry.path, entry.array(tensors[name].astype(np.float32)))
     known = {entry.name for entry in entries} | set(twins.values())
-    faults |= {f"unexpected {name}": True for name in sorted(tensors.keys() - known) if not IGNORED.search(name)}
+    unknown = sorted(name for name in tensors.keys() - known if not _is_ignored(name, apply.config.architecture))
+    faults |= {f"unexpected {name}": True for name in unknown}
     if faults:
         shown = "; ".join(list(faults)[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
         raise InputError(f"{folder} does not fit its config.json ({len(faults)} faults): {shown}")
     return jax.tree.map(jax.numpy.asarray, params)
 
 
+def _is_ignored(name: str, style: Architecture) -> bool:
+    """Whether a tensor is a constant, or belongs to a head."""
+    modules = {module for names in style.heads.values() for module in names.values()}
+    return bool(IGNORED.search(name)) or name.startswith(tuple(f"{module}." for module in modules))
+
+
 def _twins(apply: Apply, entries: list[Entry]) -> dict[str, str]:
     """The other names of tied tensors in a checkpoint: of the word embeddings and of the bias of the masked-LM head."""
     decoder = apply.config.architecture.decoder
-    other = {("embeddings", "word_embeddings", "embedding"): decoder}
+    other = {} if apply.config.untied else {WORDS: decoder}
     if apply.head == "masked_lm":
         other[("head", "bias")] = decoder.removesuffix("weight") + "bias"
     return {entry.name: other[entry.path] for entry in entries if other.get(entry.path, entry.name) != entry.name}
@@ -132,7 +150,7 @@ def _fault(name: str, value: np.ndarray, shape: tuple[int, ...]) -> str:
     return f"{name} holds {large} numbers beyond float32" if large else ""
 
 
-def infer_apply(config: EncoderConfig, head: str | None, tensors: dict[str, np.ndarray]) -> tuple[bool, int | None]:
+def infer_apply(config: ModelConfig, head: str | None, tensors: dict[str, np.ndarray]) -> tuple[bool, int | None]:
     """Whether a checkpoint has a pooler, and the number of labels of its head (None if it has no such head)."""
     style = config.architecture
     output = style.heads.get(head, {}).get("head/output")
@@ -150,16 +168,13 @@ def save_model(folder: str | Path, apply: Apply, params: Params, tokenizer: Any 
     prefix = style.prefix if apply.head else ""
     named = [(prefix + entry.name, entry) for entry in table(apply)]
     named += [(entry.name, entry) for entry in table(apply, head=True)] if apply.head else []
-    parts = {}
+    arrays, last = {}, {}
     for name, entry in named:
-        value = np.asarray(_get(params, entry.path), dtype)
-        parts.setdefault(name, {})[entry.part] = value.T if entry.transposed else value
-    tensors = {
-        name: np.ascontiguousarray(np.concatenate([found[part] for part in sorted(found)], axis=-1))
-        for name, found in parts.items()
-    }
-    record = {"architectures": [style.classes + ENDINGS[apply.head]]}
-    record |= to_record(apply.config) | {"dtype": dtype, "tie_word_embeddings": True}
+        arrays.setdefault(name, {})[entry.part] = np.asarray(_get(params, entry.path), dtype)
+        last[name] = entry
+    tensors = {name: last[name].tensor([found[part] for part in sorted(found)]) for name, found in arrays.items()}
+    record = {"architectures": [style.class_of(apply.head)]} | to_record(apply.config) | {"dtype": dtype}
+    record["tie_word_embeddings"] = not apply.config.untied
     if apply.num_labels is not None:
         record |= label_record(apply.label_names or [f"LABEL_{i}" for i in range(apply.num_labels)])
     if tokenizer is not None:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from geojax.data.tokenizers import PAD, SPECIAL_TOKENS
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
-from geojax.models.encoder import Hidden
+from geojax.models.dense import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
 from geojax.ops.blocks import row_blocks
 from geojax.training.loop import loop

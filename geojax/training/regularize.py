@@ -16,7 +16,7 @@ from geojax.errors import InputError
 from geojax.measures import cells, spread
 from geojax.measures.soft import soft_patchiness
 from geojax.models.apply import Apply, Params
-from geojax.models.encoder import Hidden
+from geojax.models.dense import Hidden
 from geojax.quantizers import product
 from geojax.quantizers.product import Quantizer
 from geojax.runtime import records

@@ -122,7 +122,7 @@ def test_vectors_of_other_sentences_are_refused(config, tmp_path):
 def test_fewer_sentences_than_a_batch_are_not_scored():
     batch, targets = {"input_ids": np.zeros((3, 4), np.int32)}, np.ones((3, 7), np.float32)
     with pytest.raises(InputError, match="3 sentences to score are fewer than a batch of 4"):
-        distill.evaluate({}, batch, targets, apply=models.Apply(models.EncoderConfig()), batch_size=4)
+        distill.evaluate({}, batch, targets, apply=models.Apply(models.ModelConfig()), batch_size=4)
 
 
 def test_a_zero_vector_spoils_only_what_reads_it():

@@ -162,7 +162,7 @@ def test_config_and_weights(folder, right, given, expected):
     given(folder)
     tree = jax.tree.map(np.asarray, right)
     if expected == ROUNDED:
-        norm = tree["encoder"]["0"]["layer_norm"]
+        norm = tree["encoder"]["0"]["feed_forward"]["norm"]
         norm["scale"] = load_file(folder / "model.safetensors")[NORM].astype(norm["scale"].dtype)
     judge(
         parameters,

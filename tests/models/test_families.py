@@ -24,7 +24,7 @@ def test_token_policies_follow_the_special_tokens_of_the_tokenizer(family):
         for tokens in ("all", "content", "word", "mean")
     }
     ids = model.tokenizer(TEXTS)["input_ids"]
-    special = 0 if family == "gpt2" else 2
+    special = 0 if ARCHITECTURES[family].causal else 2
     assert kept["all"] == [len(row) for row in ids]
     assert kept["content"] == [len(row) - special for row in ids]
     assert kept["word"] == [2, 5, 1] and kept["mean"] == [1, 1, 1]
@@ -34,7 +34,7 @@ def test_token_policies_follow_the_special_tokens_of_the_tokenizer(family):
             == [model.tokenizer.cls_token_id] * 3
         )
     else:
-        with pytest.raises(InputError, match="'cls' needs a .CLS. token, and gpt2 puts none"):
+        with pytest.raises(InputError, match=f"'cls' needs a .CLS. token, and {family} puts none"):
             forward.encode(model.apply, model.tokenizer, TEXTS, "cls")
 
 

@@ -9,7 +9,6 @@ from places import FIXTURES
 
 from geojax.models import load, make_apply, save, with_head
 from geojax.models.architectures import ARCHITECTURES
-from geojax.models.weights import ENDINGS
 
 TEXTS = [
     "Vectors fill a narrow cone.",
@@ -53,8 +52,8 @@ def test_random_checkpoints(family, tmp_path):
     import transformers
 
     style, folder = ARCHITECTURES[family], FIXTURES / f"random-{family}"
-    classes = {head: getattr(transformers, style.classes + ENDINGS[head]) for head in (None, *style.heads)}
-    for head in (None, "classification", "causal_lm" if style.causal else "masked_lm"):
+    classes = {head: getattr(transformers, style.class_of(head)) for head in (None, *style.heads)}
+    for head in (None, "classification", style.language_model):
         compare(folder, load(folder, head=head), classes[head], head)
     model = load(folder)
     apply = make_apply(model.config, "token_classification", 5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from places import FIXTURES
 
-from geojax.models import EncoderConfig, init, load, make_apply
+from geojax.models import ModelConfig, init, load, make_apply
 from geojax.models.apply import Apply
 from geojax.models.architectures import ARCHITECTURES
 from geojax.models.perturb import add_noise, is_noised
@@ -14,7 +14,7 @@ from geojax.models.weights import table
 
 
 def make(family: str, **options) -> tuple[Apply, dict]:
-    config = EncoderConfig(
+    config = ModelConfig(
         model_type=family,
         vocab_size=30,
         hidden_size=32,
@@ -39,7 +39,7 @@ def test_the_changed_parameters_are_those_named(family):
         )
         if (before != after).all()
     }
-    untouched = ("embeddings.", "embeddings_project", "encoder.embedding_hidden_mapping_in", "wte", "wpe", "pooler")
+    untouched = ("embeddings.", "embed", "encoder.embedding_hidden_mapping_in", "wte", "wpe", "pooler")
     by_name = {
         entry.path for entry in table(apply) if entry.name.endswith("weight") and not entry.name.startswith(untouched)
     }
@@ -47,7 +47,9 @@ def test_the_changed_parameters_are_those_named(family):
     layers = (
         apply.config.distinct_layers
     )  # of each q, k, v, output, two feed-forward kernels, two LayerNorm scales a layer
-    assert len(changed) == 8 * layers + (family == "gpt2")  # and the scale behind the last layer of a pre-norm model
+    style = apply.config.architecture  # and a gate, two norms, and the scale behind the last layer
+    each = 8 + style.gated + 2 * style.query_key_norm
+    assert len(changed) == each * layers + style.pre_norm - (not style.first_norm)
 
 
 def test_no_noise_changes_nothing_and_full_noise_leaves_nothing():
@@ -56,7 +58,7 @@ def test_no_noise_changes_nothing_and_full_noise_leaves_nothing():
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), params, same))
     pure = add_noise(params, 100.0, jax.random.key(0))
     other = add_noise(jax.tree.map(jnp.zeros_like, params), 100.0, jax.random.key(0))
-    kernel, zeroed = (tree["encoder"]["0"]["intermediate"]["kernel"] for tree in (pure, other))
+    kernel, zeroed = (tree["encoder"]["0"]["feed_forward"]["intermediate"]["kernel"] for tree in (pure, other))
     np.testing.assert_array_equal(kernel, zeroed)
     assert abs(float(kernel.std()) - 1) < 0.05 and abs(float(kernel.mean())) < 0.05
 
@@ -93,9 +95,13 @@ def test_levels_and_seeds_vmap():
 
 def test_what_is_noised():
     assert is_noised(("encoder", "0", "attention", "query", "kernel")) and is_noised(
-        ("encoder", "0", "layer_norm", "scale")
+        ("encoder", "0", "feed_forward", "norm", "scale")
     )
-    for path in [("encoder", "0", "output", "bias"), ("pooler", "kernel"), ("head", "output", "kernel")]:
+    for path in [
+        ("encoder", "0", "feed_forward", "output", "bias"),
+        ("pooler", "kernel"),
+        ("head", "output", "kernel"),
+    ]:
         assert not is_noised(path)
     assert not is_noised(("embeddings", "word_embeddings", "embedding"))
-    assert not is_noised(("embeddings", "layer_norm", "scale"))
+    assert not is_noised(("embeddings", "norm", "scale"))

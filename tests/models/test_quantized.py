@@ -44,7 +44,7 @@ def quantised(tmp_path):
         given = {} if settings is None else {"quantization_config": settings}
         (folder / "config.json").write_text(json.dumps(record | given))
         params = load(folder).params
-        return np.asarray(params["encoder"]["0"]["output"]["kernel"]).T
+        return np.asarray(params["encoder"]["0"]["feed_forward"]["output"]["kernel"]).T
 
     return loaded
 

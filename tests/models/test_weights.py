@@ -45,7 +45,7 @@ def test_saving_gives_back_what_was_read(any_folder, tmp_path):
     style = ARCHITECTURES[any_folder.name]
     original = load_file(any_folder / "model.safetensors")
     by_name = {name.removeprefix(style.prefix): value for name, value in original.items()}
-    for head in (None, "classification", "causal_lm" if style.causal else "masked_lm"):
+    for head in (None, "classification", style.language_model):
         model = load(any_folder, head=head)
         save(tmp_path / "saved", model.apply, model.params, model.tokenizer)
         again = load(tmp_path / "saved", head=head)

@@ -55,9 +55,9 @@ def test_decay_spares_biases_and_layer_norm():
     flags = optimizers.decayed(models.shapes(apply))
     layer = flags["encoder"]["0"]
     assert layer["attention"]["query"] == {"kernel": True, "bias": False}
-    assert layer["layer_norm"] == layer["attention"]["layer_norm"] == {"scale": False, "bias": False}
+    assert layer["feed_forward"]["norm"] == layer["attention"]["norm"] == {"scale": False, "bias": False}
     assert flags["embeddings"]["word_embeddings"] == {"embedding": True}
-    assert flags["embeddings"]["layer_norm"] == {"scale": False, "bias": False}
+    assert flags["embeddings"]["norm"] == {"scale": False, "bias": False}
 
 
 @pytest.mark.parametrize(

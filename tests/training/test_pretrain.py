@@ -13,7 +13,7 @@ from geojax.training import masking, pretrain
 from geojax.training.optimizers import decayed
 
 VOCABULARY, LENGTH = 40, 20
-CONFIG = models.EncoderConfig(
+CONFIG = models.ModelConfig(
     vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
     max_position_embeddings=LENGTH, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.3,
 )  # fmt: skip
@@ -147,5 +147,5 @@ def test_a_rates_warms_up_before_it_ends():
 def test_no_window_is_not_scored():
     with pytest.raises(InputError, match="there is no window to score"):
         pretrain.evaluate(
-            {}, np.zeros((0, 8), np.int32), apply=models.Apply(models.EncoderConfig()), batch_size=4, seed=0
+            {}, np.zeros((0, 8), np.int32), apply=models.Apply(models.ModelConfig()), batch_size=4, seed=0
         )

@@ -11,7 +11,7 @@ from geojax import models
 from geojax.quantizers import product
 from geojax.training import distill, pretrain, regularize, step
 
-CONFIG = models.EncoderConfig(
+CONFIG = models.ModelConfig(
     vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
     max_position_embeddings=20, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
 )  # fmt: skip

@@ -1,0 +1,27 @@
+"""The model types that geojax reads: a record of each, with its computation and HuggingFace's names of its parts."""
+
+from collections.abc import Mapping
+
+from geojax.models.architectures.albert import ALBERT
+from geojax.models.architectures.bert import BERT, CAMEMBERT, ELECTRA, ROBERTA, XLM_ROBERTA
+from geojax.models.architectures.distilbert import DISTILBERT
+from geojax.models.architectures.gpt2 import GPT2
+from geojax.models.architectures.llama import LLAMA, MISTRAL, QWEN2, QWEN3
+from geojax.models.architectures.record import Architecture
+
+__all__ = ["ARCHITECTURES", "Architecture"]
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "bert": BERT,
+    "roberta": ROBERTA,
+    "xlm-roberta": XLM_ROBERTA,
+    "camembert": CAMEMBERT,
+    "distilbert": DISTILBERT,
+    "electra": ELECTRA,
+    "albert": ALBERT,
+    "gpt2": GPT2,
+    "llama": LLAMA,
+    "mistral": MISTRAL,
+    "qwen2": QWEN2,
+    "qwen3": QWEN3,
+}
