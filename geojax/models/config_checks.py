@@ -5,10 +5,9 @@ from typing import Any
 
 from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES
-from geojax.models.architectures.record import FULL, MOST_LAYERS, SLIDING
+from geojax.models.architectures.record import FULL, MOST_LAYERS, OTHERWISE, SLIDING
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu")
-OTHERWISE = "to sample or measure any other, take --config.backend=torch"
 SIZES = {  # the largest value of each, beyond which a config is damaged
     "vocab_size": 1 << 24,
     "hidden_size": 1 << 20,
@@ -21,6 +20,8 @@ SIZES = {  # the largest value of each, beyond which a config is damaged
     "num_key_value_heads": 1 << 20,
     "head_dim": 1 << 20,
     "sliding_window": 1 << 24,
+    "relative_buckets": 1 << 20,
+    "relative_distance": 1 << 24,
 }
 
 
@@ -58,6 +59,7 @@ def check_shape(config: Any) -> None:
         raise InputError(f"{config.model_type} has no embedding_size of its own: leave it out")
     _check_heads(config)
     _check_layer_types(config)
+    _check_distances(config)
 
 
 def _check_heads(config: Any) -> None:
@@ -76,6 +78,13 @@ def _check_heads(config: Any) -> None:
     for rope in (config.rope, config.local_rope or config.rope):
         if (size := rope.dimensions(width)) % 2 or not size:
             raise InputError(f"{size} of {width} dimensions of a head are to be rotated: rotations need pairs")
+
+
+def _check_distances(config: Any) -> None:
+    """Buckets have room for exact distances and for those that share one."""
+    buckets, farthest = config.relative_buckets, config.relative_distance
+    if config.architecture.relative and buckets is not None and (buckets < 4 or farthest <= buckets // 2 + 1):
+        raise InputError(f"{buckets} buckets for distances up to {farthest}: give 4 or more, and fewer than {farthest}")
 
 
 def _check_layer_types(config: Any) -> None:
