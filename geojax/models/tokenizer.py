@@ -40,7 +40,9 @@ def load_tokenizer(folder: Path, config: ModelConfig | TorchConfig) -> Any:
         beyond the embeddings, ids for less than half of them, or other special tokens than `config.json` states.
     """
     if not any((folder / name).exists() for name in FILES):
-        raise InputError(f"{folder} holds no tokenizer ({', '.join(FILES[:-1])} or {FILES[-1]})")
+        pieces = [path.name for path in folder.glob("*.model")]
+        alone = f"; {pieces[0]} alone is not read: save the tokenizer with a tokenizer.json" if pieces else ""
+        raise InputError(f"{folder} holds no tokenizer ({', '.join(FILES[:-1])} or {FILES[-1]}){alone}")
     try:
         tokenizer, entries = _read(folder)
     except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files

@@ -19,16 +19,17 @@ def read(record: Record) -> Record:
     """The record with the range of distances and its buckets.
 
     Raises:
-      InputError: the attention does not have both products with distances.
+      InputError: the attention does not have both products with distances, or embeddings have another width.
     """
     farthest, buckets = record["max_relative_positions"], record["position_buckets"]
     farthest = record.get("max_position_embeddings") if farthest == -1 else farthest
     kinds = record["pos_att_type"]
     kinds = [kind.strip() for kind in kinds.lower().split("|")] if isinstance(kinds, str) else kinds
     if not isinstance(kinds, list) or sorted(map(str, kinds)) != ["c2p", "p2c"]:
-        raise InputError(
-            f"pos_att_type {kinds!r} is not supported: geojax has deberta-v2 with p2c and c2p; {OTHERWISE}"
-        )
+        raise InputError(f"pos_att_type is {kinds!r}: geojax has deberta-v2 with p2c and c2p only; {OTHERWISE}")
+    own, width = record.get("embedding_size"), record.get("hidden_size")
+    if own not in (None, width):
+        raise InputError(f"embedding_size is {own!r}: geojax has deberta-v2 with hidden_size, {width!r}; {OTHERWISE}")
     return record | {"max_relative_positions": farthest, "position_buckets": None if buckets == -1 else buckets}
 
 
@@ -64,7 +65,6 @@ DEBERTA_V2: Architecture = replace(
     heads=BERT.heads | {"classification": {"head/dense": "pooler.dense", "head/output": "classifier"}},
     fields={name: stated for name, stated in FIELDS.items() if name != "type_vocab_size"}
     | same(
-        "embedding_size",
         "share_att_key",
         classifier_dropout="cls_dropout",
         relative_buckets="position_buckets",
