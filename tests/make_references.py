@@ -7,6 +7,7 @@ import importlib.util
 import json
 import string
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 import transformers
 from places import FIXTURES
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 SENTENCES = ["the cat sat on the mat", "geometry!", "a much longer sentence about the shape of a space of vectors"]
@@ -34,6 +35,7 @@ TINY = dict(
     hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20, max_position_embeddings=96,
     initializer_range=0.3,
 )  # fmt: skip
+WITHOUT_TYPES = ("distilbert", "modernbert")
 ROBERTA_LIKE = dict(pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5)
 
 
@@ -82,6 +84,13 @@ FAMILIES = {
         num_key_value_heads=4,
     ),
     "qwen3": decoder("Qwen3", num_key_value_heads=2, head_dim=8, tie_word_embeddings=True),
+    "gpt_neox": decoder("GPTNeoX", num_attention_heads=2, rotary_pct=0.5),
+    "opt": decoder("OPT", ffn_dim=20, word_embed_proj_dim=16, init_std=0.3),
+    "modernbert": Family(
+        "ModernBert", "wordpiece", BERT_TOKENS,
+        TINY | dict(local_attention=6, cls_token_id=2, bos_token_id=2, sep_token_id=3, eos_token_id=3),
+    ),
+    "nomic_bert": Family("NomicBert", "wordpiece", BERT_TOKENS, TINY | dict(pad_token_id=0)),
 }  # fmt: skip
 
 
@@ -132,7 +141,7 @@ def write_tokenizer(folder: Path, family: str, made: Tokenizer) -> None:
     record |= {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64}
     if "[CLS]" in special:
         record["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
-    if family == "distilbert":
+    if family in WITHOUT_TYPES:
         record["model_input_names"] = ["input_ids", "attention_mask"]
     (folder / "tokenizer_config.json").write_text(json.dumps(record, indent=2) + "\n")
 
@@ -143,6 +152,13 @@ def outputs(encoder, heads: dict, batch: dict) -> dict[str, np.ndarray]:
         states = encoder(**batch, output_hidden_states=True).hidden_states
         record = {f"hidden_{i}": state.numpy() for i, state in enumerate(states)}
         return record | {name: head(**batch).logits.numpy() for name, head in heads.items()}
+
+
+def saved(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors of a model under the names that transformers gives them in a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return load_file(Path(folder) / "model.safetensors")
 
 
 def random_model(family: str) -> None:
@@ -163,13 +179,9 @@ def random_model(family: str) -> None:
             if value.ndim == 1:
                 torch.nn.init.normal_(value, 1.0 if name.endswith("weight") else 0.0, 0.2)
     base = getattr(with_classes, with_classes.base_model_prefix)
-    getattr(with_words, with_words.base_model_prefix).load_state_dict(base.state_dict(), strict=False)
+    with_words.load_state_dict(with_classes.state_dict(), strict=False)
     with_words.tie_weights()
-    first = {value.data_ptr(): name for name, value in reversed(with_words.state_dict().items())}
-    once = {name: value for name, value in with_words.state_dict().items() if first[value.data_ptr()] == name}
-    tensors = {
-        k: v.clone().contiguous() for k, v in (once | with_classes.state_dict()).items() if "position_ids" not in k
-    }
+    tensors = saved(with_words) | saved(with_classes)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     texts = (SENTENCES, PAIRS) if options.items() >= SMALL.items() else (WORDS, OTHERS)
     encoded = [made.encode(a, b) for a, b in zip(*texts, strict=True)]
@@ -181,14 +193,16 @@ def random_model(family: str) -> None:
         mask[i, : len(row.ids)] = 1
         types[i, : len(row.ids)] = torch.tensor(row.type_ids)
     batch = {"input_ids": ids, "attention_mask": mask}
-    if "[CLS]" in special and family != "distilbert" or family == "roberta":
+    if "[CLS]" in special and family not in WITHOUT_TYPES or family == "roberta":
         batch["token_type_ids"] = types
     head = "masked_lm" if language_model == "ForMaskedLM" else "causal_lm"
     record = outputs(base, {"classification": with_classes, head: with_words}, batch)
     np.savez_compressed(folder / "reference.npz", **record, **{k: v.int().numpy() for k, v in batch.items()})
     config.architectures = [classifier.__name__]
     if special == [END]:
-        config.pad_token_id, config.bos_token_id, config.eos_token_id = None, 0, 0
+        config.bos_token_id = config.eos_token_id = 0
+        if kind().pad_token_id is None:
+            config.pad_token_id = None
     config.save_pretrained(folder)
 
 

@@ -81,7 +81,7 @@ def rotation(rope: Rope | None, head_dim: int, length: int) -> Rotation | None:
 
 
 def rotate(x: Float[Array, "B T H h"], by: Rotation) -> Float[Array, "B T H h"]:
-    """Rotates the pairs (i, i + r/2) of the first r dimensions of a head; the others stay (arXiv 2104.09864, eq. 15)."""
+    """Rotates the pairs (i, i + r/2) of the first r dimensions of a head; the others stay (Su et al., eq. 15)."""
     cosines, sines = (table[:, None] for table in by)
     half = cosines.shape[-1]
     first, second, rest = jnp.split(x.astype(jnp.float32), (half, 2 * half), axis=-1)

@@ -18,9 +18,7 @@ from geojax.models.architectures import Architecture
 
 Tensors = dict[str, np.ndarray]
 ACTIVATIONS = ("input_scale", "input_zero_point", "output_scale", "output_zero_point", "activation_scale")
-BUFFERS = re.compile(
-    r"(position_ids|token_type_ids|(attn|attention)\.(bias|masked_bias))$"
-)  # constants that are no weights
+BUFFERS = re.compile(r"(position_ids|token_type_ids|(attn|attention)\.(bias|masked_bias))$")  # constants, no weights
 FORMATS = ("int-quantized", "float-quantized", "naive-quantized")
 
 

@@ -80,7 +80,7 @@ def read_tensors(
 ) -> dict[str, np.ndarray]:
     """All tensors of a folder by canonical name: without `prefix`; `weight` and `bias` replace `gamma` and `beta`.
 
-    `old_names` maps old names without the prefix to canonical ones.
+    `old_names` maps other names without the prefix to canonical ones.
 
     Raises:
       InputError: the folder holds no safetensors, a file or the index is damaged or incomplete, or two tensors have one

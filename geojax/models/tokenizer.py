@@ -55,8 +55,9 @@ def load_tokenizer(folder: Path, config: ModelConfig | TorchConfig) -> Any:
         )
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
+    # Any token will do for a decoder, because padding is always masked and nothing counts from it.
     if config.architecture.causal and tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # any token will do, because padding is always masked
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(config.pad_token_id)
     if fault := _misfit(folder, tokenizer, config, entries):
         raise InputError(f"the tokenizer in {folder} does not fit the model: {fault}")
     if not config.architecture.causal and not tokenizer.num_special_tokens_to_add():
@@ -146,7 +147,7 @@ def _misfit(folder: Path, tokenizer: Any, config: ModelConfig | TorchConfig, ent
         return f"its largest id is {largest}, the model has {size} embeddings"
     if 2 * len(ids) < size:
         return f"it has {len(ids)} tokens, the model {size} embeddings"
-    if config.pad_token_id not in (None, tokenizer.pad_token_id):
+    if not config.architecture.causal and tokenizer.pad_token_id != config.pad_token_id:
         return f"it pads with id {tokenizer.pad_token_id}, the model with {config.pad_token_id}"
     backend = tokenizer.backend_tokenizer
     try:

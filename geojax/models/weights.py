@@ -32,8 +32,8 @@ LEAVES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": 
 class Entry(NamedTuple):
     """One array: its path in the parameter tree, HuggingFace's name of its tensor, and how the tensor stores it.
 
-    The tensor is the transposed array if `transposed`, and stores `parts` arrays side by side, this one at place `part`:
-    one whole array after the other, or those of every one of `blocks` heads.
+    The tensor is the transposed array if `transposed`, and stores `parts` arrays side by side, this one at place
+    `part`: one whole array after the other, or those of every one of `blocks` heads.
     """
 
     path: tuple[str, ...]
@@ -80,7 +80,7 @@ def table(apply: Apply, *, head: bool = False) -> list[Entry]:
         place = "/".join("{}" if part.isdigit() else part for part in module)
         transposed = leaf == "kernel" and not (style.kernels_in_out and path[0] == "encoder")
         together = sides[names[place]]
-        blocks = apply.config.num_attention_heads if style.interleaved else 1
+        blocks = apply.config.num_attention_heads if style.interleaved and len(together) > 1 else 1
         name = f"{names[place].format(layer)}.{LEAVES[leaf]}"
         entries.append(Entry(path, name, transposed, together.index(place), len(together), blocks))
     return entries

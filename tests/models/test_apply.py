@@ -181,10 +181,11 @@ def test_layers_of_albert_are_one_layer():
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_a_config_survives_its_huggingface_form(family):
     stated = {"model_type": family, "eos_token_id": 2, "pos_att_type": "c2p|p2c"}
-    config = from_record(dict(ARCHITECTURES[family].required) | stated)
+    base = from_record(dict(ARCHITECTURES[family].required) | stated)
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     tiny = {name: getattr(TINY, name) for name in sizes} | {"pad_token_id": 1, "embedding_size": 16}
-    for config in (config, dataclasses.replace(config, num_key_value_heads=1, head_dim=4, **tiny)):
+    tiny["layer_types"] = base.layer_types and base.layer_types[: TINY.num_hidden_layers]
+    for config in (base, dataclasses.replace(base, num_key_value_heads=1, head_dim=8, **tiny)):
         again = from_record(to_record(config))
         rate = config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
         assert dataclasses.replace(again, classifier_dropout=rate, layer_norm_eps=config.layer_norm_eps) == (

@@ -60,6 +60,10 @@ def test_saving_gives_back_what_was_read(any_folder, tmp_path):
 
 def test_a_head_over_tokens_comes_back(any_folder, tmp_path):
     model = load(any_folder)
+    if "token_classification" not in model.config.architecture.heads:
+        with pytest.raises(InputError, match="head 'token_classification' is unknown: opt has None, 'class"):
+            make_apply(model.config, "token_classification", 5)
+        return
     apply = make_apply(model.config, "token_classification", 5, pooler=model.apply.pooler)
     params = with_head(apply, model.params, jax.random.key(0))
     save(tmp_path / "saved", apply, params, model.tokenizer)

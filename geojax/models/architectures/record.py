@@ -43,7 +43,7 @@ class Architecture:
       required: the only values that geojax supports, for names in `config.json`.
       read: maps the contents of `config.json`, with the defaults, to a record in which each of `fields` has one value.
       write: the reverse of `read`.
-      old_names: names of tensors in older checkpoints, without the prefix, and their names now.
+      old_names: names that some checkpoints have for tensors, without the prefix, and the usual ones.
       unused: beginnings of the names, without the prefix, of tensors that a checkpoint may hold and the model does not
         read.
       positions: "learned" vectors, added to the word embeddings, "rotary": queries and keys are rotated, or "none".
