@@ -126,7 +126,7 @@ def settings_of(config: schema.Predict, record: Mapping[str, Any]) -> SimpleName
 
 def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> float:
     """The value of a measure on the model's last layer."""
-    model, facts = sampling.load_perturbed(config.model, config.revision, config.alpha, config.noise_seed)
+    model, facts = sampling.named(config)
     texts = sampling.sequences(settings.sequences)[: settings.max_sequences or None]
     (cloud,) = sampling.sample(model, texts, "last", settings.tokens, facts, allow_unknown=config.allow_unknown)
     evaluation = measuring.measure(cloud, settings, measuring.chosen(name), config.model)

@@ -28,7 +28,7 @@ def run(config: Sample, workdir: PurePath) -> None:
 def make(config: Sample, workdir: PurePath) -> None:
     """Samples all layers in one pass and writes the files."""
     texts = sampling.sequences(config.sequences)
-    model, facts = sampling.load_configured(config)
+    model, facts = sampling.named(config)
     shapes = {}
     options = {"allow_unknown": config.allow_unknown}
     for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts, **options):

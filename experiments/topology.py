@@ -42,7 +42,7 @@ def run(config: schema.Topology, workdir: PurePath) -> None:
 def make(config: schema.Topology, workdir: PurePath) -> None:
     """Samples all layers in one pass, computes the features of those that are missing, and writes the files."""
     start = time.perf_counter()
-    model, facts = sampling.load_configured(config)
+    model, facts = sampling.named(config)
     options = {"allow_unknown": config.allow_unknown, "masked": config.masked}
     texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
     others = representations.read_sequences(config.store) if config.store else None

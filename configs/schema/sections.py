@@ -83,6 +83,7 @@ class LayerSampling(Sampling):
 
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
     backend: str = "jax"  # "jax": geojax's modules; "torch": the model's own PyTorch class, for any type on the hub
+    parameters: str = "float32"  # type in which a model's kernels are held; bfloat16: half the memory, states differ
 
 
 @dataclass(kw_only=True)

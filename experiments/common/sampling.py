@@ -20,31 +20,40 @@ from geojax.runtime.progress import ProgressBar
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
-BACKENDS = {"jax": load, "torch": load_torch}
+BACKENDS = ("jax", "torch")
 MINIATURE_SEQUENCES = 1000
 
 
 def load_perturbed(
-    name: str, revision: str, alpha: float, noise_seed: int, backend: str = "jax"
+    name: str, revision: str, alpha: float, noise_seed: int, *, parameters: str = "float32", backend: str = "jax"
 ) -> tuple[Model, dict[str, Any]]:
-    """A model with noise on its weights, and the facts that identify it.
+    """A model with noise on its weights, which are held as `parameters`, and the facts that identify it.
 
     Raises:
-      InputError: an unknown backend, noise for another backend than "jax", or as `load` and `load_torch`.
+      InputError: an unknown backend, another one than "jax" with noise or other parameters than float32, or as `load`
+        and `load_torch`.
     """
     if backend not in BACKENDS:
         raise InputError(f"backend {backend!r} is unknown: choose one of {', '.join(BACKENDS)}")
-    if alpha and backend != "jax":
-        raise InputError(f"alpha is {alpha:g}: noise is for geojax's own modules, and the backend is {backend}")
-    model = perturb.perturbed(BACKENDS[backend](name, revision=revision or None), alpha, noise_seed)
+    if backend == "jax":
+        model = perturb.perturbed(load(name, revision=revision or None, dtype=parameters), alpha, noise_seed)
+    elif alpha or parameters != "float32":
+        raise InputError(
+            f"alpha is {alpha:g} and parameters are {parameters}: noise and other types than float32 are for geojax's "
+            f"own modules, and the backend is {backend}"
+        )
+    else:
+        model = load_torch(name, revision=revision or None)
     facts = {"model": name, "revision": resolve(name, revision or None).revision}
+    facts |= {} if parameters == "float32" else {"parameters": parameters}
     facts |= {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
-    return model, facts | getattr(model.apply, "about", {"backend": "jax"})
+    return model, facts | getattr(model.apply, "about", {"backend": backend})
 
 
-def load_configured(config: Any) -> tuple[Model, dict[str, Any]]:
-    """The model that a config names, by `load_perturbed`."""
-    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, config.backend)
+def named(config: Any) -> tuple[Model, dict[str, Any]]:
+    """The model that a config names, and the facts that identify it."""
+    how = {name: getattr(config, name) for name in ("parameters", "backend") if hasattr(config, name)}
+    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, **how)
 
 
 def sequences(path: str) -> list[str]:
@@ -99,7 +108,7 @@ def cloud_in(path: PurePath) -> Cloud | None:
 
 def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
     """The clouds of the model that a config names, one a layer, and the facts that identify them."""
-    model, facts = load_configured(config)
+    model, facts = named(config)
     texts = sequences(config.sequences)
     max_points = getattr(config, "max_points", 0)
     options = {"allow_unknown": config.allow_unknown, "max_points": max_points, "seed": config.seed}
@@ -116,7 +125,7 @@ def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud
         need_classes(measures)
     data = glue.load(config.task, config.data_dir, config.hub)
     examples = glue.subset(data.train, config.train_examples, config.seed)
-    model, facts = load_configured(config)
+    model, facts = named(config)
     facts |= {"task": config.task, "data": data.source}
     indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens

@@ -1,4 +1,4 @@
-"""Encoders, loaded by `load(name_or_path)`.
+"""Encoders and decoders, loaded by `load(name_or_path)`.
 
 A model is a pure function and a tree of parameters: `apply(params, batch, *, key=None) -> {"hidden_states", ...}`.
 """
@@ -6,13 +6,14 @@ A model is a pure function and a tree of parameters: `apply(params, batch, *, ke
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from geojax.errors import InputError
 from geojax.models import torch_backend
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import ModelConfig, read_config, read_record
 from geojax.models.label_names import read_label_names
+from geojax.models.network import Dtype
 from geojax.models.quantized import dequantized
 from geojax.models.tensor_files import fingerprint, read_tensors
 from geojax.models.tokenizer import load_tokenizer
@@ -58,7 +59,7 @@ HUB_FILES = [
 
 
 class Model(NamedTuple):
-    """A loaded encoder."""
+    """A loaded model."""
 
     apply: Apply | TorchApply
     params: Params
@@ -123,15 +124,18 @@ def load(
     head: str | None = None,
     num_labels: int | None = None,
     key: Key | None = None,
+    dtype: Dtype = "float32",
 ) -> Model:
-    """Loads an encoder: `apply, params, tokenizer, config = load("bert-base-uncased")`.
+    """Loads a model: `apply, params, tokenizer, config = load("bert-base-uncased")`.
 
     Args:
       name_or_path: a HuggingFace name, a local folder, or one of `shipped()`.
       revision: branch, tag or commit on the hub.
-      head: None, "classification" (one label for a regression), "token_classification", "masked_lm", or, for GPT-2,
-        "causal_lm".
+      head: None, "classification" (one label for a regression), "token_classification", "masked_lm", or, for a
+        decoder, "causal_lm".
       num_labels: outputs of a classification head; None reads the number from the checkpoint's head.
+      dtype: type in which kernels and embeddings are held. "bfloat16" halves the memory; every computation is still in
+        float32, for which a layer's kernels become float32 where they are used. Float32 files lose digits by it.
       key: initialises a new head, and a pooler if the head needs one that the checkpoint lacks. None reads the head
         from the checkpoint, and `apply.label_names` from its `config.json`.
 
@@ -139,6 +143,8 @@ def load(
       InputError: an unknown model, an architecture that geojax does not have, a file that is damaged or does not fit
         its `config.json` (every fault in one message), a tokenizer that does not fit the model.
     """
+    if dtype not in get_args(Dtype):
+        raise InputError(f"parameters cannot be held as {dtype!r}: geojax has {', '.join(get_args(Dtype))}")
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
     style = config.architecture
@@ -154,10 +160,10 @@ def load(
     names = read_label_names(folder, num_labels) if stored and num_labels == found_labels else None
     apply = make_apply(config, head, num_labels, pooler=pooler, label_names=names)
     if key is None:
-        params = load_params(folder, apply, tensors, head=head is not None)
+        params = load_params(folder, apply, tensors, head=head is not None, dtype=dtype)
     else:
         encoder = make_apply(config, pooler=pooler)
-        params = with_head(apply, load_params(folder, encoder, tensors, head=False), key)
+        params = with_head(apply, load_params(folder, encoder, tensors, head=False, dtype=dtype), key)
     return Model(apply, params, load_tokenizer(folder, config), config)
 
 

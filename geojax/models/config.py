@@ -207,7 +207,7 @@ def from_record(record: Any) -> ModelConfig:
     for name, value in architecture.required.items():
         if record.get(name, value) != value:
             raise InputError(
-                f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only; {OTHERWISE}"
+                f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only, {OTHERWISE}"
             )
     if architecture.causal and "pad_token_id" not in record:  # a decoder need not have one
         record["pad_token_id"] = _end_of_text(record)

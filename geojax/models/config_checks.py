@@ -29,7 +29,7 @@ def check_type(model_type: Any) -> None:
     """Raises an InputError if geojax does not have a model type."""
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         raise InputError(
-            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}; {OTHERWISE}"
+            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}, {OTHERWISE}"
         )
 
 
@@ -51,7 +51,7 @@ def check_shape(config: Any) -> None:
         raise InputError(f"max_position_embeddings is {config.max_position_embeddings}: no token has a position")
     if config.hidden_act not in ACTIVATIONS:
         raise InputError(
-            f"activation {config.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}; {OTHERWISE}"
+            f"activation {config.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}, {OTHERWISE}"
         )
     if config.classifier_pooling not in (None, "cls", "mean"):
         raise InputError(f"classifier_pooling {config.classifier_pooling!r} is not supported: geojax has cls and mean")

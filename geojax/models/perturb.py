@@ -1,6 +1,7 @@
-"""Seeded noise on an encoder's weights: the intervention of the study (arXiv 2406.12159, section 3)."""
+"""Seeded noise on a model's weights: the intervention of the study (arXiv 2406.12159, section 3)."""
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from geojax.errors import InputError
@@ -16,12 +17,13 @@ def check_level(alpha: float) -> None:
 
 
 def is_noised(path: tuple[str, ...]) -> bool:
-    """Whether noise is added to a parameter: only to dense kernels and LayerNorm scales of the layers.
+    """Whether noise is added to a parameter: only to dense kernels and to the scales of norms of the layers.
 
     In HuggingFace's names these are the layers' parameters that end in `weight`. Embeddings, embedding projections,
     poolers, heads and all biases stay unchanged. All layers of ALBERT have the same noise, because they share their
-    parameters. GPT-2's query, key and value kernels get independent noise, although its files store them in one tensor.
-    GPT-2's LayerNorm after the last layer gets noise, as the last LayerNorm of BERT does.
+    parameters. Kernels that files store in one tensor, such as query, key and value of GPT-2, get independent noise.
+    Gates get noise as other kernels do, and all norms do, whether of a layer, of queries and keys, or after the last
+    layer.
     """
     return path[0] == "encoder" and path[-1] in ("kernel", "scale")
 
@@ -42,8 +44,9 @@ def add_noise(params: Params, alpha: float | Float[Array, ""], key: Key) -> Para
     rank, mixed = 0, []
     for path, weight in leaves:
         if is_noised(tuple(part.key for part in path)):
-            noise = jax.random.normal(jax.random.fold_in(key, rank), weight.shape, weight.dtype)
-            weight = (1 - fraction) * weight + fraction * noise
+            noise = jax.random.normal(jax.random.fold_in(key, rank), weight.shape)
+            full = (1 - fraction) * weight.astype(jnp.float32) + fraction * noise
+            weight = full.astype(weight.dtype)
             rank += 1
         mixed.append(weight)
     return jax.tree.unflatten(structure, mixed)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from geojax.errors import InputError
 from geojax.models.tensor_files import weight_files
 
-UNLIMITED = 1 << 20  # the longest text in tokens for a model that states no limit
+UNLIMITED = 1 << 17  # the longest text in tokens for a model that states no limit
 LISTED = 5  # names in a message
 
 

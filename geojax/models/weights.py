@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import save
 
@@ -16,6 +17,7 @@ from geojax.models.apply import Apply, Params, shapes
 from geojax.models.architectures import Architecture
 from geojax.models.config import ModelConfig, to_record
 from geojax.models.label_names import label_record
+from geojax.models.network import Dtype
 from geojax.models.quantized import is_real
 from geojax.runtime.records import write_atomic, write_json
 
@@ -86,10 +88,18 @@ def table(apply: Apply, *, head: bool = False) -> list[Entry]:
     return entries
 
 
-def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool) -> Params:
+def load_params(
+    folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, head: bool, dtype: Dtype = "float32"
+) -> Params:
     """Fills the parameter tree of `apply` from `tensors`, with the head if `head`.
 
     Of two tied tensors, word embeddings and decoder or the two names of the decoder's bias, either will do.
+
+    Args:
+      folder: the folder that messages name.
+      apply: the model.
+      tensors: by canonical name; consumed, so that no tensor is held beside its parameter.
+      dtype: type of kernels and tables; biases and norms are float32.
 
     Raises:
       InputError: one message lists the faults, at most 20 by name: missing or unexpected tensors, wrong shapes or
@@ -97,6 +107,9 @@ def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, h
     """
     entries = table(apply) + (table(apply, head=True) if head else [])
     expected, twins = shapes(apply), _twins(apply, entries)
+    known = {entry.name for entry in entries} | set(twins.values())
+    unknown = sorted(name for name in tensors.keys() - known if not _is_ignored(name, apply.config.architecture))
+    last = {entry.name: entry for entry in entries}
     faults, params = {}, {}  # faults in order, each once
     for entry in entries:
         twin = twins.get(entry.name, "")
@@ -112,14 +125,13 @@ def load_params(folder: Path, apply: Apply, tensors: dict[str, np.ndarray], *, h
             kind = "decoder" if entry.path[0] == "embeddings" else "decoder's bias"
             tied = "word embeddings" if entry.path[0] == "embeddings" else "head's bias"
             faults[f"the {kind} of the language model is not tied to the {tied}"] = True
-        _set(params, entry.path, entry.array(tensors[name].astype(np.float32)))
-    known = {entry.name for entry in entries} | set(twins.values())
-    unknown = sorted(name for name in tensors.keys() - known if not _is_ignored(name, apply.config.architecture))
+        array = entry.array(tensors[name] if last[entry.name] is not entry else tensors.pop(name))
+        _set(params, entry.path, jnp.asarray(array, dtype if array.ndim > 1 else jnp.float32))
     faults |= {f"unexpected {name}": True for name in unknown}
     if faults:
         shown = "; ".join(list(faults)[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
         raise InputError(f"{folder} does not fit its config.json ({len(faults)} faults): {shown}")
-    return jax.tree.map(jax.numpy.asarray, params)
+    return params
 
 
 def _is_ignored(name: str, style: Architecture) -> bool:

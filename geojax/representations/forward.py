@@ -21,7 +21,7 @@ from geojax.representations.policies import BEYOND_HYPERPLANE, ONE_EACH, POLICIE
 from geojax.representations.sentence_transformers import SentenceEncoder
 from geojax.version import __version__
 
-LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+LENGTHS = (8, 16, *(n << k for k in range(13) for n in (24, 32)))  # 24, 32, 48, 64, ..., 98304, 131072
 TOKENS_PER_BATCH = 4096
 
 

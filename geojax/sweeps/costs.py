@@ -45,7 +45,9 @@ class Cost(NamedTuple):
 def products(config: Any, lengths: np.ndarray) -> float:
     """Operations of the matrix products of a forward pass over sequences of these lengths, without padding."""
     tokens, width = lengths.astype(float), config.hidden_size
-    layer = 8 * tokens * width**2 + 4 * tokens * width * config.intermediate_size + 4 * tokens**2 * width
+    queries, keys = (heads * config.head_width for heads in (config.num_attention_heads, config.key_value_heads))
+    kernels = width * (2 * queries + 2 * keys + (2 + config.architecture.gated) * config.intermediate_size)
+    layer = 2 * tokens * kernels + 4 * tokens**2 * queries
     return config.num_hidden_layers * float(layer.sum())
 
 

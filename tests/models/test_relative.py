@@ -58,13 +58,13 @@ def test_all_buckets_are_those_of_transformers():
     [
         ({"relative_attention": None}, "relative_attention False is not supported: geojax has deberta-v2 with True"),
         ({"position_biased_input": True}, "position_biased_input True is not supported"),
-        ({"conv_kernel_size": 3}, "conv_kernel_size 3 is not supported: .* take --config.backend=torch"),
+        ({"conv_kernel_size": 3}, "conv_kernel_size 3 is not supported: .* --config.backend=torch samples any"),
         ({"type_vocab_size": 2}, "type_vocab_size 2 is not supported"),
         ({"pos_att_type": "c2p"}, "pos_att_type is .'c2p'.: geojax has deberta-v2 with p2c and c2p only"),
         ({"embedding_size": 8}, "embedding_size is 8: geojax has deberta-v2 with hidden_size, 16"),
         ({"position_buckets": 2}, "2 buckets for distances up to 96"),
         (MPNET | {"relative_attention_num_buckets": 64}, "relative_attention_num_buckets 64 is not supported"),
-        ({"model_type": "deberta"}, "model type 'deberta' is not supported: .* take --config.backend=torch"),
+        ({"model_type": "deberta"}, "model type 'deberta' is not supported: .* --config.backend=torch samples any"),
     ],
 )
 def test_variants_that_geojax_lacks_are_refused(change, message):

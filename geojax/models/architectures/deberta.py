@@ -26,10 +26,10 @@ def read(record: Record) -> Record:
     kinds = record["pos_att_type"]
     kinds = [kind.strip() for kind in kinds.lower().split("|")] if isinstance(kinds, str) else kinds
     if not isinstance(kinds, list) or sorted(map(str, kinds)) != ["c2p", "p2c"]:
-        raise InputError(f"pos_att_type is {kinds!r}: geojax has deberta-v2 with p2c and c2p only; {OTHERWISE}")
+        raise InputError(f"pos_att_type is {kinds!r}: geojax has deberta-v2 with p2c and c2p only, {OTHERWISE}")
     own, width = record.get("embedding_size"), record.get("hidden_size")
     if own not in (None, width):
-        raise InputError(f"embedding_size is {own!r}: geojax has deberta-v2 with hidden_size, {width!r}; {OTHERWISE}")
+        raise InputError(f"embedding_size is {own!r}: geojax has deberta-v2 with hidden_size, {width!r}, {OTHERWISE}")
     return record | {"max_relative_positions": farthest, "position_buckets": None if buckets == -1 else buckets}
 
 

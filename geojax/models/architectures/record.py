@@ -10,7 +10,7 @@ from geojax.errors import InputError
 Names = Mapping[str, str]  # path of a module in the parameter tree -> HuggingFace's name; {} is the index of a layer
 Record = dict[str, Any]  # the contents of a `config.json`
 MOST_LAYERS = 1024
-OTHERWISE = "to sample or measure any other, take --config.backend=torch"
+OTHERWISE = "and --config.backend=torch samples any HuggingFace model through PyTorch"
 FULL, SLIDING = "full_attention", "sliding_attention"  # types of attention: over all tokens, over a window
 ENDINGS = {
     None: "Model",
