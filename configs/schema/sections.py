@@ -71,9 +71,7 @@ class FirstTexts(Texts):
 class Sampling(Texts):
     """Points of one layer."""
 
-    tokens: str = (
-        "all"  # policy: all, content (not special), word (first piece), cls, last, mean, max, sentence_transformers
-    )
+    tokens: str = "all"  # all, content (not special), word (first piece), cls, last, mean, max or sentence_transformers
     allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
 
 
