@@ -4,6 +4,7 @@ Torch is imported when such a model is loaded, and nowhere else. Weights are flo
 """
 
 import inspect
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from geojax.models.tensor_files import weight_files
 
 UNLIMITED = 1 << 17  # the longest text in tokens for a model that states no limit
 LISTED = 5  # names in a message
+
+log = logging.getLogger(__name__)
 
 
 class Traits(NamedTuple):
@@ -114,6 +117,9 @@ def read(folder: Path) -> TorchApply:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"transformers cannot load {folder} by a PyTorch class of its own: {reason}") from error
+    if others := sorted(loading["unexpected_keys"]):
+        listed = ", ".join(others[:LISTED])
+        log.info("%s: %d tensors are of no part of %s, such as %s", folder, len(others), type(module).__name__, listed)
     missing, own = sorted(loading["missing_keys"]), module.state_dict()
     for value in (own[name] for name in missing if own[name].is_floating_point()):
         value.fill_(torch.nan)  # which shows in every hidden state that depends on the value
