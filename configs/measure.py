@@ -10,8 +10,8 @@ revision, token policy, sequences, seeds, versions, warnings. `--config.layers=a
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md defines the errors;
 `--config.groups=0` leaves the errors out and saves most of the time.
 
-`--config.task` measures 1000 training examples of a task in place of the sequences, one point each: with
-`--config.tokens=cls` the first position, otherwise the mean over positions. `--config.measures=transfer` estimates from
+`--config.task` measures 1000 training examples of a task in place of the sequences, one point each: by
+`--config.tokens=cls`, `last` or `max`, otherwise the mean over positions. `--config.measures=transfer` estimates from
 the labels of the examples how well the task can be done, without fine-tuning.
 
 `--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and

@@ -65,6 +65,11 @@ FAMILIES = {
     ),
     "electra": Family("Electra", "wordpiece", BERT_TOKENS, TINY | dict(embedding_size=8)),
     "albert": Family("Albert", "unigram", ALBERT_TOKENS, TINY | dict(embedding_size=8)),
+    "mpnet": Family("MPNet", "wordpiece", ROBERTA_TOKENS, TINY | dict(pad_token_id=1)),
+    "deberta-v2": Family("DebertaV2", "unigram", BERT_TOKENS, TINY | dict(
+        relative_attention=True, position_buckets=8, pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm",
+        share_att_key=True, position_biased_input=False, type_vocab_size=0,
+    )),
     "gpt2": Family(
         "GPT2", "bytes", [END], dict(n_embd=16, n_layer=2, n_head=2, n_positions=96, initializer_range=0.3),
         "LMHeadModel",
@@ -99,7 +104,7 @@ def tokenizer(family: str) -> Tokenizer:
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         return made
     if kind == "unigram":
-        unknown = special.index("<unk>")
+        unknown = next(i for i, token in enumerate(special) if "unk" in token.lower())
         made = Tokenizer(
             models.Unigram([(t, 0.0) for t in special] + [(t, -3.0) for t in [*letters, "\u2581"]], unknown)
         )

@@ -88,7 +88,7 @@ class Translate(sections.Resampling, sections.TaskData):
     anchors: str = "64,384,768,2000"  # numbers k of texts known in both spaces
     seeds: int = 5  # draws of the anchors
     head: str = "ridge"  # head of a task: "ridge", in closed form, or "mlp", one hidden layer
-    pooling: str = "mean"  # vector of a text: "mean" over its positions, or "cls", the first
+    pooling: str = "mean"  # vector of a text, a token policy: mean, cls, last, max or sentence_transformers
     normalise: bool = False  # divide every vector by its length, as many vector stores do
     test_examples: int = 0  # texts held out; 0: the development set of a task, one in five of a file, at most 2000
     _: KW_ONLY

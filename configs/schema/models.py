@@ -112,8 +112,8 @@ class Surgery(sections.ModelRevision):
 
 @dataclass
 class ConvertCheckpoint:
-    """Convert a pickled checkpoint into a model folder with safetensors."""
+    """Convert a pickled checkpoint or an ONNX encoder into a model folder with safetensors."""
 
     experiment: str = "convert_checkpoint"
-    source: str = ""  # folder with pytorch_model.bin (or its shards) and config.json, or model.pt of fairseq's RoBERTa
+    source: str = ""  # folder with config.json and pytorch_model.bin or model.onnx; an .onnx file; fairseq's model.pt
     tokenizer: str = ""  # folder whose tokenizer is taken, as roberta-base for fairseq; empty: the source's tokenizer

@@ -71,7 +71,7 @@ class FirstTexts(Texts):
 class Sampling(Texts):
     """Points of one layer."""
 
-    tokens: str = "all"  # token policy: all, content (no special tokens), word (first piece of each), cls, mean
+    tokens: str = "all"  # all, content (not special), word (first piece), cls, last, mean, max or sentence_transformers
     allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
 
 
@@ -80,6 +80,7 @@ class LayerSampling(Sampling):
     """Points of several layers."""
 
     layers: str = "last"  # "last", "all", or indices of hidden states (0 is the embeddings): "0,3,6"
+    backend: str = "jax"  # "jax": geojax's modules; "torch": the model's own PyTorch class, for any type on the hub
     parameters: str = "float32"  # type in which a model's kernels are held; bfloat16: half the memory, states differ
 
 

@@ -69,12 +69,13 @@ def digest(path: PurePath) -> str:
 
 
 def model_digest(name: str, revision: str = "") -> str:
-    """The digest of a model's weights (or its commit on the hub), configuration and tokenizer."""
+    """The digest of a model's weights (or its commit on the hub), configuration, tokenizer and pooling."""
     from geojax import models
 
     folder, weights = models.resolve(name, revision or None)
     small = {path for pattern in models.HUB_FILES for path in folder.glob(pattern) if path.suffix != ".safetensors"}
-    listed = [weights, *(f"{path.name} {digest(path)}" for path in sorted(small))]
+    small |= set(folder.glob("[0-9]*_*/*.safetensors"))  # dense layers of sentence-transformers
+    listed = [weights, *(f"{path.relative_to(folder)} {digest(path)}" for path in sorted(small))]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
 

@@ -13,30 +13,47 @@ from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.measures import Measure
 from geojax.measures.labels import need_classes
-from geojax.models import ASSETS, Model, load, perturb, resolve
-from geojax.representations import Cloud, task_examples
+from geojax.models import ASSETS, Model, load, load_torch, perturb, resolve
+from geojax.representations import Cloud, sentence_transformers, task_examples
 from geojax.runtime import records
 from geojax.runtime.progress import ProgressBar
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
+BACKENDS = ("jax", "torch")
 MINIATURE_SEQUENCES = 1000
 
 
 def load_perturbed(
-    name: str, revision: str, alpha: float, noise_seed: int, parameters: str = "float32"
+    name: str, revision: str, alpha: float, noise_seed: int, *, parameters: str = "float32", backend: str = "jax"
 ) -> tuple[Model, dict[str, Any]]:
-    """A model with noise on its weights, which are held as `parameters`, and the facts that identify it."""
-    model = perturb.perturbed(load(name, revision=revision or None, dtype=parameters), alpha, noise_seed)
+    """A model with noise on its weights, which are held as `parameters`, and the facts that identify it.
+
+    Raises:
+      InputError: an unknown backend, another one than "jax" with noise or other parameters than float32, or as `load`
+        and `load_torch`.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend!r} is unknown: choose one of {', '.join(BACKENDS)}")
+    if backend == "jax":
+        model = perturb.perturbed(load(name, revision=revision or None, dtype=parameters), alpha, noise_seed)
+    elif alpha or parameters != "float32":
+        raise InputError(
+            f"alpha is {alpha:g} and parameters are {parameters}: noise and other types than float32 are for geojax's "
+            f"own modules, and the backend is {backend}"
+        )
+    else:
+        model = load_torch(name, revision=revision or None)
     facts = {"model": name, "revision": resolve(name, revision or None).revision}
     facts |= {} if parameters == "float32" else {"parameters": parameters}
-    return model, facts | {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+    facts |= {"alpha": alpha, "noise_seed": noise_seed if alpha else None}
+    return model, facts | getattr(model.apply, "about", {"backend": backend})
 
 
 def named(config: Any) -> tuple[Model, dict[str, Any]]:
     """The model that a config names, and the facts that identify it."""
-    parameters = getattr(config, "parameters", "float32")
-    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, parameters)
+    how = {name: getattr(config, name) for name in ("parameters", "backend") if hasattr(config, name)}
+    return load_perturbed(config.model, config.revision, config.alpha, config.noise_seed, **how)
 
 
 def sequences(path: str) -> list[str]:
@@ -60,8 +77,11 @@ def sample(
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
     """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar.
 
-    `masked` is for clouds: vectors at a mask token in place of each token.
+    `masked` is for clouds: vectors at a mask token in place of each token. The token policy "sentence_transformers" is
+    read from the folder of the model that the facts name.
     """
+    if tokens == "sentence_transformers":
+        tokens = sentence_transformers.read(resolve(facts["model"], facts["revision"]).folder)
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressBar("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}

@@ -70,7 +70,7 @@ def kept_layers(
 
 def _sampled(name: str, texts: Sequence[str], layers: str, config: schema.Compare) -> tuple[tuple[Cloud, ...], int]:
     """The clouds of layers, and the index of the model's last one."""
-    model, facts = sampling.load_perturbed(name, "", 0.0, 0, config.parameters)
+    model, facts = sampling.load_perturbed(name, "", 0.0, 0, parameters=config.parameters, backend=config.backend)
     last = model.config.num_hidden_layers
     indices = ",".join(map(str, dict.fromkeys(representations.parse_layers(layers, last))))
     options = {"allow_unknown": config.allow_unknown}

@@ -12,10 +12,11 @@ from configs.lists import integers, names
 from experiments.common.identity import identity
 from experiments.translate import bridges, pairs, spaces, store, tables, texts
 from geojax.errors import InputError
+from geojax.representations.policies import ONE_EACH
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import PARTS, once
 
-POLICIES, HEADS = ("mean", "cls"), ("ridge", "mlp")
+HEADS = ("ridge", "mlp")
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,9 @@ def check(config: schema.Translate) -> None:
         )
     if config.vectors and not config.text:
         raise InputError("--config.vectors needs --config.text, from which its bridge is fitted, or --config.bridge")
-    for name, known in (("pooling", POLICIES), ("head", HEADS)):
+    for name, known in (("pooling", ONE_EACH), ("head", HEADS)):
         if getattr(config, name) not in known:
-            raise InputError(f"{name} {getattr(config, name)!r}: choose {' or '.join(known)}")
+            raise InputError(f"{name} {getattr(config, name)!r}: choose one of {', '.join(known)}")
     if not 0 < config.level < 1:
         raise InputError(f"level is {config.level}: give a number between 0 and 1")
     for name, least in (("seeds", 1), ("test_examples", 0)):
@@ -96,7 +97,7 @@ def places_of(config: schema.Translate) -> tuple[spaces.Place, ...]:
             f"models {config.models!r} with layers {config.layers!r} give {len(wanted)} spaces: "
             f"{'two are needed, from and to' if config.text else 'two or more are needed'}"
         )
-    widths = [spaces.width(place) for place in wanted]
+    widths = [spaces.width(place, config.pooling) for place in wanted]
     if "none" in (*names(config.methods), config.method) and len(set(widths)) > 1:
         said = " and ".join(map(str, sorted(set(widths))))
         raise InputError(f"the spaces are {said} wide: method none leaves vectors as they are, and needs equal widths")

@@ -16,7 +16,7 @@ from experiments.translate.texts import Texts, joined
 from geojax import models
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
-from geojax.representations import Cloud, parse_layers, task_examples
+from geojax.representations import Cloud, parse_layers, sentence_transformers, task_examples
 from geojax.runtime.progress import ProgressBar
 
 DEAD = 1e-6  # share of the largest deviation up to which a dimension is constant
@@ -78,9 +78,12 @@ def places(config: schema.Translate) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def width(place: Place) -> int:
-    """The number of coordinates at a place."""
-    return models.read_config(models.resolve(place.model).folder).hidden_size
+def width(place: Place, pooling: str) -> int:
+    """The number of coordinates of a text's vector at a place."""
+    folder = models.resolve(place.model).folder
+    if pooling == "sentence_transformers":
+        return sentence_transformers.read(folder).width
+    return models.read_config(folder).hidden_size
 
 
 def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts: PurePath) -> list[Space]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from geojax.errors import InputError
+from geojax.models import torch_backend
 from geojax.models.apply import LABELLED, Apply, Params, init, make_apply, shapes, with_head
 from geojax.models.config import ModelConfig, read_config, read_record
 from geojax.models.label_names import read_label_names
@@ -16,6 +17,7 @@ from geojax.models.network import Dtype
 from geojax.models.quantized import dequantized
 from geojax.models.tensor_files import fingerprint, read_tensors
 from geojax.models.tokenizer import load_tokenizer
+from geojax.models.torch_backend import TorchApply, TorchConfig
 from geojax.models.weights import infer_apply, load_params, save_model
 from geojax.runtime.folders import written
 from geojax.typing import Key
@@ -27,6 +29,7 @@ __all__ = [
     "Source",
     "init",
     "load",
+    "load_torch",
     "make_apply",
     "resolve",
     "save",
@@ -45,6 +48,10 @@ HUB_FILES = [
     "vocab*",
     "merges.txt",
     "special_tokens_map.json",
+    "modules.json",  # the next four: of sentence-transformers
+    "sentence_*_config.json",
+    "config_sentence_transformers.json",
+    "[0-9]*_*/config.json",
     "added_tokens.json",
     "sentencepiece*",
     "spiece.model",
@@ -54,10 +61,10 @@ HUB_FILES = [
 class Model(NamedTuple):
     """A loaded model."""
 
-    apply: Apply
+    apply: Apply | TorchApply
     params: Params
     tokenizer: Any
-    config: ModelConfig
+    config: ModelConfig | TorchConfig
 
 
 class Source(NamedTuple):
@@ -141,7 +148,7 @@ def load(
     folder = resolve(name_or_path, revision).folder
     config = read_config(folder)
     style = config.architecture
-    tensors = read_tensors(folder, style.prefix)
+    tensors = read_tensors(folder, style.prefix, style.old_names)
     record = read_record(folder)
     tensors = dequantized(tensors, record.get("quantization_config"), style)
     pooler, found_labels = infer_apply(config, head, tensors)
@@ -158,6 +165,20 @@ def load(
         encoder = make_apply(config, pooler=pooler)
         params = with_head(apply, load_params(folder, encoder, tensors, head=False, dtype=dtype), key)
     return Model(apply, params, load_tokenizer(folder, config), config)
+
+
+def load_torch(name_or_path: str | Path, *, revision: str | None = None) -> Model:
+    """Loads any model of transformers as its own PyTorch class, for its hidden states; `params` of the result is empty.
+
+    Args:
+      name_or_path, revision: as in `load`.
+
+    Raises:
+      InputError: torch is not installed, or as `torch_backend.read`; a tokenizer that does not fit the model.
+    """
+    folder = resolve(name_or_path, revision).folder
+    apply = torch_backend.read(folder)
+    return Model(apply, {}, load_tokenizer(folder, apply.config), apply.config)
 
 
 def save(folder: str | Path, apply: Apply, params: Params, tokenizer: Any = None, *, dtype: str = "float32") -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES, Architecture
-from geojax.models.architectures.record import FULL, SLIDING
+from geojax.models.architectures.record import FULL, OTHERWISE, SLIDING
 from geojax.models.config_checks import check_shape, check_type
 from geojax.models.rope import Rope
 
@@ -37,6 +37,9 @@ class ModelConfig:
       layer_types: "full_attention" or "sliding_attention" for every layer; None: all full, or sliding if there is a
         window.
       rope, local_rope: rotary position embeddings, and those of the layers with a window; None there: the same.
+      relative_buckets: buckets of the distances of two tokens; None: each distance has its own.
+      relative_distance: the distance from which all are in the last bucket.
+      share_att_key: whether vectors of distances are projected as the tokens' queries and keys are.
       classifier_pooling: "cls" or "mean", input of the classification head; None: that of the model type.
 
     Raises:
@@ -71,6 +74,9 @@ class ModelConfig:
     layer_types: tuple[str, ...] | None = None
     rope: Rope | None = None
     local_rope: Rope | None = None
+    relative_buckets: int | None = None
+    relative_distance: int = 128
+    share_att_key: bool = True
     classifier_pooling: str | None = None
 
     def __post_init__(self):
@@ -200,7 +206,9 @@ def from_record(record: Any) -> ModelConfig:
     }
     for name, value in architecture.required.items():
         if record.get(name, value) != value:
-            raise InputError(f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only")
+            raise InputError(
+                f"{name} {record[name]!r} is not supported: geojax has {model_type} with {value!r} only, {OTHERWISE}"
+            )
     if architecture.causal and "pad_token_id" not in record:  # a decoder need not have one
         record["pad_token_id"] = _end_of_text(record)
     record = architecture.read(record)

@@ -5,7 +5,7 @@ from typing import Any
 
 from geojax.errors import InputError
 from geojax.models.architectures import ARCHITECTURES
-from geojax.models.architectures.record import FULL, MOST_LAYERS, SLIDING
+from geojax.models.architectures.record import FULL, MOST_LAYERS, OTHERWISE, SLIDING
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu", "silu")
 SIZES = {  # the largest value of each, beyond which a config is damaged
@@ -20,6 +20,8 @@ SIZES = {  # the largest value of each, beyond which a config is damaged
     "num_key_value_heads": 1 << 20,
     "head_dim": 1 << 20,
     "sliding_window": 1 << 24,
+    "relative_buckets": 1 << 20,
+    "relative_distance": 1 << 24,
 }
 
 
@@ -27,8 +29,7 @@ def check_type(model_type: Any) -> None:
     """Raises an InputError if geojax does not have a model type."""
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         raise InputError(
-            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}, and "
-            "--config.backend=torch samples any HuggingFace model through PyTorch"
+            f"model type {model_type!r} is not supported: geojax has {', '.join(ARCHITECTURES)}, {OTHERWISE}"
         )
 
 
@@ -49,13 +50,16 @@ def check_shape(config: Any) -> None:
     if config.max_length < 1:
         raise InputError(f"max_position_embeddings is {config.max_position_embeddings}: no token has a position")
     if config.hidden_act not in ACTIVATIONS:
-        raise InputError(f"activation {config.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}")
+        raise InputError(
+            f"activation {config.hidden_act!r} is not supported: geojax has {', '.join(ACTIVATIONS)}, {OTHERWISE}"
+        )
     if config.classifier_pooling not in (None, "cls", "mean"):
         raise InputError(f"classifier_pooling {config.classifier_pooling!r} is not supported: geojax has cls and mean")
     if config.projects and "embeddings/projection" not in config.architecture.names:
         raise InputError(f"{config.model_type} has no embedding_size of its own: leave it out")
     _check_heads(config)
     _check_layer_types(config)
+    _check_distances(config)
 
 
 def _check_heads(config: Any) -> None:
@@ -74,6 +78,13 @@ def _check_heads(config: Any) -> None:
     for rope in (config.rope, config.local_rope or config.rope):
         if (size := rope.dimensions(width)) % 2 or not size:
             raise InputError(f"{size} of {width} dimensions of a head are to be rotated: rotations need pairs")
+
+
+def _check_distances(config: Any) -> None:
+    """Buckets have room for exact distances and for those that share one."""
+    buckets, farthest = config.relative_buckets, config.relative_distance
+    if config.architecture.relative and buckets is not None and (buckets < 4 or farthest <= buckets // 2 + 1):
+        raise InputError(f"{buckets} buckets for distances up to {farthest}: give 4 or more, and fewer than {farthest}")
 
 
 def _check_layer_types(config: Any) -> None:

@@ -12,11 +12,15 @@ from geojax.models.dense import Hidden, linear
 from geojax.models.dropout import Word, dropout
 from geojax.models.norms import norm
 from geojax.models.positions import SPARE, number
+from geojax.models.relative import RelativeBias, RelativeVectors
+
+RELATIVE = {"bias": RelativeBias, "disentangled": RelativeVectors}
 
 
 class Embeddings(nnx.Module):
     """Word embeddings, with position and token-type embeddings, a norm and a projection where the type has them.
 
+    `relative` is not part of the sum: what the attention of all layers makes of distances.
     The sum is computed in float32, whatever the type of the tables.
     """
 
@@ -34,6 +38,8 @@ class Embeddings(nnx.Module):
             self.position_embeddings = table(config.max_position_embeddings + SPARE[style.numbering])
         if style.token_types:
             self.token_type_embeddings = table(config.type_vocab_size)
+        if style.relative:
+            self.relative = RELATIVE[style.relative](config, rngs=rngs)
         if style.embeddings_norm:
             self.norm = norm(config, rngs, config.embedding_width)
         if config.projects:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from geojax.models.config import ModelConfig
+from geojax.models.torch_backend import TorchConfig
 from geojax.ops.arrays import check_places
 
 
-def check_inputs(config: ModelConfig, input_ids: Any, token_type_ids: Any = None) -> None:
+def check_inputs(config: ModelConfig | TorchConfig, input_ids: Any, token_type_ids: Any = None) -> None:
     """Raises an InputError for the first token id or token type that the tables of a model lack; traced ones pass.
 
     Args:

@@ -56,6 +56,8 @@ class Network(nnx.Module):
     ) -> tuple[Hidden, ...]:
         """The embeddings and the output of every layer, the last one after the final norm of a pre-norm model."""
         style, by_type = self.config.architecture, places(self.config, mask)
+        if style.relative:
+            by_type = {kind: self.embeddings.relative(one, mask.shape[1]) for kind, one in by_type.items()}
         states = [self.embeddings(input_ids, mask, token_type_ids, words, seeds[0]).astype(dtype)]
         for i, (kind, seed) in enumerate(zip(self.config.attention_types, seeds[1:], strict=True)):
             layer = self.encoder["0" if style.shared_layers else str(i)]

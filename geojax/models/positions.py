@@ -17,16 +17,25 @@ SPARE = {"arange": 0, "padding_idx": 0, "mask": 2}  # rows of a table of positio
 Rotation = tuple[Float[Array, "T half"], Float[Array, "T half"]]  # cosines and sines of the angles of every position
 
 
+class Distances(NamedTuple):
+    """Vectors of distances, and the row of the vector for every query and key."""
+
+    vectors: Float[Array, "r d"]
+    rows: Int[Array, "T T"]
+
+
 class Places(NamedTuple):
     """What positions mean to the attention of a layer.
 
     Attributes:
       bias: added to the scores of attention: 0 where a token sees another one, the most negative number elsewhere.
       rotation: of queries and keys; None: they are not rotated.
+      distances: vectors that queries and keys are compared with; None: there are none.
     """
 
     bias: Float[Array, "B #H #T T"]
     rotation: Rotation | None
+    distances: Distances | None = None
 
 
 def number(config: ModelConfig, input_ids: Int[Array, "B T"], mask: Bool[Array, "B T"]) -> Int[Array, "#B T"]:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -34,7 +35,10 @@ def weight_files(folder: Path) -> list[Path]:
     if index.exists():
         return [folder / name for name in sorted(set(read_index(index).values()))]
     found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
-    raise InputError(f"{folder} holds no model.safetensors (found: {found}); pickled weights are not read")
+    raise InputError(
+        f"{folder} holds no model.safetensors (found: {found}); pickled weights and ONNX files are not "
+        "read: convert them by configs/convert_checkpoint.py"
+    )
 
 
 def read_index(path: Path) -> dict[str, str]:
@@ -71,8 +75,12 @@ def fingerprint(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
+def read_tensors(
+    folder: Path, prefix: str = "", old_names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, np.ndarray]:
     """All tensors of a folder by canonical name: without `prefix`; `weight` and `bias` replace `gamma` and `beta`.
+
+    `old_names` maps other names without the prefix to canonical ones.
 
     Raises:
       InputError: the folder holds no safetensors, a file or the index is damaged or incomplete, or two tensors have one
@@ -84,6 +92,7 @@ def read_tensors(folder: Path, prefix: str = "") -> dict[str, np.ndarray]:
             places.setdefault(name, []).append(path.name)
             *parents, last = name.removeprefix(prefix).split(".")
             canonical = ".".join([*parents, OLD_NAMES.get(last, last)])
+            canonical = old_names.get(canonical, canonical)
             if canonical in tensors and not np.array_equal(tensors[canonical], value):
                 raise InputError(f"{folder} holds two tensors {canonical} that differ")
             tensors[canonical] = value

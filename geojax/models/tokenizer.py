@@ -10,6 +10,7 @@ from typing import Any
 
 from geojax.errors import InputError
 from geojax.models.config import ModelConfig, read_record
+from geojax.models.torch_backend import TorchConfig
 from geojax.models.unknown import BYTES
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ NEVER = 0.01  # share of words that no text gives, above which there is a warnin
 ROLES = ("bos", "eos", "cls", "sep", "unk", "pad")
 
 
-def load_tokenizer(folder: Path, config: ModelConfig) -> Any:
+def load_tokenizer(folder: Path, config: ModelConfig | TorchConfig) -> Any:
     """The tokenizer of a model folder.
 
     A `tokenizer.json` is taken as it is, except for the settings that `tokenizer_config.json` states. A `vocab.txt`
@@ -39,7 +40,9 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> Any:
         beyond the embeddings, ids for less than half of them, or other special tokens than `config.json` states.
     """
     if not any((folder / name).exists() for name in FILES):
-        raise InputError(f"{folder} holds no tokenizer ({', '.join(FILES[:-1])} or {FILES[-1]})")
+        pieces = [path.name for path in folder.glob("*.model")]
+        alone = f"; {pieces[0]} alone is not read: save the tokenizer with a tokenizer.json" if pieces else ""
+        raise InputError(f"{folder} holds no tokenizer ({', '.join(FILES[:-1])} or {FILES[-1]}){alone}")
     try:
         tokenizer, entries = _read(folder)
     except Exception as error:  # the tokenizer readers raise bare Exceptions on damaged files
@@ -136,7 +139,7 @@ def _without_accents(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
 
 
-def _misfit(folder: Path, tokenizer: Any, config: ModelConfig, entries: set[str] | None) -> str:
+def _misfit(folder: Path, tokenizer: Any, config: ModelConfig | TorchConfig, entries: set[str] | None) -> str:
     """Why a tokenizer cannot belong to a model; empty where it can."""
     ids, size = set(tokenizer.get_vocab().values()), config.vocab_size
     largest = max(ids, default=-1)
@@ -169,7 +172,7 @@ def _misfit(folder: Path, tokenizer: Any, config: ModelConfig, entries: set[str]
     return ""
 
 
-def _warn_of_unused(folder: Path, tokenizer: Any, config: ModelConfig) -> None:
+def _warn_of_unused(folder: Path, tokenizer: Any, config: ModelConfig | TorchConfig) -> None:
     """Warns where much of a model's vocabulary is never used: embeddings without a token, words that no text gives."""
     without = config.vocab_size - len(set(tokenizer.get_vocab().values()))
     if without > CLEAR * config.vocab_size:

@@ -135,9 +135,9 @@ def load_params(
 
 
 def _is_ignored(name: str, style: Architecture) -> bool:
-    """Whether a tensor is a constant, or belongs to a head."""
+    """Whether a tensor is a constant, is not read, or belongs to a head."""
     modules = {module for names in style.heads.values() for module in names.values()}
-    return bool(IGNORED.search(name)) or name.startswith(tuple(f"{module}." for module in modules))
+    return bool(IGNORED.search(name)) or name.startswith((*style.unused, *(f"{module}." for module in modules)))
 
 
 def _twins(apply: Apply, entries: list[Entry]) -> dict[str, str]:

@@ -14,10 +14,13 @@ from jaxtyping import Array, Float, Int
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
 from geojax.models.inputs import check_inputs
+from geojax.models.torch_backend import TorchApply
 from geojax.models.unknown import check_unknown, tokenize, unknown_share
+from geojax.representations import policies
+from geojax.representations.policies import BEYOND_HYPERPLANE, ONE_EACH, POLICIES, POOLS, Pool
+from geojax.representations.sentence_transformers import SentenceEncoder
 from geojax.version import __version__
 
-TOKEN_POLICIES = ("all", "content", "word", "cls", "mean")
 LENGTHS = (8, 16, *(n << k for k in range(13) for n in (24, 32)))  # 24, 32, 48, 64, ..., 98304, 131072
 TOKENS_PER_BATCH = 4096
 
@@ -29,8 +32,9 @@ class Encoded:
     Attributes:
       ids: tokens of every sequence.
       lengths: number of tokens of every sequence.
-      kept: positions of every sequence with a vector that is a point.
-      pooled: whether the mean over the kept positions of a sequence is its only point.
+      kept: positions of every sequence with a vector that is a point, or that its one point is made of.
+      pool: what makes one point of the vectors at the kept positions of a sequence; None: each is a point.
+      width: number of coordinates of a point.
       counts: number of points of every sequence.
       longest: the number of tokens at which sequences are cut.
       normalised: hidden states that a LayerNorm gives.
@@ -42,7 +46,8 @@ class Encoded:
     ids: list[list[int]]
     lengths: Int[np.ndarray, "sequences"]
     kept: list[np.ndarray]
-    pooled: bool
+    pool: Pool | None
+    width: int
     counts: Int[np.ndarray, "sequences"]
     longest: int
     normalised: tuple[int, ...]
@@ -50,16 +55,16 @@ class Encoded:
     origin: "Encoded | None" = None
 
     def index(self) -> dict[str, Int[np.ndarray, "n"]]:
-        """Sequence, position and token of every point; position 0 and token -1 for a mean.
+        """Sequence, position and token of every point; position 0 and token -1 for a point made of several tokens.
 
         The token of a masked copy is the one that the mask stands for.
         """
         if self.origin is not None:
             return self.origin.index()
-        position = np.zeros(len(self.ids)) if self.pooled else np.concatenate(self.kept)
+        position = np.zeros(len(self.ids)) if self.pool else np.concatenate(self.kept)
         tokens = (
             np.full(len(self.ids), -1)
-            if self.pooled
+            if self.pool
             else np.concatenate([np.asarray(row)[kept] for row, kept in zip(self.ids, self.kept, strict=True)])
         )
         return {
@@ -73,14 +78,14 @@ class Batch(NamedTuple):
     """Some sequences and their hidden states on the device, one Float[size, length, d] for each requested layer."""
 
     rows: Int[np.ndarray, "rows"]
-    states: list[Float[Array, "size length d"]]
+    states: list[Float[Array | np.ndarray, "size length d"]]
 
 
 def encode(
-    apply: Apply,
+    apply: Apply | TorchApply,
     tokenizer: Any,
     sequences: Sequence[str],
-    tokens: str,
+    tokens: str | SentenceEncoder,
     provenance: dict[str, Any] | None = None,
     *,
     allow_unknown: bool = False,
@@ -90,7 +95,7 @@ def encode(
     Args:
       apply, tokenizer: as `models.load` returns them.
       sequences: texts.
-      tokens: token policy.
+      tokens: token policy; of "sentence_transformers" what the model's folder says (`sentence_transformers.read`).
       provenance: facts from the caller, which the provenance of the result takes in.
 
     Raises:
@@ -98,40 +103,59 @@ def encode(
         a token where each needs one, a token that the model's vocabulary lacks, or more than half of the tokens unknown
         to the tokenizer without `allow_unknown`.
     """
-    if tokens not in TOKEN_POLICIES:
-        raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(TOKEN_POLICIES)}")
-    if tokens == "cls" and tokenizer.cls_token_id is None:
+    recipe, policy = (tokens, "sentence_transformers") if isinstance(tokens, SentenceEncoder) else (None, tokens)
+    if policy not in POLICIES:
+        raise InputError(f"token policy {tokens!r} is unknown: choose one of {', '.join(POLICIES)}")
+    if tokens == "sentence_transformers":
+        raise InputError("token policy 'sentence_transformers' is in a model's folder: sentence_transformers.read it")
+    if policy == "cls" and tokenizer.cls_token_id is None:
         raise InputError(f"token policy 'cls' needs a [CLS] token, and {apply.config.model_type} puts none into a text")
     if not sequences:
         raise InputError("no sequences to sample")
     limit = min(apply.config.max_position_embeddings - 3, apply.config.max_length)
+    if recipe:
+        limit = _longest(apply, tokenizer, recipe)
     if limit <= tokenizer.num_special_tokens_to_add():
         raise InputError(f"the model has {apply.config.max_length} positions, too few for a token of a sequence")
-    encoding = tokenize(tokenizer, list(sequences), truncation=True, max_length=limit, return_token_type_ids=False)
+    read = recipe.texts(sequences) if recipe else list(sequences)
+    encoding = tokenize(tokenizer, read, truncation=True, max_length=limit, return_token_type_ids=False)
     ids = encoding["input_ids"]
     check_inputs(apply.config, np.fromiter(chain.from_iterable(ids), np.int64))
     lengths = np.array([len(row) for row in ids])
-    if tokens in ("cls", "mean") and not lengths.all():
-        raise InputError(f"sequence {np.argmin(lengths)} has no token, and token policy {tokens!r} needs one")
-    if tokens == "cls" and any(row[0] != tokenizer.cls_token_id for row in ids):
+    if policy in ONE_EACH and not lengths.all():
+        raise InputError(f"sequence {np.argmin(lengths)} has no token, and token policy {policy!r} needs one")
+    if policy == "cls" and any(row[0] != tokenizer.cls_token_id for row in ids):
         raise InputError("token policy 'cls' needs a [CLS] token, and the model's tokenizer begins no text with it")
-    unknown = unknown_share(tokenizer, ids, (sequences,))
+    unknown = unknown_share(tokenizer, ids, (read,))
     check_unknown(unknown, "the sequences", allow_unknown)
-    kept = _kept(encoding, tokens)
-    pooled = tokens == "mean"
-    counts = np.ones(len(ids), int) if pooled else np.array([len(positions) for positions in kept])
+    kept = policies.kept(encoding, policy)
+    pool = recipe or POOLS.get(policy)
+    counts = np.ones(len(ids), int) if pool else np.array([len(positions) for positions in kept])
     about = {
-        "tokens": tokens,
+        "tokens": policy,
         "sequences": len(ids),
         "sequences_sha256": digest(sequences),
-        "truncated": _count_truncated(tokenizer, sequences, lengths, limit),
+        "truncated": _count_truncated(tokenizer, read, lengths, limit),
         "unknown_tokens": unknown,
         "tokenizer_sha256": digest(f"{number} {entry}" for entry, number in sorted(tokenizer.get_vocab().items())),
         "geojax": __version__,
     } | (provenance or {})
-    if tokens == "word":
-        about["words_sha256"] = digest_of_words(_words(encoding, sequences, kept))
-    return Encoded(ids, lengths, kept, pooled, counts, limit, apply.config.normalised, about)
+    if policy == "word":
+        about["words_sha256"] = digest_of_words(policies.words(encoding, sequences, kept))
+    if recipe:
+        about["sentence_transformers"] = recipe.about
+    width = recipe.width if recipe else apply.config.hidden_size
+    flat = () if policy in BEYOND_HYPERPLANE else apply.config.normalised
+    return Encoded(ids, lengths, kept, pool, width, counts, limit, flat, about)
+
+
+def _longest(apply: Apply | TorchApply, tokenizer: Any, recipe: SentenceEncoder) -> int:
+    """The number of tokens at which sentence-transformers cuts a text."""
+    if recipe.inputs != apply.config.hidden_size:
+        raise InputError(
+            f"the pooling takes vectors of {recipe.inputs} coordinates, and the model's have {apply.config.hidden_size}"
+        )
+    return min(recipe.longest or tokenizer.model_max_length, apply.config.max_length)
 
 
 def digest(texts: Iterable[str]) -> str:
@@ -150,11 +174,11 @@ def masked(encoded: Encoded, tokenizer: Any) -> Encoded:
     A sequence of k points becomes k sequences, so the forward pass costs k times as much.
 
     Raises:
-      InputError: the tokenizer has no mask token, as GPT-2's, or a point is a mean or a special token.
+      InputError: the tokenizer has no mask token, as GPT-2's, or a point is made of several tokens or is special.
     """
     if tokenizer.mask_token_id is None:
         raise InputError("masked vectors need a mask token, and the model's tokenizer has none: take an encoder")
-    if encoded.pooled or encoded.provenance["tokens"] not in ("content", "word"):
+    if encoded.pool or encoded.provenance["tokens"] not in ("content", "word"):
         raise InputError(
             f"masked vectors are those of words or of other tokens of the text, and the token policy is "
             f"{encoded.provenance['tokens']!r}: choose word or content"
@@ -176,7 +200,7 @@ def masked(encoded: Encoded, tokenizer: Any) -> Encoded:
 
 
 def run(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     encoded: Encoded,
     layers: tuple[int, ...],
@@ -189,7 +213,7 @@ def run(
     done = 0
     for length, rows in _batches(encoded.lengths, encoded.longest):
         size = max(1, TOKENS_PER_BATCH // length)
-        batch_ids = np.full((size, length), apply.config.pad_token_id, np.int32)
+        batch_ids = np.full((size, length), apply.config.pad_token_id or 0, np.int32)
         mask = np.zeros((size, length), np.int32)
         for place, row in enumerate(rows):
             batch_ids[place, : encoded.lengths[row]] = encoded.ids[row]
@@ -200,9 +224,18 @@ def run(
             progress(done, len(encoded.ids))
 
 
-@partial(jax.jit, static_argnames=("apply", "layers"))
-def hidden(apply: Apply, params: Params, batch: dict[str, Array], layers: tuple[int, ...]) -> list[Array]:
+def hidden(
+    apply: Apply | TorchApply, params: Params, batch: dict[str, Any], layers: tuple[int, ...]
+) -> list[Float[Array | np.ndarray, "B T d"]]:
     """Hidden states of some layers, in float32."""
+    if isinstance(apply, TorchApply):
+        return apply.hidden(batch, layers)
+    return compiled(apply, params, batch, layers)
+
+
+@partial(jax.jit, static_argnames=("apply", "layers"))
+def compiled(apply: Apply, params: Params, batch: dict[str, Array], layers: tuple[int, ...]) -> list[Array]:
+    """`hidden` of geojax's own modules."""
     with jax.default_matmul_precision("highest"):
         states = apply(params, batch)["hidden_states"]
     return [states[layer].astype(np.float32) for layer in layers]
@@ -217,29 +250,6 @@ def _batches(lengths: Int[np.ndarray, "sequences"], longest: int) -> Iterator[tu
         size = max(1, TOKENS_PER_BATCH // int(ladder[rung]))
         for start in range(0, len(members), size):
             yield int(ladder[rung]), members[start : start + size]
-
-
-def _kept(encoding: Any, tokens: str) -> list[np.ndarray]:
-    """The positions of every sequence that the token policy keeps."""
-    kept = []
-    for row, ids in enumerate(encoding["input_ids"]):
-        words = np.array([-1 if word is None else word for word in encoding.word_ids(row)])
-        if tokens == "cls":
-            kept.append(np.array([0]))
-        elif tokens == "content":
-            kept.append(np.flatnonzero(words >= 0))
-        elif tokens == "word":
-            kept.append(np.flatnonzero((words >= 0) & (words != np.append(-1, words[:-1]))))
-        else:
-            kept.append(np.arange(len(ids)))
-    return kept
-
-
-def _words(encoding: Any, sequences: Sequence[str], kept: Sequence[Int[np.ndarray, "_"]]) -> Iterator[list[str]]:
-    """The words of every sequence whose first pieces are at the kept positions."""
-    for row, (text, places) in enumerate(zip(sequences, kept, strict=True)):
-        spans = [encoding.word_to_chars(row, encoding.word_ids(row)[place]) for place in places]
-        yield [text[span.start : span.end].strip() for span in spans]
 
 
 def _count_truncated(tokenizer: Any, sequences: Sequence[str], lengths: np.ndarray, limit: int) -> int:

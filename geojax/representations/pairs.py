@@ -7,8 +7,7 @@ from jaxtyping import Int
 
 from geojax.errors import InputError
 from geojax.representations.cloud import Cloud
-
-ONE_EACH = ("cls", "mean")  # token policies with one point a sequence
+from geojax.representations.policies import ONE_EACH
 
 
 def aligned(first: Cloud, second: Cloud) -> tuple[Cloud, Cloud]:

@@ -12,15 +12,17 @@ from jaxtyping import Array, Bool, Float, Int
 from geojax.data.text import read_text
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params
+from geojax.models.torch_backend import TorchApply
 from geojax.representations import forward
 from geojax.representations.cloud import Cloud, check_finite
+from geojax.representations.sentence_transformers import SentenceEncoder
 
 
 class Part(NamedTuple):
     """The points of some sequences, padded to one of a few shapes.
 
     Attributes:
-      states: one Float[B, T, d] for each layer; T is 1 where a point is the mean of a sequence.
+      states: one Float[B, T, d] for each layer; T is 1 where a point is made of all tokens of a sequence.
       keep: True where a vector is a point.
       rows: the place of each of the k points among the points of all sequences.
     """
@@ -31,13 +33,13 @@ class Part(NamedTuple):
 
 
 def sample(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     tokenizer: Any,
     sequences: Sequence[str],
     *,
     layers: tuple[int, ...],
-    tokens: str = "all",
+    tokens: str | SentenceEncoder = "all",
     masked: bool = False,
     allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
@@ -55,7 +57,8 @@ def sample(
       sequences: texts.
       layers: indices of hidden states, 0 the embeddings.
       tokens: "all" positions, special tokens included (arXiv 2406.12159) · "content", without special tokens ·
-        "word", the first piece of each word · "cls", the first position · "mean", over all positions of a sequence.
+        "word", the first piece of each word · "cls", the first position · "last", the last one · "mean" and "max", of
+        each coordinate over all positions of a sequence · a `SentenceEncoder`, as sentence-transformers pools.
       masked: whether the vector of a point is the one at a mask token in its place (arXiv 2408.03706): a forward pass
         for every point, and only for the policies content and word.
       allow_unknown: whether more than half of the tokens may be unknown to the tokenizer.
@@ -74,14 +77,14 @@ def sample(
 
 
 def clouds_in_memory(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     encoded: forward.Encoded,
     layers: tuple[int, ...],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Cloud, ...]:
     """The clouds of encoded sequences; arguments and errors are those of `parts`."""
-    points = [np.empty((encoded.counts.sum(), apply.config.hidden_size), np.float32) for _ in layers]
+    points = [np.empty((encoded.counts.sum(), encoded.width), np.float32) for _ in layers]
     for part in parts(apply, params, encoded, layers, progress):
         for target, state in zip(points, part.states, strict=True):
             target[part.rows] = np.asarray(state)[part.keep]
@@ -89,7 +92,7 @@ def clouds_in_memory(
 
 
 def parts(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     encoded: forward.Encoded,
     layers: tuple[int, ...],
@@ -109,8 +112,9 @@ def parts(
         states, keep = batch.states, np.zeros(batch.states[0].shape[:2], bool)
         for place, row in enumerate(batch.rows):
             keep[place, encoded.kept[row]] = True
-        if encoded.pooled:
-            states, keep = [_means(np.asarray(state), keep) for state in states], keep.any(1, keepdims=True)
+        if encoded.pool:
+            states = [encoded.pool(np.asarray(state), keep)[:, None] for state in states]
+            keep = keep.any(1, keepdims=True)
         rows = np.concatenate([np.arange(starts[row], starts[row] + encoded.counts[row]) for row in batch.rows])
         if not np.asarray(_finite(states, keep)):
             points = [np.asarray(state)[keep] for state in states]
@@ -165,12 +169,6 @@ def read_sequences(path: str | Path) -> list[str]:
         if not line.strip():
             raise InputError(f"sequences file {path} has an empty line {number}: write one sequence a line")
     return [line.strip() for line in lines]
-
-
-def _means(state: Float[np.ndarray, "B T d"], keep: Bool[np.ndarray, "B T"]) -> Float[np.ndarray, "B 1 d"]:
-    """Means over the kept positions, 0 without any; NumPy adds them, so that the sums are the same on every device."""
-    total = state.sum(1, keepdims=True, where=keep[..., None])
-    return total / np.maximum(keep.sum(1, dtype=np.float32), 1)[:, None, None]
 
 
 @jax.jit

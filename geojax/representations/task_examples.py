@@ -12,9 +12,10 @@ from geojax.models import Model
 from geojax.models.inputs import check_inputs
 from geojax.representations.cloud import Cloud, check_finite
 from geojax.representations.forward import digest, hidden
+from geojax.representations.policies import POOLS
 from geojax.version import __version__
 
-POLICIES = ("cls", "mean")
+POLICIES = ("cls", "last", "mean", "max")
 # Most tokens of an example, as in fine-tuning by default, and examples in a batch.
 MAX_LENGTH, ROWS = 128, 32
 
@@ -35,7 +36,8 @@ def clouds(
       model: an encoder with its tokenizer.
       examples: the examples, in the order of the points.
       layers: indices of hidden states, 0 the embeddings.
-      tokens: "cls", the first position, or "mean", over all positions of an example, special tokens included.
+      tokens: "cls", the first position, "last", the last one, or "mean" or "max", of each coordinate over all positions
+        of an example, special tokens included.
       allow_unknown: whether more than half of the tokens may be unknown to the tokenizer.
       provenance: facts for the provenance of the clouds.
       progress: called with (examples done, all examples) after every batch.
@@ -45,20 +47,24 @@ def clouds(
         that is NaN or infinite.
     """
     if tokens not in POLICIES:
-        raise InputError(f"token policy {tokens!r} does not give one point for each example: choose cls or mean")
+        raise InputError(
+            f"token policy {tokens!r} does not give one point for each example here: choose {', '.join(POLICIES)}"
+        )
     config = model.apply.config
     limit = min(MAX_LENGTH, config.max_position_embeddings - 3, config.max_length)
     encoded = encode(model.tokenizer, examples, limit, allow_unknown=allow_unknown)
     check_inputs(config, encoded.input_ids, encoded.token_type_ids)
     count = len(encoded)
+    places = encoded.lengths - 1 if tokens == "last" else np.zeros(count, int)
     points = [np.empty((count, config.hidden_size), np.float32) for _ in layers]
     done = 0
     for rows, batch in encoded.by_length(np.arange(count), ROWS):
         inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "attention_mask")}
-        counted = batch["attention_mask"][: len(rows), :, None]
+        keep = batch["attention_mask"][: len(rows)].astype(bool)
         for target, state in zip(points, hidden(model.apply, model.params, inputs, layers), strict=True):
             vectors = np.asarray(state)[: len(rows)]
-            target[rows] = vectors[:, 0] if tokens == "cls" else (vectors * counted).sum(1) / counted.sum(1)
+            pool = POOLS.get(tokens)
+            target[rows] = pool(vectors, keep) if pool else vectors[np.arange(len(rows)), places[rows]]
         done += len(rows)
         if progress:
             progress(done, count)
@@ -66,9 +72,9 @@ def clouds(
     texts = zip(*(side for side in (examples.text_a, examples.text_b) if side is not None), strict=True)
     about |= {"sequences_sha256": digest(map("\t".join, texts)), "geojax": __version__}
     index, zeros = np.arange(count, dtype=np.int32), np.zeros(count, np.int32)
-    tokens_of = encoded.input_ids[:, 0].astype(np.int32) if tokens == "cls" else zeros - 1
+    chosen = zeros - 1 if tokens in POOLS else encoded.input_ids[index, places].astype(np.int32)
     made = tuple(
-        Cloud(values, index, zeros, tokens_of, layer, about | (provenance or {}))
+        Cloud(values, index, places.astype(np.int32), chosen, layer, about | (provenance or {}))
         for values, layer in zip(points, layers, strict=True)
     )
     for cloud in made:

@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Int
 
 from geojax.models.apply import Apply, Params
+from geojax.models.torch_backend import TorchApply
 from geojax.models.unknown import tokenize
 from geojax.representations import forward, sampling
 from geojax.representations.cloud import Cloud
 
 
 def sample_words(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     tokenizer: Any,
     utterances: Sequence[Sequence[str]],

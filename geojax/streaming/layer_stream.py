@@ -18,10 +18,12 @@ from geojax.evaluation.results import Evaluation, Result
 from geojax.evaluation.uncertainty import check_groups
 from geojax.measures import Measure, select
 from geojax.models.apply import Apply, Params
+from geojax.models.torch_backend import TorchApply
 from geojax.ops.scatter import Moments, scatter
 from geojax.ops.spectrum import descending_eigenvalues
 from geojax.representations import forward, sampling
 from geojax.representations.cloud import Cloud
+from geojax.representations.sentence_transformers import SentenceEncoder
 from geojax.streaming import moments, reservoir
 from geojax.typing import Key
 
@@ -42,7 +44,7 @@ class Stream:
 
 
 def sample(
-    apply: Apply,
+    apply: Apply | TorchApply,
     params: Params,
     tokenizer: Any,
     sequences: Sequence[str],
@@ -50,7 +52,7 @@ def sample(
     layers: tuple[int, ...],
     points: int,
     key: Key,
-    tokens: str = "all",
+    tokens: str | SentenceEncoder = "all",
     allow_unknown: bool = False,
     provenance: dict[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -71,7 +73,7 @@ def sample(
     if points < 1:
         raise InputError(f"points is {points}: a sample keeps at least 1")
     encoded = forward.encode(apply, tokenizer, sequences, tokens, provenance, allow_unknown=allow_unknown)
-    n, d = int(encoded.counts.sum()), apply.config.hidden_size
+    n, d = int(encoded.counts.sum()), encoded.width
     draws = np.asarray(reservoir.priorities(key, jnp.arange(n)))
     chosen = np.sort(np.argsort(draws, kind="stable")[:points])
     kept = [np.empty((len(chosen), d), np.float32) for _ in layers]

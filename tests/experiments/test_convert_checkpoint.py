@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from places import FIXTURES, ROOT
@@ -129,6 +130,27 @@ def test_a_fairseq_roberta_is_the_model_that_it_was(joint, tmp_path):
     assert (np.asarray(new["logits"]) != old["logits"]).any()
     config = after.config
     assert (config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (3, 4, 40)
+
+
+@with_torch
+def test_a_fairseq_model_with_a_dictionary_of_plain_symbols_is_converted(tmp_path):
+    """As XLM-RoBERTa has it: pieces of SentencePiece, in the order of the tokenizer's ids behind the special tokens."""
+    import torch
+
+    folder = FIXTURES / "random-xlm-roberta"
+    torch.save(fairseq(folder), tmp_path / "model.pt")
+    vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    lines = [f"{symbol} {100 - number}" for number, (symbol, _) in enumerate(vocabulary[4:])]
+    (tmp_path / "dict.txt").write_text("\n".join(lines), encoding="utf-8")
+    run(tmp_path / "model.pt", tmp_path / "new", tokenizer=str(folder))
+    old, new = models.load(folder), models.load(tmp_path / "new")
+    assert new.tokenizer("a cat")["input_ids"] == old.tokenizer("a cat")["input_ids"]
+    for name, tree in old.params["encoder"].items():
+        assert all(map(np.array_equal, jax.tree.leaves(tree), jax.tree.leaves(new.params["encoder"][name])))
+    lines[1], lines[2] = lines[2], lines[1]
+    (tmp_path / "dict.txt").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError, match="is not the checkpoint's tokenizer"):
+        run(tmp_path / "model.pt", tmp_path / "other", tokenizer=str(folder))
 
 
 def test_a_vocabulary_in_another_order_is_refused(tmp_path):

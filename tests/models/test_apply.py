@@ -180,7 +180,8 @@ def test_layers_of_albert_are_one_layer():
 
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_a_config_survives_its_huggingface_form(family):
-    base = from_record({"model_type": family, "eos_token_id": 2})
+    stated = {"model_type": family, "eos_token_id": 2, "pos_att_type": "c2p|p2c"}
+    base = from_record(dict(ARCHITECTURES[family].required) | stated)
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     tiny = {name: getattr(TINY, name) for name in sizes} | {"pad_token_id": 1, "embedding_size": 16}
     tiny["layer_types"] = base.layer_types and base.layer_types[: TINY.num_hidden_layers]

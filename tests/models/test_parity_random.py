@@ -24,6 +24,10 @@ LLAMA3 = dict(
     rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=16,
 )  # fmt: skip
+DISTANCES = dict(
+    relative_attention=True, pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm", position_biased_input=False,
+    type_vocab_size=0,
+)  # fmt: skip
 LINEAR = dict(rope_type="linear", rope_theta=500.0, factor=4.0)
 VARIANTS = {
     "grouped queries, scaled as Llama 3": ("Llama", dict(num_key_value_heads=2, rope_parameters=LLAMA3)),
@@ -52,16 +56,22 @@ VARIANTS = {
         ),
     ),
     "post-norm": ("NomicBert", dict()),
+    "a bias for every head": ("MPNet", dict(pad_token_id=1, bos_token_id=0)),
+    "distances in buckets": ("DebertaV2", DISTANCES | dict(share_att_key=True, position_buckets=8)),
+    "distances with maps of their own": (
+        "DebertaV2", DISTANCES | dict(share_att_key=False, position_buckets=16, max_relative_positions=30),
+    ),
+    "each distance": ("DebertaV2", DISTANCES | dict(share_att_key=True, max_relative_positions=20)),
 }  # fmt: skip
 LENGTHS = (40, 23, 7)
 IDS = np.random.default_rng(0).integers(3, 40, (3, 40))
 
 
-def padded(side):
-    """The texts, padded on a side."""
+def padded(side, pad):
+    """The texts, padded on a side with a token."""
     mask = np.arange(40) < np.array(LENGTHS)[:, None]
     mask = mask if side == "right" else mask[:, ::-1]
-    ids = np.zeros_like(IDS)
+    ids = np.full_like(IDS, pad)
     ids[mask] = np.concatenate([row[:length] for row, length in zip(IDS, LENGTHS, strict=True)])
     return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
 
@@ -93,7 +103,7 @@ def test_states_and_logits(name, tmp_path):
     apply = make_apply(config, "classification", labels, pooler=pooler)
     params, run = load_params(tmp_path, apply, tensors, head=True), jax.jit(apply.__call__)
     for side in ("right", "left"):
-        batch = padded(side)
+        batch = padded(side, config.pad_token_id)
         with torch.no_grad():
             expected = theirs(**{key: torch.tensor(value) for key, value in batch.items()}, output_hidden_states=True)
         with jax.default_matmul_precision("highest"):

@@ -54,6 +54,23 @@ PUBLISHED = {
         ),
         dict(attention_types=(FULL,) * 24, attention_bias=True, head_width=64, pad_token_id=151645),
     ),
+    "sentence-transformers/all-mpnet-base-v2": (
+        dict(
+            model_type="mpnet", hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
+            hidden_act="gelu", layer_norm_eps=1e-5, max_position_embeddings=514, relative_attention_num_buckets=32,
+            vocab_size=30527, bos_token_id=0, eos_token_id=2, pad_token_id=1,
+        ),
+        dict(max_length=512, relative_buckets=32, relative_distance=128, pad_token_id=1),
+    ),
+    "microsoft/deberta-v3-base": (
+        dict(
+            model_type="deberta-v2", hidden_size=768, num_hidden_layers=12, num_attention_heads=12, hidden_act="gelu",
+            intermediate_size=3072, max_position_embeddings=512, relative_attention=True, position_buckets=256,
+            norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p", layer_norm_eps=1e-7,
+            max_relative_positions=-1, position_biased_input=False, type_vocab_size=0, vocab_size=128100,
+        ),
+        dict(relative_buckets=256, relative_distance=512, share_att_key=True, pad_token_id=0, max_length=512),
+    ),
     "Qwen/Qwen3-0.6B": (
         dict(
             model_type="qwen3", hidden_size=1024, intermediate_size=3072, num_hidden_layers=28, num_attention_heads=16,

@@ -92,10 +92,10 @@ def test_long_sequences_are_cut_and_counted(model):
 
 def test_the_number_of_compilations_is_that_of_the_lengths(model):
     rng = np.random.default_rng(0)
-    before = forward.hidden._cache_size()
+    before = forward.compiled._cache_size()
     for _ in range(4):
         sample(model, ["a" * rng.integers(1, 75) for _ in range(30)], layers=(1,))
-    assert forward.hidden._cache_size() - before <= len(forward.LENGTHS)
+    assert forward.compiled._cache_size() - before <= len(forward.LENGTHS)
 
 
 def test_not_a_number_is_an_error_that_names_the_place(model):

@@ -42,7 +42,7 @@ def test_a_point_is_what_the_model_gives_for_its_example(model, pairs):
 
 
 def test_one_point_an_example_is_needed(model):
-    with pytest.raises(InputError, match="'all' does not give one point for each example: choose cls or mean"):
+    with pytest.raises(InputError, match="'all' does not give one point for each example here: choose cls"):
         clouds(model, examples(False), layers=(3,), tokens="all")
 
 

@@ -12,6 +12,7 @@ from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.models import load
 from geojax.representations import forward
+from geojax.representations.policies import EVERY
 from geojax.streaming import layer_stream, reservoir
 
 KEY = jax.random.key(0)
@@ -30,7 +31,7 @@ def streamed(model, points, tokens="all", texts=TEXTS, **options):
     return layer_stream.sample(*model[:3], texts, layers=LAYERS, points=points, key=KEY, tokens=tokens, **options)
 
 
-@pytest.mark.parametrize("tokens", forward.TOKEN_POLICIES)
+@pytest.mark.parametrize("tokens", [*EVERY, "cls", "mean", "max"])
 def test_every_policy_gives_the_moments_and_a_sample_of_the_cloud(model, tokens):
     clouds = representations.sample(*model[:3], TEXTS, layers=LAYERS, tokens=tokens)
     for cloud, found in zip(clouds, streamed(model, 40, tokens), strict=True):

@@ -10,6 +10,7 @@ from geojax.errors import InputError
 Names = Mapping[str, str]  # path of a module in the parameter tree -> HuggingFace's name; {} is the index of a layer
 Record = dict[str, Any]  # the contents of a `config.json`
 MOST_LAYERS = 1024
+OTHERWISE = "and --config.backend=torch samples any HuggingFace model through PyTorch"
 FULL, SLIDING = "full_attention", "sliding_attention"  # types of attention: over all tokens, over a window
 ENDINGS = {
     None: "Model",
@@ -42,7 +43,12 @@ class Architecture:
       required: the only values that geojax supports, for names in `config.json`.
       read: maps the contents of `config.json`, with the defaults, to a record in which each of `fields` has one value.
       write: the reverse of `read`.
-      positions: "learned" vectors, added to the word embeddings, or "rotary": queries and keys are rotated.
+      old_names: names that some checkpoints have for tensors, without the prefix, and the usual ones.
+      unused: beginnings of the names, without the prefix, of tensors that a checkpoint may hold and the model does not
+        read.
+      positions: "learned" vectors, added to the word embeddings, "rotary": queries and keys are rotated, or "none".
+      relative: what attention makes of the distance of two tokens: a "bias" of its scores, or "disentangled", products
+        of queries and keys with vectors of distances; None: nothing.
       numbering: "arange", positions 0, 1, ... of padding too; "padding_idx", real tokens are numbered from
         `pad_token_id` + 1, and padding has `pad_token_id`; "mask", real tokens from 2, and padding has 1.
       token_types: whether there are embeddings of the first and the second text.
@@ -80,7 +86,10 @@ class Architecture:
     required: Mapping[str, Any] = field(default_factory=dict)
     read: Callable[[Record], Record] = unchanged
     write: Callable[[Record], Record] = unchanged
-    positions: Literal["learned", "rotary"] = "learned"
+    old_names: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    positions: Literal["learned", "rotary", "none"] = "learned"
+    relative: Literal["bias", "disentangled"] | None = None
     numbering: Literal["arange", "padding_idx", "mask"] = "arange"
     token_types: bool = True
     projects: bool = False

@@ -1,32 +1,16 @@
-"""Converts a pickled checkpoint to a model folder, the work folder, which `--config.model` of every experiment takes.
-
-`torch.load(weights_only=True)` opens the files: it makes tensors and plain containers and runs no code of the file. The
-only other class allowed is argparse.Namespace, in which fairseq keeps its settings. Torch is imported only when a file
-is converted.
-"""
+"""RoBERTa as fairseq stores it, and the dictionary beside its checkpoint."""
 
 import argparse
-import dataclasses
 import logging
-import pickle
 import re
-import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from configs.schema import ConvertCheckpoint
+from experiments.convert_checkpoint.pickled import Tensors, unpickle
 from geojax.errors import InputError
-from geojax.models.tensor_files import read_index
 from geojax.models.unknown import byte_characters
-from geojax.runtime import folders, records
-from geojax.runtime.folder_lock import BEFORE_WORK, SETTINGS
-from geojax.runtime.run_once import once
+from geojax.runtime import records
 
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
-)  # fmt: skip
 FAIRSEQ = {  # names below sentence_encoder, and HuggingFace's; {} is the number of a layer
     "embed_tokens": "embeddings.word_embeddings",
     "embed_positions": "embeddings.position_embeddings",
@@ -43,88 +27,6 @@ FAIRSEQ = {  # names below sentence_encoder, and HuggingFace's; {} is the number
     "layers.{}.final_layer_norm": "encoder.layer.{}.output.LayerNorm",
 }
 SPECIAL = 4  # <s> <pad> </s> <unk> come before the entries of a dict.txt
-
-Tensors = dict[str, Any]  # torch.Tensor by name
-
-
-def run(config: ConvertCheckpoint, workdir: Path) -> None:
-    """Writes the model folder `workdir` from `config.source`.
-
-    Raises:
-      InputError: a source that cannot be converted, a work folder that holds other files, or torch is not installed.
-    """
-    workdir = folders.local(workdir)
-    source, tokenizer = Path(config.source), Path(config.tokenizer) if config.tokenizer else None
-    if not config.source or not source.exists():
-        raise InputError(f"source {config.source!r} does not exist: name what is converted by --config.source=PATH")
-    if tokenizer and not tokenizer.is_dir():
-        raise InputError(f"tokenizer {tokenizer} is no folder")
-    found = set(folders.names(workdir)) if workdir.exists() else set()
-    if SETTINGS not in found and found - BEFORE_WORK:
-        raise InputError(f"{workdir} is not empty: nothing is overwritten")
-    once(workdir, dataclasses.asdict(config), partial(convert, source, workdir, tokenizer))
-
-
-def convert(source: Path, out: Path, tokenizer: Path | None = None) -> None:
-    """Writes the model folder `out` from a folder with a .bin file or from a fairseq checkpoint.
-
-    Raises:
-      InputError: a source that cannot be converted, or torch is not installed.
-    """
-    try:
-        from safetensors.torch import save_file
-    except ImportError as error:
-        raise InputError("a pickled checkpoint is read by PyTorch, which is missing: pip install torch") from error
-    if source.is_dir():
-        if not (source / "config.json").exists():
-            raise InputError(f"{source} has no config.json")
-        config, tensors = records.read_json(source / "config.json"), read_bin(source)
-        tokenizer = tokenizer or source
-    else:
-        if tokenizer is None:
-            raise InputError("a fairseq checkpoint has no tokenizer: give the folder of one with --config.tokenizer")
-        config, tensors = read_fairseq(source)
-        check_vocabulary(source.with_name("dict.txt"), tokenizer)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in TOKENIZER_FILES:
-        if (tokenizer / name).exists():
-            shutil.copy(tokenizer / name, out / name)
-    records.write_json(out / "config.json", config)
-    # Tensors that share memory are copied, because safetensors has no aliases.
-    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, out / "model.safetensors")
-
-
-def unpickle(path: Path) -> Any:
-    """The tensors, plain containers and Namespaces in a pickled file.
-
-    Raises:
-      InputError: no such file, or a file that is damaged or holds other objects.
-    """
-    import torch
-
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is damaged, or holds more than tensors and plain containers: {reason}") from error
-
-
-def read_bin(folder: Path) -> Tensors:
-    """The tensors of pytorch_model.bin, or of its shards, by name."""
-    import torch
-
-    index = folder / "pytorch_model.bin.index.json"
-    files = sorted(set(read_index(index).values())) if index.exists() else ["pytorch_model.bin"]
-    tensors = {}
-    for name in files:
-        state = unpickle(folder / name)
-        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-            raise InputError(f"{folder / name} is no state dict: a dict of tensors by name")
-        tensors |= state
-    return tensors
 
 
 def read_fairseq(path: Path) -> tuple[dict[str, Any], Tensors]:
