@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from geojax.errors import InputError
 from geojax.ops.compiling import with_less_effort
 from geojax.regression import correlation
+from geojax.regression.units import Units
 
 Columns = Float[np.ndarray, "n"]
 Copies = Float[np.ndarray, "b n"]
@@ -61,6 +62,30 @@ def regret(scores: Columns, predictions: Columns, k: int = 1, copies: Copies | N
     found = np.where(border.any(1), best_drawn, chosen[:, 0])
     best = np.max(np.where(present, scores, low), 1, initial=low)
     return np.where(present.any(1), np.maximum(best - found, 0.0), np.nan)
+
+
+def pools(generator: np.random.Generator, unit: Units, samples: int, size: int | None = None) -> Copies:
+    """Checkpoints that a user may have: one random model of each unit, or of each of `size` random units.
+
+    The regret of a whole table is that of one user, who has every copy of every unit; its mean over pools is what
+    another user may expect.
+
+    Args:
+      generator: draws the pools.
+      unit: what varies independently, as the recipe of a model; models in no unit are in no pool.
+      samples: number of pools.
+      size: number of units of a pool, at most all of them; None: all.
+
+    Returns:
+      1 for each model of a pool, else 0: the copies of `regret` and `weighted_tau`.
+    """
+    drawn = generator.random((samples, len(unit.ids)))
+    among = np.argsort(np.argsort(generator.random((samples, unit.count)), 1), 1) < (size or unit.count)
+    found = np.zeros_like(drawn)
+    for index in range(unit.count):
+        members = np.flatnonzero(unit.ids == index)
+        found[np.arange(samples), members[np.argmax(drawn[:, members], 1)]] = among[:, index]
+    return found
 
 
 def weighted_tau(scores: Columns, predictions: Columns, copies: Copies | None = None) -> Samples:

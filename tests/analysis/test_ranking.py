@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from geojax.analysis import ranking
 from geojax.errors import InputError
+from geojax.regression import units
 
 numbers = st.lists(st.integers(-3, 3), min_size=1, max_size=8)
 
@@ -78,6 +79,18 @@ def test_weighted_tau_is_that_of_scipy_in_every_sample():
 def test_equal_predictions_rank_nothing():
     assert np.isnan(ranking.weighted_tau(np.arange(3.0), np.ones(3))[0])
     assert np.isnan(ranking.weighted_tau(np.arange(2.0), np.arange(2.0))[0])
+
+
+def test_a_pool_has_one_model_of_a_unit():
+    labels = np.array(["a", "a", None, "b", "c", "a", "c"], object)
+    unit = units.Units.of(list(labels), "recipes")
+    found = ranking.pools(np.random.default_rng(0), unit, 500)
+    for label in "abc":
+        assert (found[:, labels == label].sum(1) == 1).all()
+    assert (found[:, 2] == 0).all()
+    assert found.mean(0) == pytest.approx([1 / 3, 1 / 3, 0, 1, 1 / 2, 1 / 3, 1 / 2], abs=0.07)
+    some = ranking.pools(np.random.default_rng(0), unit, 500, 2)
+    assert (some.sum(1) == 2).all() and some[:, 3].mean() == pytest.approx(2 / 3, abs=0.07)
 
 
 def test_no_choice_at_all_is_refused():
