@@ -39,7 +39,7 @@ PUBLISHED = {
 TEXT_COLUMNS = ("model", "base", "family", "recipe", "tasks", "dose_kind")
 COVARIATES = tuple("alpha noise_seed seed dose collapsed undefined glue_average glue_average_with_wnli".split())
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
-LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
+LABEL_BASED = tuple("logme h_score transrate parc gbc n_leep knn_accuracy class_mean_accuracy ridge_probe".split())
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
 
 

@@ -1,0 +1,66 @@
+"""PARC, GBC and N-LEEP where their values are known, and the reasons where they have none."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from geojax.evaluation import evaluate
+from geojax.measures.separation import gbc, n_leep, parc
+
+KEY = jax.random.key(0)
+N = 60
+TWINS = np.repeat(np.random.default_rng(0).standard_normal((N // 2, 3)), 2, axis=0).astype(np.float32)
+HALVES = (np.arange(N) % 2).astype(np.int32)
+
+
+@partial(jax.jit, static_argnames="function")
+def value(function, points, labels):
+    return function(jnp.asarray(points), jnp.asarray(labels), key=KEY, classes=2)
+
+
+def test_labels_that_the_points_do_not_tell():
+    """Every point is there once in either class: half of the pairs at each angle differ, both Gaussians coincide."""
+    assert value(gbc, TWINS, HALVES) == pytest.approx(-2, abs=1e-6)
+    assert value(n_leep, TWINS, HALVES) == pytest.approx(np.log(0.5), abs=1e-5)
+    assert value(parc, TWINS, HALVES) == pytest.approx(0, abs=0.1)
+
+
+def test_labels_that_the_points_tell():
+    far = TWINS + 40 * HALVES[:, None]
+    assert value(gbc, far, HALVES) == pytest.approx(0, abs=1e-6)
+    assert value(n_leep, far, HALVES) == pytest.approx(0, abs=1e-6)
+    assert value(parc, far, HALVES) == pytest.approx(0.866, abs=0.01)  # (3 / 4)^(1/2): two ranks against many
+
+
+def test_the_overlap_is_the_integral_of_both_densities():
+    line = np.zeros((N, 3), np.float32)
+    line[:, 0] = np.random.default_rng(1).standard_normal(N) * (1 + HALVES) + HALVES
+    parts = [line[HALVES == label, 0].astype(float) for label in (0, 1)]
+    first, second = (stats.norm(part.mean(), part.std()).pdf for part in parts)
+    overlap = integrate.quad(lambda x: np.sqrt(first(x) * second(x)), -20, 20)[0]
+    found = gbc(jnp.asarray(line), jnp.asarray(HALVES), components=1)
+    assert found == pytest.approx(-2 * overlap, rel=1e-4)
+
+
+def test_a_class_of_one_point_has_no_gaussian():
+    lone = HALVES.copy()
+    lone[0] = 2
+    found = gbc(jnp.asarray(TWINS), jnp.asarray(lone), classes=3)
+    assert found == pytest.approx(float(value(gbc, np.delete(TWINS, 0, 0), HALVES[1:])), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("measure", "labels", "reason"),
+    [
+        ("gbc", np.arange(N) == 0, "fewer than two classes have two points"),
+        ("n_leep", np.arange(N) % 12, "n is at most 5 x classes"),
+        ("parc", np.zeros(N), "fewer than two classes"),
+    ],
+)
+def test_a_value_that_is_not_defined_has_a_reason(measure, labels, reason):
+    (result,) = evaluate(TWINS, measure, KEY, labels=labels.astype(int), groups=0).results
+    assert np.isnan(result.value) and any(reason in warning for warning in result.warnings)
