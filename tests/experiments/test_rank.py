@@ -1,12 +1,12 @@
 """The ranking of checkpoints: from results to the table and the figure, the evidence, and real models."""
 
 import csv
+from dataclasses import replace
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
-from places import ROOT
 
 from configs import schema
 from experiments import rank
@@ -104,16 +104,6 @@ def test_the_evidence_is_the_regret_over_pools(tmp_path):
     )
 
 
-def test_the_evidence_of_the_replication():
-    """Of the shipped table: the nearest neighbours lose a tenth of what a random choice loses, or less."""
-    table = ROOT / "docs" / "results" / "replication" / "results.csv"
-    config = schema.Rank(task="sst2", evidence=str(table), target="outcome")
-    rows = {
-        (row["by"], row["quantity"]): row["value"] for row in evidence.rows(evidence.read(config, BY), 8, "knn", config)
-    }
-    assert rows["knn", "regret@1"] < rows["random", "regret@1"] / 10 and rows["knn", "weighted_tau"] > 0.6
-
-
 def test_evidence_without_the_measure_is_refused(tmp_path):
     (tmp_path / "table.csv").write_text(TABLE)
     with pytest.raises(InputError, match="no measure 'ridge_probe'"):
@@ -166,4 +156,5 @@ def test_labels_of_a_file_and_the_best_layer(tmp_path, caplog):
     rows = read(tmp_path / "out" / "rank.csv")
     assert [row["rank"] for row in rows] == ["1", "1"] and float(rows[0]["value"]) > 0.9
     assert {row["n"] for row in rows} == {"96"}  # of 120 rows one in five is left for a test of the choice
-    assert set(rank.costs(config, tmp_path / "out")) == {"nowhere"}
+    costs = rank.costs(replace(config, models=f"geojax-bert-tiny,{copy}"), tmp_path / "new")
+    assert set(costs) == {"geojax-bert-tiny", "copy"} and costs["copy"] == costs["geojax-bert-tiny"]
