@@ -8,26 +8,12 @@ import numpy as np
 from configs.schema import Rank
 from geojax.analysis import ranking, score_table
 from geojax.errors import InputError
-from geojax.regression.units import Units
+from geojax.regression import units
 
 POOLS = 1000
 TRIED = (1, 3)
 RANDOM = "random"
-# What varies independently: the first of these columns that a table has, with its plural.
-UNITS = {"recipe": "recipes", "family": "families", "model": "models"}
-COLUMNS = (
-    "by",
-    "quantity",
-    "value",
-    "lower",
-    "upper",
-    "target",
-    "pools",
-    "models_of_a_pool",
-    "models",
-    "unit",
-    "units",
-)
+COLUMNS = tuple("by quantity value lower upper target pools models_of_a_pool models unit units".split())
 
 
 class Evidence(NamedTuple):
@@ -35,7 +21,7 @@ class Evidence(NamedTuple):
 
     scores: np.ndarray
     predictions: np.ndarray  # the larger, the better
-    unit: Units
+    unit: units.Units
 
 
 def read(config: Rank, by: Any) -> Evidence:
@@ -51,8 +37,8 @@ def read(config: Rank, by: Any) -> Evidence:
     frame = frame.dropna(subset=[name])
     if frame.empty:
         raise InputError(f"the evidence {config.evidence} has no model without noise that has a score and {name}")
-    column = next(one for one in UNITS if one in frame)
-    unit = Units.of([str(label) for label in frame[column]], UNITS[column])
+    frame = frame.reset_index(drop=True)
+    unit = units.by_recipe(frame) if {"recipe", "family"} & set(frame) else units.rows(frame)
     return Evidence(frame[config.target].to_numpy(float), by.sign * frame[name].to_numpy(float), unit)
 
 
