@@ -162,7 +162,8 @@ class Worker:
         for cloud in clouds:
             evaluation = measuring.measure(cloud, config, self.measures, f"{name}, layer {cloud.layer}", labels)
             (result,) = evaluation.results
-            replicates = evaluation.replicates.get(result.measure)
+            # Replicates hold the codebooks fixed: they do not tell how the quantizers of two models differ.
+            replicates = None if self.measures[0].quantizer else evaluation.replicates.get(result.measure)
             found.append({"layer": cloud.layer, "result": dataclasses.asdict(result), "replicates": replicates})
         found = {"layers": found, "parameters": estimates.count(model.params), "seconds": time.monotonic() - start}
         return environment() | self.facts | found
