@@ -124,7 +124,7 @@ def load(
     head: str | None = None,
     num_labels: int | None = None,
     key: Key | None = None,
-    dtype: Dtype = "float32",
+    dtype: str = "float32",
 ) -> Model:
     """Loads a model: `apply, params, tokenizer, config = load("bert-base-uncased")`.
 
