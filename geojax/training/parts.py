@@ -1,0 +1,48 @@
+"""The parameters that a fine-tuning changes, and those that it keeps: all of them, or an adapter and the rest."""
+
+from typing import Any, NamedTuple
+
+import jax
+
+from geojax.models.lora import Adapted, merged, split
+from geojax.training.settings import Settings
+from geojax.training.step import Params
+from geojax.typing import Key
+
+
+class Parts(NamedTuple):
+    """The parts of a model in training.
+
+    Attributes:
+      apply: the function of the trained parameters; it takes `frozen` too, if there are frozen ones.
+      params: the trained parameters at the start.
+      frozen: the parameters that stay; None where all are trained.
+      scale: of the adapter, alpha / r.
+    """
+
+    apply: Any
+    params: Params
+    frozen: Params | None = None
+    scale: float = 1.0
+
+    def whole(self, params: Params) -> Params:
+        """All parameters of the model, from the trained ones."""
+        return params if self.frozen is None else merged(self.frozen, params, self.scale)
+
+
+def parts(apply: Any, params: Params, settings: Settings) -> Parts:
+    """The parts of a model with these settings: with LoRA the adapter, pooler and head are trained, else everything.
+
+    Raises:
+      InputError: a target of LoRA that names no kernel of the model, or a rank that exceeds a kernel's side.
+    """
+    lora, apply = settings.lora(), settings.training(apply)
+    if lora is None:
+        return Parts(apply, params)
+    frozen, adapter = split(params, lora, adapter_key(settings.seed))
+    return Parts(Adapted(apply, lora.scale), adapter, frozen, lora.scale)
+
+
+def adapter_key(seed: int) -> Key:
+    """The key of a new adapter, independent of those of the head and of dropout with this seed."""
+    return jax.random.split(jax.random.key(seed), 3)[2]
