@@ -8,6 +8,7 @@ import numpy as np
 
 from geojax.data import glue
 from geojax.data.encoded import Encoded, EncodedTask
+from geojax.data.glue import class_names
 from geojax.data.glue import encode as texts
 from geojax.data.glue import metrics as glue_metrics
 from geojax.data.glue import tasks as glue_tasks
@@ -22,6 +23,7 @@ from geojax.data.token_classification import examples as sentences
 from geojax.data.token_classification import files as tag_files
 from geojax.data.token_classification import metrics as entity_metrics
 from geojax.data.token_classification import miniature as mini_entities
+from geojax.data.token_classification import schemes
 from geojax.errors import InputError
 
 GLUE_HUB = "nyu-mll/glue"
@@ -33,14 +35,20 @@ class Kind(NamedTuple):
     Attributes:
       encode: `encode(task, tokenizer, examples, max_length, allow_unknown=...)` gives an `Encoded`.
       score: `score(task, outputs, encoded)` gives a `Score`, or a tuple that begins with its fields.
+      order: `order(names, task, place)` gives the class that each of a head's names means; None: outputs have no names.
     """
 
     encode: Callable[..., Encoded]
     score: Callable[..., Any]
+    order: Callable[..., np.ndarray] | None = None
 
 
 def _encode_texts(task: glue_tasks.Task, tokenizer: Any, *given: Any, **options: Any) -> Encoded:
     return texts.encode(tokenizer, *given, **options)
+
+
+def _order_tags(names: Sequence[str], task: sentences.Task, place: str) -> np.ndarray:
+    return schemes.order(names, task.label_names, place)
 
 
 def _score_texts(task: glue_tasks.Task, outputs: np.ndarray, encoded: Encoded) -> Score:
@@ -48,8 +56,8 @@ def _score_texts(task: glue_tasks.Task, outputs: np.ndarray, encoded: Encoded) -
 
 
 KINDS = {  # by the head
-    "classification": Kind(_encode_texts, _score_texts),
-    "token_classification": Kind(pieces.encode, entity_metrics.score),
+    "classification": Kind(_encode_texts, _score_texts, class_names.order),
+    "token_classification": Kind(pieces.encode, entity_metrics.score, _order_tags),
     "question_answering": Kind(windows.encode, answer_metrics.score),
 }
 
@@ -115,6 +123,15 @@ def encode_task(tokenizer: Any, data: TaskData, max_length: int, *, allow_unknow
         for name, examples in ({"": data.train} | data.dev).items()
     }
     return EncodedTask(splits.pop(""), splits)
+
+
+def order(names: Sequence[str], task: Any, place: str) -> np.ndarray:
+    """The class of a task that each name of a head's outputs means, as the kind of the task reads names.
+
+    Raises:
+      InputError: a name that the task does not have; the message begins with `place`.
+    """
+    return KINDS[task.head].order(names, task, place)
 
 
 def score(task: Any, outputs: np.ndarray, encoded: Encoded) -> Any:

@@ -62,9 +62,8 @@ def matched(params: Params, targets: Sequence[str]) -> list[Path]:
         parts = tuple(target.split("/"))
         own = [path for path in paths if path[-len(parts) :] == parts]
         if not own:
-            names = sorted(
-                {path[-1] for path in paths} | {"/".join(path[-2:]) for path in paths if path[-1] == "output"}
-            )
+            names = {"/".join(path[-2:]) for path in paths if path[-1] == "output" and not path[-2].isdigit()}
+            names = sorted(names | {path[-1] for path in paths})
             raise InputError(f"LoRA target {target!r} names no kernel of the model, which has {', '.join(names)}")
         found += own
     if not found:
@@ -102,11 +101,14 @@ def merged(frozen: Params, adapter: Params, scale: float) -> Params:
     Pure and differentiable; under `vmap` over adapters, kernels that are not adapted are shared. Products have full
     precision, so that the merged model is the adapted one.
     """
-    if "lora_a" in adapter:
-        return frozen + scale * matmul(adapter["lora_a"], adapter["lora_b"])
     found = dict(frozen)
     for name, tree in adapter.items():
-        found[name] = merged(frozen[name], tree, scale) if name in frozen and name not in TOP else tree
+        if name in TOP:
+            found[name] = tree
+        elif "lora_a" in tree:
+            found[name] = frozen[name] + scale * matmul(tree["lora_a"], tree["lora_b"])
+        else:
+            found[name] = merged(frozen[name], tree, scale)
     return found
 
 

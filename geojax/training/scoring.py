@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from geojax.data.encoded import Encoded
-from geojax.data.glue import class_names
-from geojax.data.tasks import score
+from geojax.data.tasks import order, score
 from geojax.parallel.layout import Layout, in_turn
 from geojax.training.step import LossSums, Params
 
@@ -54,7 +53,7 @@ def classes_of(apply: Any, task: Any) -> Int[np.ndarray, "labels"] | None:
       InputError: a name that the task does not have.
     """
     names = getattr(apply, "label_names", None)
-    return None if task.regression or not names else class_names.order(names, task, "the head of the model")
+    return None if task.regression or not names else order(names, task, "the head of the model")
 
 
 def scored(

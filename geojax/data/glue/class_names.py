@@ -20,8 +20,6 @@ def class_of(name: str, task: Task) -> int | None:
 
     A number, alone or after `LABEL_`, is the class of that number.
     """
-    if name in task.label_names:
-        return task.label_names.index(name)
     plain = re.sub(r"[\s_-]+", "_", str(name).strip()).casefold()
     if plain in task.label_names:
         return task.label_names.index(plain)

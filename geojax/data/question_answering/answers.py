@@ -32,7 +32,7 @@ def best_spans(
     The search is exact; lists of the n best first and last tokens, as in BERT's program, can miss the best span.
 
     Args:
-      outputs: logits of the first and of the last token of the answer.
+      outputs: logits of the first and of the last token of the answer at every position.
       ends: positive at tokens of the context.
       longest: most tokens of a span.
 
@@ -40,7 +40,7 @@ def best_spans(
       Scores, -inf for a window without a token of the context; first and last positions. O(n · T · longest) time.
     """
     width = ends.shape[1]
-    first, last = (np.where(ends > 0, outputs[:, :width, side], -np.inf) for side in (0, 1))
+    first, last = (np.where(ends > 0, outputs[..., side], -np.inf) for side in (0, 1))
     score, begin, length = (np.full(len(ends), fill) for fill in (-np.inf, 0, 0))
     rows = np.arange(len(ends))
     for more in range(min(longest, width)):
@@ -52,9 +52,9 @@ def best_spans(
     return score, begin, begin + length
 
 
-def find(outputs: Float[np.ndarray, "n T 2"], encoded: EncodedQuestions, longest: int) -> Found:
-    """The best answers of at most `longest` tokens from the logits of every window."""
-    score, first, last = best_spans(outputs, encoded.ends, longest)
+def find(outputs: Float[np.ndarray, "n padded 2"], encoded: EncodedQuestions, longest: int) -> Found:
+    """The best answers of at most `longest` tokens from the logits of every window, padded to any length."""
+    score, first, last = best_spans(outputs[:, : encoded.ends.shape[1]], encoded.ends, longest)
     null = np.full(len(encoded.questions), np.inf)
     np.minimum.at(null, encoded.question, outputs[:, 0].sum(-1))
     order = np.lexsort((-score, encoded.question))  # the best window of every question first

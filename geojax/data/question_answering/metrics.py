@@ -69,7 +69,7 @@ def best(answer: str, gold: Sequence[Answer]) -> tuple[float, float]:
     return max(exact_match(answer, text) for text in texts), max(f1(answer, text) for text in texts)
 
 
-def score(task: Task, outputs: Float[np.ndarray, "n T 2"], encoded: EncodedQuestions) -> AnswerScore:
+def score(task: Task, outputs: Float[np.ndarray, "n padded 2"], encoded: EncodedQuestions) -> AnswerScore:
     """Scores the outputs of a head; the score is F1.
 
     Args:

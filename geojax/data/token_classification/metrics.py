@@ -13,7 +13,7 @@ Counts = Num[np.ndarray, "b"]
 Places = Int[np.ndarray, "k"]
 
 
-def score(task: Task, outputs: Float[np.ndarray, "n T labels"], encoded: EncodedSentences) -> Score:
+def score(task: Task, outputs: Float[np.ndarray, "n padded labels"], encoded: EncodedSentences) -> Score:
     """Scores the outputs of a head; the score is F1 of entities, in [0, 1].
 
     * `precision`, `recall`, `f1`: of entities of all types together (micro-averages); an entity that is found is
