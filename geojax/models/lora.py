@@ -106,7 +106,7 @@ def merged(frozen: Params, adapter: Params, scale: float) -> Params:
         if name in TOP:
             found[name] = tree
         elif "lora_a" in tree:
-            found[name] = frozen[name] + scale * matmul(tree["lora_a"], tree["lora_b"])
+            found[name] = frozen[name] + scale * matmul(*map(jnp.asarray, (tree["lora_a"], tree["lora_b"])))
         else:
             found[name] = merged(frozen[name], tree, scale)
     return found

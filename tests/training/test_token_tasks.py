@@ -45,6 +45,7 @@ def base():
     return models.load("geojax-bert-tiny")
 
 
+@pytest.mark.slow
 def test_the_shipped_encoder_learns_entities(base):
     """A constant prediction finds no entity, F1 0; a random type at the right places has a third."""
     data = mini_entities.load(train=240, dev=40)
@@ -55,6 +56,7 @@ def test_the_shipped_encoder_learns_entities(base):
     assert result["score"] == result["metrics"]["f1"] and "pooler" not in params
 
 
+@pytest.mark.slow
 def test_the_shipped_encoder_learns_answers(base):
     """The best that does not read the question answers a fifth of the questions; three kinds have an answer."""
     data = mini_questions.load(train=240, dev=40, doc_stride=4)
