@@ -19,7 +19,6 @@ class Finetune(
     experiment: str = "finetune"
     model: str = ""  # HuggingFace name, folder, or an encoder that ships with geojax; for a population several: "A,B"
     task: str = ""  # cola sst2 ... wnli; token_classification or question_answering of own files; or mini_...
-    eval_file: str = ""  # the examples that the score is of; of GLUE it replaces the task's own file, in its layout
     _: KW_ONLY
     warmup: float = 0.0  # share of the steps over which the learning rate rises linearly from 0 to its peak
     optimizer: str = "adamw"  # name of an optimizer of optax: adamw, lion, lamb, adafactor, sgd ...

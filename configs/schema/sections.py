@@ -109,7 +109,7 @@ class OwnTask:
     """A task of a person's own: files or a data set of the hub, and how they are read."""
 
     train_file: str = ""  # of token_classification (CoNLL) or question_answering (SQuAD's JSON): the training examples
-    eval_file: str = ""  # the examples that the score is of
+    eval_file: str = ""  # the examples that the score is of; of a GLUE task alone, in place of its own file
     columns: str = (
         ""  # of token_classification: words and tags, as "0,3", of the hub as "tokens,ner_tags"; empty: "0,-1"
     )

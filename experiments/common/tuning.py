@@ -11,7 +11,7 @@ from configs import schema
 from configs.lists import names
 from experiments.common import sampling
 from geojax import models
-from geojax.data import tasks
+from geojax.data import task_names, tasks
 from geojax.data.task_data import TaskData, subset
 from geojax.errors import InputError
 from geojax.models import Model, make_apply, perturb, with_head
@@ -48,9 +48,11 @@ def check(config: schema.Finetune) -> None:
 def load_task(name: str, config: Any, train_examples: int, seed: int) -> TaskData:
     """The data of a task, with a random subset of `train_examples` training examples, or all of them for 0.
 
-    The config names the folder, the files or the hub's data set, and the settings of the kind of task.
+    The config names the folder, the files or the hub's data set, and the settings of the kind of task. The files of a
+    config with several tasks are those of the one task that needs files.
     """
-    files = {field: getattr(config, field, "") for field in ("train_file", "eval_file")}
+    of_others = hasattr(config, "tasks") and name not in task_names.OF_FILES
+    files = {} if of_others else {field: getattr(config, field, "") for field in ("train_file", "eval_file")}
     columns = names(getattr(config, "columns", ""))
     if len(columns) not in (0, 2):
         raise InputError(f"columns {config.columns!r}: name two columns, of words and of tags, as in 0,3")

@@ -71,6 +71,10 @@ class Pool:
             raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
         if len(set(map(task_names.is_miniature, tasks))) > 1:
             raise InputError(f"tasks {config.tasks!r} mix real with miniature tasks: their mean would mean nothing")
+        if (config.train_file or config.eval_file) and not set(task_names.OF_FILES) & set(tasks):
+            raise InputError(
+                f"train_file and eval_file are for {' or '.join(task_names.OF_FILES)}, and tasks has neither"
+            )
         if set(task_names.OF_FILES) <= set(tasks):
             raise InputError(
                 f"tasks {config.tasks!r} need two data sets where train_file and hub name one: run two studies"

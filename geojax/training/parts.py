@@ -36,11 +36,17 @@ def parts(apply: Any, params: Params, settings: Settings) -> Parts:
     Raises:
       InputError: a target of LoRA that names no kernel of the model, or a rank that exceeds a kernel's side.
     """
-    lora, apply = settings.lora(), settings.training(apply)
+    lora, apply = settings.lora(), in_training(apply, settings)
     if lora is None:
         return Parts(apply, params)
     frozen, adapter = split(params, lora, adapter_key(settings.seed))
-    return Parts(Adapted(apply, lora.scale), adapter, frozen, lora.scale)
+    return Parts(apply, adapter, frozen, lora.scale)
+
+
+def in_training(apply: Any, settings: Settings) -> Any:
+    """The model's function in training: of all parameters or, with LoRA, of an adapter and the frozen ones."""
+    lora, apply = settings.lora(), settings.training(apply)
+    return apply if lora is None else Adapted(apply, lora.scale)
 
 
 def adapter_key(seed: int) -> Key:

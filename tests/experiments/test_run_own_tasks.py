@@ -133,6 +133,8 @@ def test_a_mean_with_other_tasks_is_not_called_glue(tmp_path, monkeypatch):
     assert pool.target == "task_average"
     assert Pool.of(Study(model="m", tasks="mini_entities,mini_paraphrase"), tmp_path).target == "miniature_average"
     assert Pool.of(Study(model="m", tasks="sst2,rte"), tmp_path).target == "glue_average"
+    with pytest.raises(InputError, match="train_file and eval_file are for token_classification or question_answering"):
+        Pool.of(Study(model="m", tasks="sst2", train_file="a.txt"), tmp_path)
     with pytest.raises(InputError, match="need two data sets where train_file and hub name one"):
         Pool.of(Study(model="m", tasks="token_classification,question_answering"), tmp_path)
 
