@@ -25,12 +25,10 @@ from geojax.runtime import records
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """One narrow layer with the tokenizer of the shipped encoder: short compilations."""
-    config = models.EncoderConfig(
-        vocab_size=5000, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
-        max_position_embeddings=64,
-    )  # fmt: skip
+    shipped = models.load("geojax-bert-tiny")
+    config = dataclasses.replace(shipped.config, hidden_size=16, num_hidden_layers=1, intermediate_size=24)
     folder, apply = tmp_path_factory.mktemp("base") / "narrow", models.make_apply(config)
-    models.save(folder, apply, models.init(apply, jax.random.key(0)), models.load("geojax-bert-tiny").tokenizer)
+    models.save(folder, apply, models.init(apply, jax.random.key(0)), shipped.tokenizer)
     return str(folder)
 
 
