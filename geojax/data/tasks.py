@@ -23,7 +23,6 @@ from geojax.data.token_classification import examples as sentences
 from geojax.data.token_classification import files as tag_files
 from geojax.data.token_classification import metrics as entity_metrics
 from geojax.data.token_classification import miniature as mini_entities
-from geojax.data.token_classification import schemes
 from geojax.errors import InputError
 
 GLUE_HUB = "nyu-mll/glue"
@@ -47,17 +46,13 @@ def _encode_texts(task: glue_tasks.Task, tokenizer: Any, *given: Any, **options:
     return texts.encode(tokenizer, *given, **options)
 
 
-def _order_tags(names: Sequence[str], task: sentences.Task, place: str) -> np.ndarray:
-    return schemes.order(names, task.label_names, place)
-
-
 def _score_texts(task: glue_tasks.Task, outputs: np.ndarray, encoded: Encoded) -> Score:
     return glue_metrics.score(task, outputs, encoded.labels)
 
 
 KINDS = {  # by the head
     "classification": Kind(_encode_texts, _score_texts, class_names.order),
-    "token_classification": Kind(pieces.encode, entity_metrics.score, _order_tags),
+    "token_classification": Kind(pieces.encode, entity_metrics.score, sentences.order),
     "question_answering": Kind(windows.encode, answer_metrics.score),
 }
 
@@ -70,7 +65,7 @@ def load(
     train_file: str | Path = "",
     eval_file: str | Path = "",
     columns: Sequence[str] = (),
-    answers: Mapping[str, int | float] = {},  # noqa: B006 (not changed)
+    answers: Mapping[str, int | float] | None = None,
 ) -> TaskData:
     """The data of a task of any kind.
 
@@ -81,12 +76,13 @@ def load(
       train_file, eval_file: the files of token classification or question answering; both empty: `hub`. For GLUE,
         `eval_file` replaces the development file.
       columns: of token classification, the columns of words and tags; empty: those of `token_classification.files`.
-      answers: of question answering, `doc_stride`, `answer_tokens` and `null_threshold` of its task.
+      answers: of question answering, settings of its task, as `doc_stride`.
 
     Raises:
       InputError: the task is unknown; the data are absent or malformed; or files are named for a task that takes none.
     """
     check(name)
+    answers = answers or {}
     if name not in OF_FILES and train_file:
         raise InputError(f"train_file is for {' and '.join(OF_FILES)}, and the task is {name}: leave it out")
     if name in MINIATURES:

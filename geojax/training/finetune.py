@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -91,11 +90,12 @@ def finetune(
         else:
             identity = {"train_sha256": digest(data.train), "parameters_crc32": checkpoint.checksum(model.params)}
             folder = folders.path(workdir) / "training"
-            with claim(folder, {"task": data.task.name} | asdict(settings) | identity):
+            with claim(folder, {"task": data.task.name} | settings.plain() | identity):
                 state, first = train(folder / "checkpoints")
         total = int(jax.block_until_ready(state).step)
         seconds = time.monotonic() - start
-        result = scored(model.apply, own.whole(state.params), data.task, encoded.dev, layout) | settings.record()
+        whole = own.whole(state.params, layout)
+        result = scored(model.apply, whole, data.task, encoded.dev, layout) | settings.record()
     result |= pace(len(data.train), settings, total, first, seconds) | {"unknown_tokens": encoded.unknown_tokens()}
     params = state.params if layout is None else fetch(state.params)
     return params, result | {"seconds": time.monotonic() - start}

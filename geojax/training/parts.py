@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 
 from geojax.models.lora import Adapted, merged, split
+from geojax.parallel.layout import Layout, fetch
 from geojax.training.settings import Settings
 from geojax.training.step import Params
 from geojax.typing import Key
@@ -25,9 +26,13 @@ class Parts(NamedTuple):
     frozen: Params | None = None
     scale: float = 1.0
 
-    def whole(self, params: Params) -> Params:
-        """All parameters of the model, from the trained ones."""
-        return params if self.frozen is None else merged(self.frozen, params, self.scale)
+    def whole(self, params: Params, layout: Layout | None = None) -> Params:
+        """All parameters of the model from the trained ones, which lie as `layout` says if there is one."""
+        if self.frozen is None:
+            return params
+        if layout is None:
+            return merged(self.frozen, params, self.scale)
+        return layout.place(merged(self.frozen, fetch(params), self.scale))
 
 
 def parts(apply: Any, params: Params, settings: Settings) -> Parts:

@@ -148,7 +148,7 @@ def _check(members: Sequence[Member]) -> None:
 
 def _identity(members: Sequence[Member]) -> dict[str, Any]:
     """The facts that determine the results: shared settings, and each member's own settings, data and parameters."""
-    shared = {name: value for name, value in asdict(members[0].settings).items() if name not in OWN}
+    shared = {name: value for name, value in members[0].settings.plain().items() if name not in OWN}
     found = {"task": members[0].data.task.name, "members": [member.name for member in members]} | shared
     digests = {id(member.data): digest(member.data.train) for member in members}
     for member in members:

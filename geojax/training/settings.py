@@ -84,9 +84,13 @@ class Settings:
         """The rows of a micro-batch on the default device."""
         return rows_at_once(self.batch_size, asked=self.micro_batch)
 
+    def plain(self) -> dict[str, Any]:
+        """The settings that a result depends on; those of LoRA only where there are adapters."""
+        return {name: value for name, value in asdict(self).items() if self.lora_rank or not name.startswith("lora_")}
+
     def record(self) -> dict[str, Any]:
         """The settings as a result records them, with the number of rows that `micro_batch` stands for."""
-        return asdict(self) | {"micro_batch": self.rows_at_once}
+        return self.plain() | {"micro_batch": self.rows_at_once}
 
     def steps(self, examples: int) -> int:
         """The number of optimizer steps on `examples` examples; a last, smaller batch of an epoch is a step."""

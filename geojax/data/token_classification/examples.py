@@ -1,12 +1,14 @@
 """Sentences of tagged words, and the task of tagging them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Int
+
+from geojax.errors import InputError
 
 FILES, MINIATURE = "token_classification", "mini_entities"  # names of the tasks
 
@@ -51,3 +53,16 @@ class Task:
     def num_labels(self) -> int:
         """Outputs of the head for every token."""
         return len(self.label_names)
+
+
+def order(names: Sequence[str], task: Task, place: str) -> Int[np.ndarray, "k"]:
+    """The place among a task's tags of the tag that each output of a head names.
+
+    Raises:
+      InputError: the names are not the tags; the message begins with `place`.
+    """
+    if sorted(names) != sorted(task.label_names):
+        raise InputError(
+            f"{place} tags {', '.join(names)}, and {task.name} {', '.join(task.label_names)}: start a new head"
+        )
+    return np.array([task.label_names.index(name) for name in names])

@@ -67,19 +67,6 @@ def label_names(tags: Sequence[str]) -> tuple[str, ...]:
     return ("O", *sorted({*tags} - {"O"}, key=lambda tag: (parse(tag).kind, PREFIXES.index(parse(tag).prefix))))
 
 
-def order(names: Sequence[str], tags: Sequence[str], place: str) -> Int[np.ndarray, "k"]:
-    """The place among a task's tags of the tag that each output of a head names.
-
-    Raises:
-      InputError: a name is none of the tags, or one stands twice; the message begins with `place`.
-    """
-    if sorted(names) != sorted(tags):
-        raise InputError(
-            f"{place} tags {', '.join(names)}, and the task {', '.join(tags)}: start a new head with a key"
-        )
-    return np.array([tags.index(name) for name in names])
-
-
 def check_kinds(train: Sequence[str], dev: Sequence[str], place: str) -> None:
     """Raises an InputError where tags of a development split have a type that no training tag has."""
     known = {parse(tag).kind for tag in train if tag != "O"}
