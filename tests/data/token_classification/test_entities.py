@@ -44,6 +44,27 @@ def test_entities_are_those_of_the_rule(text, expected):
     assert [(a, b, kinds[k]) for a, b, k in zip(*map(np.ndarray.tolist, found), strict=True)] == expected
 
 
+def walked(text):
+    """The entities word by word, with one that is open until something ends it."""
+    found, begun = [], None
+    for place, (prefix, kind) in enumerate([*map(parse, text.split()), parse("O")]):
+        if begun and (prefix in "OBS" or kind != begun[1] or begun[2]):
+            found.append((begun[0], place - 1, begun[1]))
+            begun = None
+        if prefix != "O":
+            begun = (begun[0] if begun else place, kind, prefix in "ES")
+    return found
+
+
+def test_random_tags_have_the_entities_of_a_walk():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        text = " ".join(rng.choice("O B-x I-x E-x S-x B-y I-y E-y".split(), rng.integers(1, 9)))
+        *given, kinds = codes(text)
+        found = entities(*given)
+        assert [(a, b, kinds[k]) for a, b, k in zip(*map(np.ndarray.tolist, found), strict=True)] == walked(text), text
+
+
 def test_no_words_have_no_entities():
     none = np.zeros(0, int)
     assert not len(entities(none, none, none).first)
