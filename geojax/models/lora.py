@@ -29,7 +29,7 @@ class Lora:
       rank: r, the inner size of A B.
       alpha: the product is scaled by alpha / r (section 4.1).
       targets: the kernels that are adapted, by the last parts of their paths: "query", "attention/output", or "output",
-        which is both outputs of a layer.
+        which is that of attention and that of the perceptron.
     """
 
     rank: int
@@ -62,7 +62,7 @@ def matched(params: Params, targets: Sequence[str]) -> list[Path]:
         parts = tuple(target.split("/"))
         own = [path for path in paths if path[-len(parts) :] == parts]
         if not own:
-            names = {"/".join(path[-2:]) for path in paths if path[-1] == "output" and not path[-2].isdigit()}
+            names = {"/".join(path[-2:]) for path in paths if path[-1] == "output"}
             names = sorted(names | {path[-1] for path in paths})
             raise InputError(f"LoRA target {target!r} names no kernel of the model, which has {', '.join(names)}")
         found += own

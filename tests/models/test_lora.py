@@ -1,5 +1,7 @@
 """LoRA: the start is the base, the merged model is the adapted one, gradients reach every target, files come back."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,8 @@ from safetensors.numpy import load_file, save_file
 from geojax import models
 from geojax.errors import InputError
 from geojax.models.adapter_files import load_adapted, save_adapter
+from geojax.models.architectures import ARCHITECTURES
+from geojax.models.config import read_config
 from geojax.models.lora import Adapted, Lora, kernels, matched, merged, split
 from geojax.models.perturb import perturbed
 
@@ -45,10 +49,22 @@ def test_targets_are_the_ends_of_paths(model):
         ("encoder", str(i), "attention", "output") for i in range(layers)
     ]
     assert len(matched(model.params, ("query", "attention/query"))) == layers
-    with pytest.raises(InputError, match="'querry' names no kernel of the model, which has attention/output, inter"):
+    with pytest.raises(InputError, match="'querry' names no kernel of the model, which has attention/output, feed_"):
         matched(model.params, ("value", "querry"))
     with pytest.raises(InputError, match="LoRA needs a target"):
         matched(model.params, ())
+
+
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_every_architecture_takes_adapters(family):
+    """As shapes: queries and values of every distinct layer, and a merged tree of the same form."""
+    apply = models.make_apply(read_config(FIXTURES / f"random-{family}"), "classification", 2)
+    base, lora = models.shapes(apply), Lora(2)
+    assert len(matched(base, lora.targets)) == 2 * apply.config.distinct_layers
+    frozen, adapter = jax.eval_shape(partial(split, lora=lora, key=jax.random.key(0)), base)
+    found = jax.eval_shape(partial(merged, scale=lora.scale), frozen, adapter)
+    assert jax.tree.structure(found) == jax.tree.structure(base)
+    assert [leaf.shape for leaf in jax.tree.leaves(found)] == [leaf.shape for leaf in jax.tree.leaves(base)]
 
 
 def test_the_start_is_the_base_exactly(model, batch):
@@ -57,16 +73,12 @@ def test_the_start_is_the_base_exactly(model, batch):
     whole = merged(frozen, adapter, lora.scale)
     assert jax.tree.structure(whole) == jax.tree.structure(model.params)
     assert jax.tree.all(jax.tree.map(np.array_equal, whole, model.params))
-    held = sum(leaf.size for leaf in jax.tree.leaves({k: v for k, v in adapter.items() if k == "encoder"}))
-    sides = sum(
-        sum(model.params["encoder"][p[1]][p[2]]["kernel"].shape)
-        if len(p) == 3
-        else sum(model.params["encoder"][p[1]][p[2]][p[3]]["kernel"].shape)
-        for p in matched(model.params, ALL)
+    config = model.config
+    sides = config.num_hidden_layers * (
+        4 * 2 * config.hidden_size + 2 * (config.hidden_size + config.intermediate_size)
     )
-    assert (
-        held == 2 * sides and set(frozen) == {"embeddings", "encoder"} and set(adapter) == {"encoder", "head", "pooler"}
-    )
+    assert sum(leaf.size for leaf in jax.tree.leaves(adapter["encoder"])) == 2 * sides
+    assert set(frozen) == {"embeddings", "encoder"} and set(adapter) == {"encoder", "head", "pooler"}
 
 
 def test_the_merged_model_is_the_adapted_one(model, batch):

@@ -98,7 +98,7 @@ def test_members_on_other_bases_are_refused():
         ({"lora_targets": ""}, "LoRA needs a target"),
         (
             {"lora_targets": "query,wq"},
-            "LoRA target 'wq' names no kernel of the model, which has attention/output, int",
+            "LoRA target 'wq' names no kernel of the model, which has attention/output, feed",
         ),
         ({"lora_rank": 17}, "LoRA rank 17 exceeds a side of the kernel encoder/0/attention/query, 16 x 16"),
     ],
