@@ -173,7 +173,7 @@ WRONG = {  # command: the settings of each case, with the words that its sentenc
         ({"model": ""}, "model"),
         ({"tasks": ""}, "tasks"),
         ({"tasks": "sst3"}, "did you mean sst2"),
-        ({"tasks": "sst2,mini_paraphrase"}, "mix GLUE"),
+        ({"tasks": "sst2,mini_paraphrase"}, "mix real"),
         ({"tasks": "sst2,sst2"}, "twice"),
         ({"alphas": ""}, "alphas"),
         ({"alphas": "0,0.0"}, "twice"),
