@@ -4,6 +4,7 @@ A difference is one number a unit, such as the log ratio of two treatments of on
 null hypothesis of the exact tests its sign is as likely to be + as -, independently of the other units.
 """
 
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -120,6 +121,7 @@ def within(differences: ArrayLike, lower: float, upper: float, level: float = 0.
     return bool(lower < found.lower and found.upper < upper)
 
 
+@cache
 def signs(n: int) -> Float[np.ndarray, "flips n"]:
     """All 2^n vectors of signs; the first is that of no flip.
 
@@ -128,7 +130,9 @@ def signs(n: int) -> Float[np.ndarray, "flips n"]:
     """
     if not 1 <= n <= MOST_UNITS:
         raise InputError(f"an exact test of {n} units: give 1 to {MOST_UNITS}")
-    return np.array(list(product((1.0, -1.0), repeat=n)))
+    found = np.array(list(product((1.0, -1.0), repeat=n)))
+    found.flags.writeable = False
+    return found
 
 
 def _finite(differences: ArrayLike) -> Float[np.ndarray, "n"]:

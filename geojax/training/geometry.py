@@ -14,6 +14,8 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
+from geojax.measures.axes import average_cosine_similarity
+from geojax.measures.cells import patchiness
 from geojax.measures.soft import soft_patchiness
 from geojax.models.apply import Apply, Params
 from geojax.quantizers import product
@@ -67,6 +69,7 @@ def log_measures(params: Params, input_ids: Windows, quantizers: Quantizer | Non
     return jax.lax.map(lambda pair: jnp.log(soft_patchiness(*pair))[None], (clouds, quantizers))
 
 
+@partial(jax.jit, static_argnames="apply")
 def distance(
     params: Params, input_ids: Windows, targets: Logs, quantizers: Quantizer | None = None, *, apply: Apply
 ) -> Scalar:
@@ -83,22 +86,20 @@ def mean_logs(
 
 def mirrored(start: Logs, targets: Logs) -> Logs:
     """The targets m0^2 / m*, as far from the start as m*, on the other side; at most the end of the measure's range."""
-    ends = [CATALOGUE[name].value_range[1] for name in DIRECT]
+    ends = [row.value_range[1] for name in DIRECT for row in CATALOGUE if row.name == name]
     return jnp.minimum(2 * start - targets, jnp.log(jnp.array(ends)))
 
 
-def quantizers_of(params: Params, input_ids: Windows, key: Key, *, apply: Apply) -> Quantizer:
+@jax.jit
+def quantizers_of(clouds: Float[Array, "layers n d"], key: Key) -> Quantizer:
     """A product quantizer fitted to the cloud of each layer, with a leading axis of layers."""
     fit = partial(product.fit, codebooks=CODEBOOKS, codebook_size=CODEBOOK_SIZE)
-    return jax.jit(partial(jax.lax.map, lambda pair: fit(*pair)))(
-        (layers(params, input_ids, apply=apply), jax.random.split(key, apply.config.num_hidden_layers))
-    )
+    return jax.lax.map(lambda pair: fit(*pair), (clouds, jax.random.split(key, len(clouds))))
 
 
-def scaled_to(quantizers: Quantizer, params: Params, input_ids: Windows, trained: Params, *, apply: Apply) -> Quantizer:
-    """Quantizers of a trained encoder's layers, moved and scaled to the mean and deviation of another's."""
-    own, others = (layers(some, input_ids, apply=apply) for some in (params, trained))
-    deviations = [jnp.sqrt(jnp.sum(jnp.var(clouds, 1), -1)) for clouds in (own, others)]
+def scaled_to(quantizers: Quantizer, clouds: Float[Array, "layers n d"], own: Float[Array, "layers n d"]) -> Quantizer:
+    """Quantizers fitted to the clouds of layers, moved and scaled to the means and deviations of other clouds."""
+    deviations = [jnp.sqrt(jnp.sum(jnp.var(some, 1), -1)) for some in (own, clouds)]
     return Quantizer(quantizers.codebooks, jnp.mean(own, 1), quantizers.scale * deviations[0] / deviations[1])
 
 
@@ -146,3 +147,19 @@ def _step(
 ) -> tuple[State, Scalar]:
     found, gradients = jax.value_and_grad(distance)(state.params, input_ids, targets, quantizers, apply=apply)
     return descend(state, gradients, optax.adam(LEARNING_RATE)), found
+
+
+@partial(jax.jit, static_argnames="apply")
+def describe(params: Params, input_ids: Windows, *, apply: Apply) -> dict[str, Float[Array, "layers"]]:
+    """EEE, IsoScore, VRM, patchiness and the mean cosine of every layer's cloud.
+
+    Patchiness is that of a product quantizer of 4 codebooks of 64 entries, fitted to the cloud.
+    """
+
+    def one(points: Float[Array, "n d"]) -> dict[str, Scalar]:
+        quantizer = product.fit(points, jax.random.key(0), codebooks=CODEBOOKS, codebook_size=CODEBOOK_SIZE)
+        found = {name: measure(points) for name, measure in DIRECT.items()}
+        found["patchiness"] = patchiness(product.cells(quantizer, points))
+        return found | {"average_cosine_similarity": average_cosine_similarity(points)}
+
+    return jax.lax.map(one, layers(params, input_ids, apply=apply))

@@ -1,0 +1,125 @@
+"""Parameters moved to the measures of another encoder; training at a constant rate."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from stand_ins import random_windows
+
+from geojax import models
+from geojax.errors import InputError
+from geojax.measures import spread
+from geojax.models import initialise
+from geojax.training import constant_rate, geometry, pretrain
+
+CONFIG = models.EncoderConfig(
+    vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+    max_position_embeddings=20, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.3,
+)  # fmt: skip
+APPLY = models.make_apply(CONFIG, "masked_lm")
+KEY = jax.random.key(3)
+BATCHES = random_windows(16 * 8).reshape(16, 8, 20)
+
+
+@pytest.fixture(scope="module")
+def start():
+    return initialise.standard(APPLY, KEY)
+
+
+LOGS = jnp.log(jnp.array([[0.5, 0.4, 0.2], [0.6, 0.3, 0.3]]))  # of measures of two layers
+
+
+@pytest.mark.slow
+def test_measures_are_those_of_every_layer_of_unmasked_windows(start):
+    ids = BATCHES[0]
+    logs = geometry.log_measures(start, ids, apply=APPLY)
+    types = geometry.token_types(jnp.asarray(ids))
+    batch = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+    states = APPLY(start, batch)["hidden_states"][1:]
+    expected = [[float(measure(state.reshape(-1, 16))) for measure in (spread.eee, spread.isoscore, spread.vrm)]
+                for state in states]  # fmt: skip
+    np.testing.assert_allclose(np.exp(logs), expected, rtol=1e-4)
+    targets = logs + jnp.array([0.1, -0.2, 0.3])
+    found = geometry.distance(start, ids, targets, apply=APPLY)
+    np.testing.assert_allclose(found, 2 * (0.01 + 0.04 + 0.09), rtol=1e-3)
+
+
+def test_the_mirrored_target_is_as_far_on_the_other_side_and_in_the_range():
+    found = geometry.mirrored(LOGS, LOGS + 0.1)
+    np.testing.assert_allclose(found, LOGS - 0.1, rtol=1e-5)
+    far = np.exp(geometry.mirrored(LOGS, LOGS - 9.0))
+    np.testing.assert_allclose(far, [[1, 1, 2]] * 2, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_parameters_move_until_they_are_near(start):
+    """A few steps reach a near target and stop; the head, which no measure reads, stays."""
+    targets = geometry.mean_logs(start, BATCHES[:4], apply=APPLY) + 0.15
+    before = float(geometry.distance(start, BATCHES[0], targets, apply=APPLY))
+    moved = geometry.move(start, np.concatenate([BATCHES] * 8), targets, apply=APPLY)
+    assert moved.distance < before / 3 and moved.seconds > 0
+    np.testing.assert_array_equal(moved.params["head"]["dense"]["kernel"], start["head"]["dense"]["kernel"])
+    near = geometry.move(start, BATCHES, geometry.log_measures(start, BATCHES[0], apply=APPLY), apply=APPLY)
+    assert near.steps == 0 and near.distance < geometry.NEAR
+    np.testing.assert_array_equal(*(p["encoder"]["0"]["output"]["kernel"] for p in (near.params, start)))
+    with pytest.raises(InputError, match="the distance to the targets is nan after 0 steps"):
+        geometry.move(start, BATCHES, targets * np.nan, apply=APPLY)
+
+
+@pytest.mark.slow
+def test_soft_patchiness_moves_under_the_cells_of_another_encoder(start):
+    other = initialise.standard(APPLY, jax.random.key(9))
+    windows = BATCHES.reshape(-1, 20)
+    clouds, own = (geometry.layers(some, windows, apply=APPLY) for some in (other, start))
+    cells = geometry.quantizers_of(clouds, KEY)
+    targets = geometry.mean_logs(other, BATCHES[:4], cells, apply=APPLY)
+    cells = geometry.scaled_to(cells, clouds, own)
+    np.testing.assert_allclose(cells.centre, own.mean(1), atol=1e-5)
+    before = float(geometry.distance(start, BATCHES[0], targets + 0.2, cells, apply=APPLY))
+    moved = geometry.move(start, np.concatenate([BATCHES] * 3), targets + 0.2, cells, apply=APPLY)
+    assert moved.distance < before / 2
+    found = geometry.describe(moved.params, windows[:8], apply=APPLY)
+    assert {*found} == {"eee", "isoscore", "vrm", "patchiness", "average_cosine_similarity"}
+    eee = np.exp(geometry.log_measures(moved.params, windows[:8], apply=APPLY))[:, 0]
+    np.testing.assert_allclose(found["eee"], eee, rtol=1e-4)
+
+
+def test_the_rate_rises_and_stays_and_falls_in_a_branch(start):
+    assert [constant_rate.rate_at(step, 2.0, 4) for step in (0, 1, 4, 9)] == [0, 0.5, 2, 2]
+    assert constant_rate.rate_at(0, 2.0, 0) == 0
+    state, taken = constant_rate.start(start), []
+
+    def take(state, step, rate):
+        taken.append((step, rate))
+        return state
+
+    state = constant_rate.State(jnp.int32(40), state.params, state.opt_state)
+    constant_rate.branch(state, take, 2.0)
+    assert taken == [(40, 2.0), (41, 1.5), (42, 1.0), (43, 0.5)]
+
+
+@pytest.mark.slow
+def test_a_step_is_that_of_pretraining_at_its_rate_and_a_term_moves_the_measures(start):
+    """After the warm-up, and before any decay, `pretrain.train_step` has the same rate."""
+    rates = pretrain.rates_of(10**7, 1, 1e-3)
+    other, own = pretrain.start(APPLY, rates, KEY), constant_rate.start(start)
+    for step in range(3):
+        ids = BATCHES[step]
+        other, expected = pretrain.train_step(other, ids, KEY, apply=APPLY, rates=rates)
+        own, found = constant_rate.train_step(own, ids, KEY, constant_rate.rate_at(step, 1e-3, 1), apply=APPLY)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), own.params, other.params)
+    targets = geometry.log_measures(start, BATCHES[0], apply=APPLY) + 0.3
+    state = constant_rate.start(start)
+    before = float(geometry.distance(start, BATCHES[0], targets, apply=APPLY))
+    for step in range(20):
+        state, _ = constant_rate.train_step(state, BATCHES[step % 4], KEY, 3e-3, (BATCHES[0], targets), apply=APPLY)
+    assert geometry.distance(state.params, BATCHES[0], targets, apply=APPLY) < before / 2
+    assert constant_rate.train_step._cache_size() == 2
+
+
+def test_displacement_is_relative_and_leaves_out_what_was_zero(start):
+    moved = jax.tree.map(lambda leaf: 1.5 * leaf + 1e-3 * (leaf == 0).all(), start)
+    found = constant_rate.displacement(moved, start)
+    assert "encoder/0/attention/query/kernel" in found and "encoder/0/attention/query/bias" not in found
+    np.testing.assert_allclose([*found.values()], 0.5, rtol=1e-4)
