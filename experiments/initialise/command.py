@@ -67,6 +67,10 @@ class Stage:
         if not config.tokenizer:
             raise InputError("tokenizer is empty: name a model, because all encoders share its tokenizer")
         self.config, self.workdir, self.size = config, workdir, size_of(config.size)
+        if config.stage in ("confirmatory", "exploratory") and self._look()["stop"]:
+            raise InputError(f"{workdir / LOOK} says to stop: the start lost in each of {LOOK_SEEDS} seeds")
+        if config.stage == "exploratory" and not (workdir / tables.CONFIRMATORY).exists():
+            raise InputError(f"{workdir} has no {tables.CONFIRMATORY}: run --config.stage=confirmatory first")
         self.tasks = {self.name(task): task for task in self._tasks(config.stage)}
 
     @cached_property
@@ -118,15 +122,6 @@ class Stage:
     def _steps(self, arm: str) -> int:
         return self.size.steps + (self.choice["more_steps"] if arm == STANDARD else 0)
 
-    def check(self) -> None:
-        """Raises an InputError where a file is missing, or the look says to stop."""
-        pretraining.check_files(self.config.text)
-        pretraining.check_files(self.config.eval_text, "eval_text")
-        if self.config.stage in ("confirmatory", "exploratory") and self._look()["stop"]:
-            raise InputError(f"{self.workdir / LOOK} says to stop: the start lost in each of {LOOK_SEEDS} seeds")
-        if self.config.stage == "exploratory" and not (self.workdir / tables.CONFIRMATORY).exists():
-            raise InputError(f"{self.workdir} has no {tables.CONFIRMATORY}: run --config.stage=confirmatory first")
-
     def _look(self) -> dict[str, Any]:
         try:
             return records.read_json(self.workdir / LOOK, ("stop",))
@@ -149,7 +144,7 @@ class Stage:
 
     def collect(self, failures: Sequence[str]) -> None:
         """Writes the record or the tables of the stage; a unit that failed leaves nothing to analyse."""
-        stage, goal, length = self.config.stage, None, self.size.steps
+        stage, length = self.config.stage, self.size.steps
         if stage == "development":
             runs = {(task.arm.name, task.rate, task.seed): self.unit(task).result() for task in self.tasks.values()}
             if missing := [key for key, result in runs.items() if result is None]:
@@ -180,8 +175,9 @@ class Worker:
     """Does runs one after another."""
 
     def __init__(self, stage: Stage, units: Sequence[Unit]):
-        stage.check()
         self.stage, config = stage, stage.config
+        pretraining.check_files(config.text)
+        pretraining.check_files(config.eval_text, "eval_text")
         probed = config.data_dir and config.stage != "development"
         self.tasks = probes.load(config.data_dir) if probed else {}
 

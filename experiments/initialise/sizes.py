@@ -19,14 +19,14 @@ class Size:
     Attributes:
       layers, hidden_size, heads: the encoder, BERT with an inner width of 4 d.
       length, batch_size: tokens of a window; windows of a step.
-      steps, warmup: of a run.
+      steps, warmup: of a run; behind the warm-up displacements are taken.
       rate_steps: steps of the runs that choose a rate and reach no goal.
       seeds: of the confirmation.
       every: steps between two evaluations.
       marks: steps at which a branch decays and is probed.
       measured: steps at which the geometry is taken.
       held: steps for which `held` keeps its term.
-      verdict: step at which a loss above that of the start ends a run, and at which displacements are taken.
+      verdict: step at which a loss above that of the start ends a run.
       windows, maskings: held-out windows of an evaluation, and their fixed maskings.
       moving_windows, moving_steps: windows of a step of `geometry.move`, and its most steps.
       target_steps: of the encoders that give targets, whose rate falls to 0 at the end.

@@ -60,8 +60,7 @@ class Trial:
     def run(self, checkpoint_seconds: float) -> dict[str, Any]:
         """Runs the steps that are left; returns the result of the run."""
         size, steps = self.size, self.task.steps
-        pauses = {step for step in (*range(0, steps, size.every), *size.measured, *self.task.marks, size.verdict)
-                  if step <= steps} | {steps}  # fmt: skip
+        recorded = {*range(0, steps, size.every), *size.measured, *self.task.marks, size.warmup, size.verdict, steps}
         _, first = loop(
             self.take,
             self.batches,
@@ -69,7 +68,7 @@ class Trial:
             steps,
             folder=self.folder / "checkpoints",
             checkpoint_seconds=checkpoint_seconds,
-            pauses=pauses,
+            pauses=recorded,
             report=self.report,
             snapshots=(0,),
             keep=self.report,
@@ -109,7 +108,7 @@ class Trial:
             record["loss"] = self.loss(state.params)
         if step in self.size.measured:
             record["measures"] = self.measures(state.params)
-        if step == self.size.verdict:
+        if step == self.size.warmup:
             record["displacement"] = constant_rate.displacement(state.params, self.start.params)
         if step in self.task.marks and math.isfinite(record.get("loss", math.nan)):
             record["mark"] = self.mark(step, state)
