@@ -19,7 +19,8 @@ from geojax.runtime import records
 from geojax.sweeps import engine
 from geojax.training import geometry
 
-FEW = ("standard", "geometry", "displaced", "held", "mimetic")
+FEW = ("standard", "geometry", "displaced")
+RATE = 1.5e-3
 
 
 def result(losses, cost=0.0, every=50):
@@ -90,6 +91,8 @@ def small(tmp_path, monkeypatch):
     """Settings of a run with few arms, on a text of a few words; VRM, slow to compile, stands for IsoScore."""
     monkeypatch.setitem(geometry.DIRECT, "vrm", spread.isoscore)
     monkeypatch.setattr(command, "ARMS", tuple(arms.BY_NAME[name] for name in FEW))
+    for module in (command, development):
+        monkeypatch.setattr(module, "RATES", (RATE,))
     random, words = np.random.default_rng(0), "the king saw a small ship near an old town and went on to sea".split()
     for name, count in {"text": 300, "held_out": 60}.items():
         lines = [" ".join(random.choice(words, 12)) for _ in range(count)]
@@ -102,6 +105,7 @@ def small(tmp_path, monkeypatch):
 def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same_numbers(small, tmp_path, killed):
     workdir, size = tmp_path / "run", SIZES["tiny"]
     killed(lambda: initialise.run(small, workdir), lambda path, record: record.get("step") == 16)
+    small.checkpoint_seconds = 60.0
     initialise.run(small, workdir)
     choice = json.loads((workdir / "development.json").read_text())
     assert choice["passed"] and choice["more_steps"] > 0
@@ -111,7 +115,7 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
     assert json.loads((workdir / "look.json").read_text()) == {"stop": False, "seeds": 3}
     assert not (workdir / "confirmatory.csv").exists()
     small.stage = "confirmatory"
-    with pytest.raises(InputError, match="4 of 20 runs have no result"):
+    with pytest.raises(InputError, match="3 of 12 runs have no result"):
         engine.collect(initialise.sweep(small, workdir))
     initialise.run(small, workdir)
     table = pd.read_csv(workdir / "confirmatory.csv")
@@ -120,10 +124,10 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
         0, 1
     ).all()
     runs = pd.read_csv(workdir / "runs.csv").set_index(["arm", "seed"])
-    assert len(runs) == 20 and (runs.loc["standard"]["cost_steps"] == 0).all()
-    assert (runs.loc["held"]["cost_steps"] == runs.loc["geometry"]["cost_steps"]).all()
+    assert len(runs) == 12 and (runs.loc["standard"]["cost_steps"] == 0).all()
+    assert (runs.loc["displaced"]["cost_steps"] == runs.loc["geometry"]["cost_steps"]).all()
     measured = pd.read_csv(workdir / "geometry.csv").set_index(["arm", "seed", "step"])["eee"]
-    assert measured["geometry", 10, 0] == measured["held", 10, 0] != measured["standard", 10, 0]
+    assert len({measured[arm, 10, 0] for arm in FEW}) == 3
     assert {*pd.read_csv(workdir / "marks.csv")["step"]} == {*size.marks}
     assert b"<svg" in (workdir / "curves.svg").read_bytes()
 
@@ -132,7 +136,7 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
     for moved, other, first in zip(*leaves, strict=True):
         np.testing.assert_allclose(*map(np.linalg.norm, (moved - first, other - first)), rtol=1e-3, atol=1e-6)
 
-    path = workdir / "units/standard/rate_0.00075/seed_2/result.json"  # the run that was killed, now in one go
+    path = workdir / "units/standard/rate_0.0015/seed_2/result.json"  # the run that was killed, now in one go
     killed_run = json.loads(path.read_text())
     path.unlink()
     (workdir / command.LEDGER).unlink()

@@ -98,23 +98,17 @@ def test_the_rate_rises_and_stays_and_falls_in_a_branch():
 
 
 @pytest.mark.slow
-def test_a_step_is_that_of_pretraining_at_its_rate_and_a_term_moves_the_measures(start, few_programs):
-    """After the warm-up, and before any decay, `pretrain.train_step` has the same rate."""
-    rates = pretrain.rates_of(10**7, 1, 1e-3)
-    other, own = pretrain.start(APPLY, rates, KEY), constant_rate.start(start)
-    for step in range(3):
-        ids = BATCHES[step]
-        other, expected = pretrain.train_step(other, ids, KEY, apply=APPLY, rates=rates)
-        own, found = constant_rate.train_step(own, ids, KEY, constant_rate.rate_at(step, 1e-3, 1), apply=APPLY)
-    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), own.params, other.params)
+def test_a_step_has_the_masks_of_its_number_and_a_term_moves_the_measures(start, few_programs):
     targets = geometry.log_measures(start, BATCHES[0], apply=APPLY) + 0.3
-    state = constant_rate.start(start)
-    before = float(geometry.distance(start, BATCHES[0], targets, apply=APPLY))
+    before, losses, state = 2 * 3 * 0.3**2, [], constant_rate.start(start)
     for step in range(20):
-        state, _ = constant_rate.train_step(state, BATCHES[step % 4], KEY, 3e-3, (BATCHES[0], targets), apply=APPLY)
+        rate = np.float32(constant_rate.rate_at(step, 3e-3, 2))
+        state, sums = constant_rate.train_step(state, BATCHES[step % 4], KEY, rate, (BATCHES[0], targets), apply=APPLY)
+        losses.append(float(sums.loss / sums.count))
+    first = pretrain.eval_step(start, BATCHES[0], jax.random.fold_in(KEY, 0), apply=APPLY)
+    np.testing.assert_allclose(losses[0], first.loss / first.count, rtol=1e-5)
     assert geometry.distance(state.params, BATCHES[0], targets, apply=APPLY) < before / 2
-    assert constant_rate.train_step._cache_size() == 2
+    assert np.mean(losses[-4:]) < np.mean(losses[:4]) and constant_rate.train_step._cache_size() == 1
 
 
 def test_displacement_is_relative_and_leaves_out_what_was_zero():
