@@ -26,8 +26,8 @@ from jaxtyping import Array, Float, Int
 
 from geojax.errors import InputError
 from geojax.models.apply import Apply, Params, init
-from geojax.models.config import EncoderConfig
-from geojax.models.encoder import Hidden, Layer
+from geojax.models.config import ModelConfig
+from geojax.models.network import Network
 from geojax.typing import Key
 
 RANDOM, IDENTITY = 0.7, 0.7  # weights of the random matrix and of the identity in a mimetic product
@@ -54,12 +54,15 @@ def standard(apply: Apply, key: Key) -> Params:
     return params
 
 
-def mimetic(key: Key, params: Params, config: EncoderConfig) -> Params:
+def mimetic(key: Key, params: Params, config: ModelConfig) -> Params:
     """Attention kernels like those of trained transformers: products of kernels are near the identity.
 
     For every head W_Q W_K' is the best approximation of rank d / heads to 0.7 Z + 0.7 I, and over all heads
     W_V W_O = 0.7 Z + 0.7 I, each with its own Z of entries N(0, 1 / d). The two factors of a product are
     U S^(1/2) and V S^(1/2) of its singular value decomposition U S V'. Everything else stays.
+
+    Raises:
+      InputError: heads that share keys, or whose widths do not add up to d.
 
     Cost: O(layers heads d^3).
 
@@ -69,7 +72,7 @@ def mimetic(key: Key, params: Params, config: EncoderConfig) -> Params:
     return _with_attention(key, params, config, turned=False)
 
 
-def rotated(key: Key, params: Params, config: EncoderConfig) -> Params:
+def rotated(key: Key, params: Params, config: ModelConfig) -> Params:
     """The placebo of `mimetic`: the same draw with every factor turned by its own random rotation of the d axes.
 
     The singular values of every factor and of every product are those of `mimetic` with the same key, and so are all
@@ -108,32 +111,40 @@ def spectrum(key: Key, params: Params, trained: Params) -> Params:
     return _with_kernels(params, {path: drawn(place, path) for place, path in enumerate(own)})
 
 
+@partial(jax.jit, static_argnames="apply")
 def scale(params: Params, input_ids: Int[Array, "B T"], *, apply: Apply) -> Params:
     """Kernels of the layers divided so that each dense layer's outputs have variance 1 on a batch, first to last.
 
     The variance is that over all tokens and units of the product with the kernel; a bias, 0 at the start, stays. A
-    kernel that several layers share is scaled where it is used first.
+    kernel that several layers share is scaled wherever it is used, and is right where it is used last.
 
     Args:
-      params: parameters of an encoder.
+      params: parameters of a model.
       input_ids: windows without padding.
       apply: the model's function.
 
-    Raises:
-      InputError: a model with LayerNorm before each part, as GPT-2, whose start has a scale of its own.
-
-    Cost: two forward passes.
+    Cost: a forward pass.
 
     Reference: Mishkin & Matas 2016, "All you need is a good init", arXiv 1511.06422, algorithm 1, without the
     orthonormal start; linear layers need one iteration.
     """
-    if apply.config.architecture.pre_norm:
-        raise InputError(f"{apply.config.model_type} has LayerNorm before each part: scale needs it after each part")
-    batch = {"input_ids": input_ids, "attention_mask": jnp.ones_like(input_ids)}
-    hidden, layers = apply(params, batch)["hidden_states"][0], {}
-    for name in map(str, range(apply.config.distinct_layers)):
-        layers[name], hidden = _scaled(params["encoder"][name], hidden, apply.config)
-    return params | {"encoder": params["encoder"] | layers}
+    config, used = apply.config, {name: params[name] for name in ("embeddings", "encoder")}
+    graph, state = nnx.split(nnx.eval_shape(lambda: Network(config, None, None, False, rngs=nnx.Rngs(0))))
+    nnx.replace_by_pure_dict(state, used)
+    network = nnx.merge(graph, state)
+
+    def product(module: nnx.Linear, inputs: Array, kernel: Array, *dimensions: Any, **options: Any) -> Array:
+        outputs = jax.lax.dot_general(inputs, kernel, *dimensions, **options)
+        deviation = jnp.std(outputs)
+        module.kernel[...] = kernel / deviation
+        return outputs / deviation
+
+    for _, module in nnx.iter_modules(network.encoder):
+        if isinstance(module, nnx.Linear):
+            module.dot_general = partial(product, module)
+    mask, seeds = jnp.ones(input_ids.shape, bool), (None,) * (config.num_hidden_layers + 1)
+    network.states(input_ids, mask, jnp.zeros_like(input_ids), None, seeds, dtype="float32", remat=False)
+    return params | {"encoder": nnx.to_pure_dict(nnx.state(network.encoder, nnx.Param))}
 
 
 def frequency(params: Params, counts: Int[np.ndarray, "V"]) -> Params:
@@ -155,9 +166,14 @@ def displaced(key: Key, params: Params, moved: Params) -> Params:
 
 
 @partial(jax.jit, static_argnames=("config", "turned"))
-def _with_attention(key: Key, params: Params, config: EncoderConfig, *, turned: bool) -> Params:
+def _with_attention(key: Key, params: Params, config: ModelConfig, *, turned: bool) -> Params:
     """Parameters with mimetic attention in every layer."""
     width, heads = config.hidden_size, config.num_attention_heads
+    if config.key_value_heads != heads or heads * config.head_width != width:
+        raise InputError(
+            f"{config.key_value_heads} heads of keys for {heads} of queries, each {config.head_width} wide of {width}: "
+            "mimetic attention needs square kernels"
+        )
     keys = jax.random.split(key, (config.distinct_layers, heads + 1))
     left, right = jax.vmap(jax.vmap(partial(_factors, width=width, turned=turned)))(keys)
     kernels = {}
@@ -183,26 +199,6 @@ def _orthonormal(key: Key, rows: int, columns: int) -> Float[Array, "rows column
     """Uniform orthonormal columns, from the QR decomposition with a positive diagonal (Mezzadri 2007)."""
     basis, triangle = jnp.linalg.qr(jax.random.normal(key, (rows, columns)))
     return basis * jnp.sign(jnp.diagonal(triangle))
-
-
-@partial(jax.jit, static_argnames="config")
-def _scaled(params: Params, hidden: Hidden, config: EncoderConfig) -> tuple[Params, Hidden]:
-    """One layer with its kernels scaled in the order in which they are used, and its output."""
-    graph, state = nnx.split(nnx.eval_shape(lambda: Layer(config, rngs=nnx.Rngs(0))))
-    nnx.replace_by_pure_dict(state, params)
-    layer = nnx.merge(graph, state)
-
-    def product(module: nnx.Linear, inputs: Array, kernel: Array, *dimensions: Any, **options: Any) -> Array:
-        outputs = jax.lax.dot_general(inputs, kernel, *dimensions, **options)
-        deviation = jnp.std(outputs)
-        module.kernel[...] = kernel / deviation
-        return outputs / deviation
-
-    for _, module in nnx.iter_modules(layer):
-        if isinstance(module, nnx.Linear):
-            module.dot_general = partial(product, module)
-    outputs = layer(hidden, jnp.zeros((len(hidden), 1, 1, hidden.shape[1])), None)
-    return nnx.to_pure_dict(nnx.state(layer, nnx.Param)), outputs
 
 
 def _leaves(encoder: Params) -> list[tuple[tuple[str, ...], Array]]:

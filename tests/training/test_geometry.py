@@ -12,7 +12,7 @@ from geojax.measures import spread
 from geojax.models import initialise
 from geojax.training import constant_rate, geometry, pretrain
 
-CONFIG = models.EncoderConfig(
+CONFIG = models.ModelConfig(
     vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
     max_position_embeddings=20, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.3,
 )  # fmt: skip
@@ -61,7 +61,9 @@ def test_measures_are_those_of_every_layer_and_parameters_move_to_others(start):
     np.testing.assert_array_equal(moved.params["head"]["dense"]["kernel"], start["head"]["dense"]["kernel"])
     near = geometry.move(start, BATCHES, logs, apply=APPLY)
     assert near.steps == 0 and near.distance < geometry.NEAR
-    np.testing.assert_array_equal(*(p["encoder"]["0"]["output"]["kernel"] for p in (near.params, start)))
+    np.testing.assert_array_equal(
+        *(p["encoder"]["0"]["feed_forward"]["output"]["kernel"] for p in (near.params, start))
+    )
     with pytest.raises(InputError, match="the distance to the targets is nan after 0 steps"):
         geometry.move(start, BATCHES, targets * np.nan, apply=APPLY)
 

@@ -11,10 +11,10 @@ from stand_ins import random_windows
 from geojax import models
 from geojax.errors import InputError
 from geojax.models import initialise, surgery
-from geojax.models.encoder import ACTIVATION
+from geojax.models.dense import ACTIVATION
 
 WIDTH, HEADS = 64, 2
-CONFIG = models.EncoderConfig(
+CONFIG = models.ModelConfig(
     vocab_size=40, hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=HEADS, intermediate_size=64,
     max_position_embeddings=20, initializer_range=0.06,
 )  # fmt: skip
@@ -148,9 +148,9 @@ def test_scaled_layers_have_outputs_of_unit_variance(start):
         np.testing.assert_allclose(attended.std(), 1, rtol=1e-4)
         middle = inputs + attended
         middle = (middle - middle.mean(1, keepdims=True)) / middle.std(1, keepdims=True)
-        expanded = middle @ layer["intermediate"]["kernel"]
+        expanded = middle @ layer["feed_forward"]["intermediate"]["kernel"]
         np.testing.assert_allclose(expanded.std(), 1, rtol=1e-4)
-        last = ACTIVATION[CONFIG.hidden_act](expanded) @ layer["output"]["kernel"]
+        last = ACTIVATION[CONFIG.hidden_act](expanded) @ layer["feed_forward"]["output"]["kernel"]
         np.testing.assert_allclose(last.std(), 1, rtol=1e-4)
     ratios = {
         np.round(np.linalg.norm(one) / np.linalg.norm(two), 4)
@@ -159,10 +159,10 @@ def test_scaled_layers_have_outputs_of_unit_variance(start):
     assert len(ratios) == 4 and min(ratios) > 1.2
 
 
-def test_scale_refuses_a_model_with_layer_norm_first():
-    apply = models.make_apply(replace(CONFIG, model_type="gpt2"))
-    with pytest.raises(InputError, match="gpt2 has LayerNorm before each part"):
-        initialise.scale(models.init(apply, KEY), jnp.ones((2, 4), int), apply=apply)
+def test_attention_whose_heads_share_keys_is_refused(start):
+    shared = replace(CONFIG, num_key_value_heads=1)
+    with pytest.raises(InputError, match="1 heads of keys for 2 of queries, each 32 wide of 64"):
+        initialise.mimetic(KEY, start, shared)
 
 
 def test_a_displaced_start_is_as_far_in_every_tensor_and_elsewhere(mimetic, start):
