@@ -92,7 +92,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
 
 
 def check_start(config: schema.Pretrain) -> None:
-    """Raises an InputError if the start is unknown, or names a model that it does not take or lacks."""
+    """Raises an InputError if the start is unknown, or names a model that it does not take, lacks or cannot find."""
     if config.init not in STARTS:
         raise InputError(f"init {config.init!r} is unknown: choose one of {', '.join(STARTS)}")
     if (config.init == "spectrum") != bool(config.init_model):
@@ -100,6 +100,8 @@ def check_start(config: schema.Pretrain) -> None:
             f"init is {config.init} and init_model {config.init_model!r}: the start spectrum, and no other, takes the "
             "singular values of a model"
         )
+    if config.init_model:
+        models.resolve(config.init_model)
 
 
 def change_of(config: schema.Pretrain, apply: models.Apply, windows: np.ndarray) -> pretrain.Change:
