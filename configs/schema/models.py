@@ -46,6 +46,8 @@ class Pretrain(sections.NewEncoder, sections.Windows, sections.Corpus):
     experiment: str = "pretrain"
     objective: str = "masked_lm"  # prediction at masked tokens: masked_lm, first_character, ascii_sum, random_label
     word_order: str = "text"  # "text": as it is; words shuffled within each "sentence", or over the "corpus"
+    init: str = "standard"  # the start: "standard", "mimetic" attention, unit-variance "scale", a model's "spectrum"
+    init_model: str = ""  # for the start "spectrum": a trained encoder of the same layers and widths
     _: KW_ONLY
     layers: int = 4
     heads: int = 4
