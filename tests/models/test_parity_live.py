@@ -53,8 +53,10 @@ def test_random_checkpoints(family, tmp_path):
 
     style, folder = ARCHITECTURES[family], FIXTURES / f"random-{family}"
     classes = {head: getattr(transformers, style.class_of(head)) for head in (None, *style.heads)}
-    for head in (None, "classification", style.language_model):
+    for head in ("classification", style.language_model):
         compare(folder, load(folder, head=head), classes[head], head)
+    if "token_classification" not in style.heads:
+        return
     model = load(folder)
     apply = make_apply(model.config, "token_classification", 5)
     saved = with_head(apply, {k: v for k, v in model.params.items() if k != "pooler"}, jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Random models of the newer types beside the live PyTorch originals, padded on either side (needs the `peers` extra)."""
+"""Random models of the newer types beside the live PyTorch originals, padded on either side (needs torch)."""
 
 import importlib.util
 

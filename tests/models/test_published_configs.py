@@ -143,7 +143,7 @@ def test_the_config_is_read_and_written_again(name):
         ({"model_type": "llama", "eos_token_id": []}, "eos_token_id is .., and there is no pad_token_id"),
         ({"model_type": "opt", "do_layer_norm_before": False}, "do_layer_norm_before False .* with True only"),
         ({"model_type": "opt", "word_embed_proj_dim": 512}, r"word_embed_proj_dim differ \(768, 512\)"),
-        ({"model_type": "modernbert", "layer_types": ["full_attention"]}, "names 1 layers, and num_hidden_layers is 22"),
+        ({"model_type": "modernbert", "layer_types": ["full_attention"]}, "names 1 layers, and num_hid"),
         ({"model_type": "modernbert", "layer_types": ["chunked"] * 22}, "layer_types has chunked: geojax has full_att"),
         ({"model_type": "modernbert", "classifier_pooling": "max"}, "'max' is not supported: geojax has cls and mean"),
         ({"model_type": "nomic_bert", "prenorm": True}, "prenorm True .* with False only"),
