@@ -10,9 +10,10 @@ revision, token policy, sequences, seeds, versions, warnings. `--config.layers=a
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md defines the errors;
 `--config.groups=0` leaves the errors out and saves most of the time.
 
-`--config.task` measures 1000 training examples of a task in place of the sequences, one point each: by
-`--config.tokens=cls`, `last` or `max`, otherwise the mean over positions. `--config.measures=transfer` estimates from
-the labels of the examples how well the task can be done, without fine-tuning.
+`--config.task` measures 1000 training examples of a task, or of a .tsv file of yours with the columns text and label,
+in place of the sequences, one point each: by `--config.tokens=cls`, `last` or `max`, otherwise the mean over positions.
+`--config.measures=transfer` estimates from the labels of the examples how well the task can be done, without
+fine-tuning.
 
 `--config.max_points=100000` bounds the memory however many sequences there are: eee, isoscore, pc_ratio and
 kl_gaussian still read every point, without standard errors; the other measures read a uniform sample of that many

@@ -18,6 +18,7 @@ from geojax.analysis import prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE, WITH_FAMILY
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
+from geojax.regression import units
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once
 
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 ANSWER = "prediction.txt"
 SCHEMES = {
     prediction.KNOWN: ("leave_one_level_out", "leave_one_out"),
-    prediction.NEW: ("leave_one_family_out",),
+    "new_family": ("leave_one_family_out",),
+    "new_recipe": ("leave_one_recipe_out",),
 }
 
 
@@ -42,7 +44,7 @@ def run(config: schema.Predict, workdir: PurePath) -> None:
     prediction.check_level(config.level)
     table, record = prediction.load(config.fit)
     family = config.family or Path(config.model).name
-    promise = prediction.KNOWN if family in table.families else prediction.NEW
+    promise = prediction.KNOWN if family in table.families else prediction.NEW[units.by_recipe(table.frame).name]
     reason = why_not(table, family, config.level)
     choice = None if reason else choose(record["validation"], table, promise, config.measure)
     if reason or choice is None:
@@ -78,13 +80,17 @@ def why_not(table: score_table.ScoreTable, family: str, level: float) -> str:
         return "the fit names no families: give its table a column family"
     if family in table.families:
         return ""
-    needed, have = prediction.fewest_units(level), len(table.families)
-    if have >= needed:
+    needed, origins = prediction.fewest_units(level), units.by_recipe(table.frame)
+    if origins.count >= needed:
         return ""
-    covered = f"{have} {'family' if have == 1 else 'families'} ({', '.join(table.families)})"
+    families = f"{len(table.families)} {'family' if len(table.families) == 1 else 'families'}"
+    covered = f"{families} ({', '.join(table.families)})"
+    one = "family"
+    if origins.name == "recipes":
+        one, covered = "recipe", f"{covered} of {origins.count} {'recipe' if origins.count == 1 else 'recipes'}"
     return (
-        f"the fit covers {covered} and not {family}, and a new family takes {needed} of them for {level:.0%}: name the "
-        "model's own with --config.family, or add families to the fit"
+        f"the fit covers {covered} and not {family}, and a new {one} takes {needed} of them for {level:.0%}: name the "
+        f"model's own family with --config.family, or add {origins.name} to the fit"
     )
 
 

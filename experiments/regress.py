@@ -1,9 +1,9 @@
 """Regresses a score on each measure of a table, validates the regressions, and predicts new models.
 
 Files in the work folder: `regression.csv` (a row a measure and set of terms), `coefficients.csv`, `influence.csv`,
-`partial.csv`, `ladders.csv`, `relations.csv`, `cross_validation.csv`, `held_out.csv`, `fit.json`; with new models
-`predictions.csv` and, where their scores are known, `validation.csv`; all of it in `report.html`. docs/regression.md
-says which question each of them answers.
+`partial.csv`, `ladders.csv`, `relations.csv`, `choice.csv`, `cross_validation.csv`, `held_out.csv`, `fit.json`; with
+new models `predictions.csv` and, where their scores are known, `validation.csv`; all of it in `report.html`.
+docs/regression.md says which question each of them answers.
 """
 
 import hashlib
@@ -21,7 +21,16 @@ import numpy as np
 from configs import lists, schema
 from experiments.common import command_line
 from experiments.common.identity import identity
-from geojax.analysis import cross_validation, fits, prediction, prediction_errors, predictors, score_table
+from geojax.analysis import (
+    choosing,
+    cross_validation,
+    doses,
+    fits,
+    prediction,
+    prediction_errors,
+    predictors,
+    score_table,
+)
 from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
 from geojax.ops.threads import one_blas_thread
@@ -40,9 +49,10 @@ COLUMNS_OF = {
     "regression": COLUMNS,
     "coefficients": fits.COEFFICIENTS,
     "influence": fits.INFLUENCE,
-    "partial": fits.PARTIAL,
-    "ladders": fits.LADDERS,
+    "partial": doses.PARTIAL,
+    "ladders": doses.LADDERS,
     "relations": fits.RELATIONS,
+    "choice": choosing.COLUMNS,
     "cross_validation": cross_validation.COLUMNS,
     "held_out": cross_validation.HELD_OUT,
 }
@@ -125,7 +135,8 @@ def write(
 def _write(
     table: score_table.ScoreTable, config: schema.Regress, workdir: Path, measuring: Mapping[str, Any] | None
 ) -> dict[str, list[dict[str, Any]]]:
-    clusters = units.clusters(table.frame, config.clusters)
+    by = partial(units.clusters, choice=config.clusters)
+    clusters = by(table.frame)
     sides = predictors.sides(table, config.terms)
     chance = (config.resamples, config.seed)
     fitted = fits.fit(table, predictors.of_table(table, sides, columns=table.measures))
@@ -138,9 +149,11 @@ def _write(
     elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        lines["partial"] = list(fits.partial_rows(table, config.level, *chance))
-        lines["ladders"] = list(fits.ladder_rows(table, *chance))
+        lines["partial"] = list(doses.partial_rows(table, by, config.level, *chance))
+        lines["ladders"] = list(doses.ladder_rows(table, *chance))
         lines["relations"] = list(fits.relation_rows(table))
+        columns = (*table.measures, *table.baselines)
+        lines["choice"] = list(choosing.rows(table, columns, choosing.units_of(table), config.level, *chance))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
         for row, predicted in cross_validation.outcomes(table, everything, config.level, *chance):
             lines["cross_validation"].append(row)

@@ -16,9 +16,12 @@ from oracles_of_dimension import (  # noqa: F401
 )
 from oracles_of_labels import (  # noqa: F401  (the tests find every oracle here, by name)
     class_mean_accuracy,
+    gbc,
     h_score,
     knn_accuracy,
     logme,
+    n_leep,
+    parc,
     ridge_probe,
     transrate,
 )

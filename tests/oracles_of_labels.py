@@ -1,9 +1,20 @@
 """The measures that read labels once more, in float64 NumPy and SciPy, written from their formulas."""
 
+import warnings
+
+import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg, optimize, stats
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
+from sklearn.cluster import KMeans
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from geojax.ops.subsample import drawn
 
 
 def one_hot(labels):
@@ -104,3 +115,57 @@ def ridge_probe(reading, convention="standard"):
         return 1 - loss / (((targets - targets.mean(0)) * n / (n - 1)) ** 2).sum()
     others = (targets.sum(0) - targets) / (n - 1)
     return share_right(predicted - others + targets.mean(0), labels)
+
+
+def parc(reading, convention="standard", sample=48):
+    """Of 48 drawn points."""
+    points, labels = reading
+    rows = np.arange(len(points))
+    if len(points) > sample:
+        rows = np.asarray(drawn(jax.random.key(0), jnp.ones(len(points), bool), sample)[0])
+    if convention == "standard":
+        angles = pdist(points[rows] - points.mean(0), "cosine")
+    else:
+        angles = pdist(stats.zscore(points[rows]), "correlation")
+    classes = pdist(one_hot(labels)[rows], "correlation")
+    return stats.spearmanr(np.round(angles, 9), classes).statistic
+
+
+def gbc(reading, convention="standard", components=64):
+    """The integral of the square root of the product of both densities, by the logarithm of its closed form."""
+    points, labels = reading
+    scores = PCA(min(components, points.shape[1], len(points) - 1)).fit_transform(points)
+    d, found = scores.shape[1], 0.0
+    own = [scores[labels == label] for label in np.unique(labels)]
+    own = [(part.mean(0), part.var(0).mean()) for part in own if len(part) > 1]
+    for i, (mean, variance) in enumerate(own):
+        for other, second in own[:i]:
+            both = (variance + second) / 2
+            distance = np.sum((mean - other) ** 2) / both / 8
+            distance += np.log(both**d / np.sqrt(variance**d * second**d)) / 2
+            found -= 2 * np.exp(-distance)
+    return found
+
+
+def n_leep(reading, convention="standard"):
+    """scikit-learn's mixture, from the cells of its k-means that starts at the same points."""
+    points, labels = reading
+    targets = one_hot(labels)
+    k = 5 * targets.shape[1]
+    scores = PCA().fit_transform(points)
+    shares = np.cumsum(scores.var(0)) / scores.var(0).sum()
+    scores = scores[:, : 1 + np.sum(shares < 0.8)]
+    start = scores[np.argsort(-np.asarray(jax.random.uniform(jax.random.key(0), (len(points),))))[:k]]
+    cells = KMeans(k, init=start, n_init=1, max_iter=25, tol=0).fit(scores).labels_
+    floor = 1e-6 * scores.var(0).mean()
+    parts = [scores[cells == cell] for cell in range(k)]
+    first = {
+        "weights_init": [len(part) / len(scores) for part in parts],
+        "means_init": [part.mean(0) for part in parts],
+        "precisions_init": [1 / (part.var(0) + floor) for part in parts],
+    }
+    mixture = GaussianMixture(k, covariance_type="diag", tol=0, reg_covar=floor, max_iter=30, **first)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        found = mixture.fit(scores).predict_proba(scores)
+    shares = targets.T @ found / found.sum(0)
+    return np.mean(np.log(np.sum(found @ shares.T * targets, 1)))

@@ -9,7 +9,7 @@ default differs, with a comment where its meaning differs too.
 """
 
 from configs.schema.in_context import InContext
-from configs.schema.measuring import Compare, Measure, Plan, Sample, SpreadStudy, Topology, Translate
+from configs.schema.measuring import Compare, Measure, Plan, Rank, Sample, SpreadStudy, Topology, Translate
 from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
 from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
 from configs.schema.scores import Predict, Regress, Study, Tag
@@ -27,6 +27,7 @@ __all__ = [
     "Predict",
     "Pretrain",
     "PretrainCorpus",
+    "Rank",
     "Regress",
     "Regularize",
     "Replication",

@@ -10,7 +10,7 @@ class Measure(sections.Evaluation, sections.TaskData, sections.LayerSampling, se
     """Measure one latent space: of a model on sequences, or a bare array of points."""
 
     experiment: str = "measure"
-    task: str = ""  # task whose training examples are measured instead, one point each; "transfer" needs their labels
+    task: str = ""  # task, or .tsv file of text and label, whose training examples are measured; for "transfer"
     max_points: int = 0  # for a model: points a layer that are held, a uniform sample from one pass; 0: hold all points
     _: KW_ONLY
     train_examples: int = 1000
@@ -48,6 +48,24 @@ class Compare(sections.Evaluation, sections.LayerSampling):
     layers: str = "last"  # of measures of pairs of spaces, as "all" or "0,3,6"; the others compare the last layers
     measures: str = "study"  # "study" (arXiv 2406.12159), "all", "similarity" (of pairs of spaces), or names: "eee,cka"
     quantizer_seeds: int = 3  # fits of the quantizer; with 1 the differences of quantized measures have no error
+
+
+@dataclass
+class Rank(sections.Quantizer, sections.Convention, sections.TaskData, sections.Sampling):
+    """Rank checkpoints for a task before any of them is fine-tuned."""
+
+    experiment: str = "rank"
+    models: str = ""  # two or more names or folders: "A,B,C"
+    task: str = ""  # task whose labels rank the models: of GLUE, a miniature task, or a .tsv file with text and label
+    by: str = ""  # one measure, the most first, with "-" the least; empty: knn_accuracy, or ridge_probe of a regression
+    layer: str = "last"  # "last", or "best": of each model the layer with the best value
+    evidence: str = ""  # table of models with known scores, as a study writes it, which tells the expected regret
+    target: str = "glue_average"  # the column of the evidence with the scores
+    _: KW_ONLY
+    train_examples: int = 1000  # random training examples that are measured, the same for every model; 0: all
+    groups: int = 24  # groups of examples that are left out in turn for standard errors, of all models at once; 0: none
+    level: float = 0.9  # nominal coverage of the intervals
+    seed: int = 0  # seed of the choice of examples, of their groups, of the measure's own randomness and of the pools
 
 
 @dataclass

@@ -73,7 +73,7 @@ class Replication(
 
 @dataclass
 class Findings(sections.Resampling, sections.ScoreTable):
-    """Answer the questions of a replication from its table; docs/results/replication/plan.md fixed them beforehand."""
+    """Answer the questions of a replication, which docs/results/replication/plan.md lists, from its table."""
 
     experiment: str = "replication.findings"
     table: str = ""  # results.csv of a replication; layers.csv in the same folder is read too if it exists
@@ -86,7 +86,7 @@ class Findings(sections.Resampling, sections.ScoreTable):
 
 @dataclass
 class ScoreMeasure(sections.Resampling, sections.Convention, sections.PoolMeasuring, sections.ScoreTable):
-    """Score measures by their skill on families left out, beyond dose and masked-LM loss."""
+    """Score measures by their skill on recipes and families left out, beyond dose and masked-LM loss."""
 
     experiment: str = "replication.score_measure"
     measures: str = ""  # columns of the table, even baselines; with `models` as in Measure: "vrm,mypkg.mod:ROW"

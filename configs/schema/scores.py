@@ -34,12 +34,12 @@ class Regress(sections.Resampling, sections.ScoreTable):
     """Regress a score on each measure of a table."""
 
     experiment: str = "regress"
-    table: str = ""  # CSV with model, glue_average and measure columns; family, alpha, dose and tasks are optional
+    table: str = ""  # CSV with model, glue_average and measure columns; family, recipe, alpha, dose, tasks are optional
     target: str = "glue_average"
     measures: str = "all"  # "all" measure columns of the table, or the names of some
     terms: str = ""  # right-hand sides: "measure,measure+log(alpha)"; empty: measure, with several families +family too
     baselines: str = ""  # columns used as baselines, besides parameters, mlm_loss, rankme, logme ...
-    clusters: str = "auto"  # clusters of robust errors: "auto", "family", "blocks" of neighbouring doses, or a column
+    clusters: str = "auto"  # of robust errors: "auto", "recipe", "family", "blocks" of neighbouring doses, or a column
     predict: str = ""  # CSV of new models, with the same columns; glue_average where it is known
     exclude: str = ""  # models of `predict` that a second line of validation.csv leaves out: "A,B"
     _: KW_ONLY

@@ -235,5 +235,5 @@ class Resampling:
     """Intervals by resampling."""
 
     level: float = 0.9  # nominal coverage of every interval
-    resamples: int = 1000  # bootstrap samples of the families; 0: no intervals
+    resamples: int = 1000  # bootstrap samples of the units; 0: no intervals
     seed: int = 0  # seed of the resampling

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from geojax.analysis import cross_validation, fits, predictors, score_table
+from geojax.analysis import cross_validation, doses, predictors, score_table
 from geojax.analysis.predictors import MEASURE
 from geojax.in_context.tasks import TASKS
 from geojax.regression import units
@@ -74,7 +74,7 @@ def within_families(frame: Any, measures: Sequence[str], target: str, claim: str
         return line(claim, UNCLEAR, note=f"{frame['family'].nunique()} families have {target}")
     table = score_table.from_frame(frame, target=target, measures=measures)
     level = 1 - (1 - LEVEL) / len(table.measures)
-    found = [row for row in fits.partial_rows(table, level, SAMPLES, SEED) if "spline" in row["given"]]
+    found = [row for row in doses.partial_rows(table, units.clusters, level, SAMPLES, SEED) if "spline" in row["given"]]
     found = [row for row in found if np.isfinite([row["partial_r"], row["r_lower"], row["r_upper"]]).all()]
     if not found:
         return line(claim, UNCLEAR, note="no measure has an interval")

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from geojax import representations
-from geojax.data import glue
+from geojax.data import glue, labelled
 from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.measures import Measure
@@ -115,21 +115,39 @@ def clouds_of(config: Any) -> tuple[tuple[Cloud | Stream, ...], dict[str, Any]]:
     return sample(model, texts, config.layers, config.tokens, facts, **options), facts
 
 
+def training_examples(config: Any, measures: tuple[Measure, ...]) -> tuple[glue.TaskData, glue.Examples]:
+    """The data of the task or `.tsv` file that a config names, and the random training examples that are measured.
+
+    Raises:
+      InputError: data that cannot be read, or measures of classes on a regression task.
+    """
+    if config.task.endswith(".tsv"):
+        data = labelled.load(config.task, seed=config.seed)
+    else:
+        data = glue.load(config.task, config.data_dir, config.hub)
+    if data.task.regression:
+        need_classes(measures)
+    return data, glue.subset(data.train, config.train_examples, config.seed)
+
+
+def clouds_of_examples(
+    model: Model, examples: glue.Examples, layers: str, facts: dict[str, Any], config: Any
+) -> tuple[Cloud, ...]:
+    """Clouds of examples, one for each of the named layers, by the token policy of a config; shows a progress bar."""
+    indices = representations.parse_layers(layers, model.config.num_hidden_layers)
+    tokens = "mean" if config.tokens == "all" else config.tokens
+    with ProgressBar("sampling", "examples") as moved:
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
+        return task_examples.clouds(model, examples, allow_unknown=config.allow_unknown, **options)
+
+
 def examples_of(config: Any, measures: tuple[Measure, ...]) -> tuple[tuple[Cloud, ...], np.ndarray, dict[str, Any]]:
     """Clouds of a task's training examples, one a layer; their labels; and the facts that identify them.
 
     Raises:
       InputError: a model or data that cannot be read, or measures of classes on a regression task.
     """
-    if glue.find(config.task).regression:
-        need_classes(measures)
-    data = glue.load(config.task, config.data_dir, config.hub)
-    examples = glue.subset(data.train, config.train_examples, config.seed)
+    data, examples = training_examples(config, measures)
     model, facts = named(config)
     facts |= {"task": config.task, "data": data.source}
-    indices = representations.parse_layers(config.layers, model.config.num_hidden_layers)
-    tokens = "mean" if config.tokens == "all" else config.tokens
-    with ProgressBar("sampling", "examples") as moved:
-        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
-        clouds = task_examples.clouds(model, examples, allow_unknown=config.allow_unknown, **options)
-    return clouds, examples.labels, facts
+    return clouds_of_examples(model, examples, config.layers, facts, config), examples.labels, facts

@@ -34,6 +34,9 @@ KINDS: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
 STANDARD = ("distilled", "deep", "narrow", "mlm", "trajectory")
 """The kinds that a fit may learn from before it predicts the others."""
 
+LABELLED = ("first_character", "ascii_sum", "random_label")
+"""The kinds that were pre-trained to predict a label, not words."""
+
 ARMS = ("plain", "down", "up")
 LARGER = "larger"
 APART = (*ARMS, LARGER)
@@ -58,7 +61,7 @@ class Base(NamedTuple):
     Attributes:
       name: name of the base, its folder and its model without noise.
       kind: kind in the table above, or "trajectory" for snapshots.
-      family: all models that descend from one training; a family is left out together.
+      family: the lineage: all models that descend from one training from scratch.
       how: "pretrain", "distill", "snapshot", "surgery", "regularize" or "given".
       settings: settings of the experiment that makes the base.
       needs: names of the bases that it is made of.
@@ -85,6 +88,15 @@ class Model(NamedTuple):
     def name(self) -> str:
         """The name in tables and folders."""
         return f"{self.base.name}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.base.name
+
+
+def recipe(base: Base, found: Mapping[str, Base]) -> str:
+    """How a base was made, without its seed: its own step, after the steps of the base that it descends from.
+
+    `found` has the bases by name. A base that inherits nothing, and so begins a family, has its own step alone.
+    """
+    own = " ".join([base.how, *(f"{name}={value}" for name, value in base.settings.items() if name != "seed")])
+    return own if base.family == base.name else f"{recipe(found[base.needs[0]], found)} > {own}"
 
 
 def bases(steps: int) -> tuple[Base, ...]:

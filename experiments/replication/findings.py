@@ -7,7 +7,7 @@ and of the larger encoder), `primary.svg`, the primary measure against the score
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from experiments.common import command_line
 from experiments.replication import questions, questions_of_fits
 from experiments.replication.base_models import APART
 from geojax import plots
-from geojax.analysis import prediction, score_table
+from geojax.analysis import choosing, prediction, score_table
 from geojax.data.glue import TASKS
 from geojax.errors import InputError
 from geojax.ops.threads import one_blas_thread
@@ -83,13 +83,21 @@ def run(config: Findings, workdir: Path) -> None:
 def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[str, Any]]:
     """The rows of all questions; logs the questions that the table has no rows for."""
     columns = candidates(questions.pool_of(table), Path(config.table).with_name("layers.csv"))
+    origins = questions.origins(table)
+
+    def by_origin(question: Callable[..., questions.Rows], *more: Any) -> Iterator[dict[str, Any]]:
+        for name, by in origins.items():
+            yield from (row | {"unit": name} for row in question(table, config, by, *more))
+
     for name, found in (
-        ("noise", questions.noise(table, config)),
-        ("primary", questions_of_fits.primary(table, config)),
-        ("non_standard", questions_of_fits.non_standard(table, config)),
+        ("noise", by_origin(questions.noise)),
+        ("dependence", by_origin(questions.dependence)),
+        ("primary", by_origin(questions_of_fits.primary)),
+        ("non_standard", by_origin(questions_of_fits.non_standard)),
         ("by_family", questions.by_family(table, config)),
-        ("within_dose", questions_of_fits.within_dose(table, config)),
-        ("measures", questions_of_fits.measures(table, config, columns)),
+        ("within_dose", by_origin(questions_of_fits.within_dose)),
+        ("measures", by_origin(questions_of_fits.measures, columns)),
+        ("choice", by_origin(questions_of_fits.choice)),
         ("intervention", questions.intervention(table, config)),
     ):
         rows = list(found)
@@ -120,12 +128,12 @@ def read(path: str, target: str, *numbers: str) -> score_table.ScoreTable:
 def shuffled(table: score_table.ScoreTable, seed: int) -> score_table.ScoreTable:
     """The table with the scores of every model, and its number of collapsed runs, moved to another model.
 
-    The scores are permuted within each family, the families are put in random order, and the resulting list is laid
-    over the models, sorted by family. Scores of a family mostly stay together, while their relation to measures and
-    doses is lost.
+    The scores are permuted within each recipe (or family, in a table without recipes), the recipes are put in random
+    order, and the resulting list is laid over the models, sorted by recipe. Scores of a recipe mostly stay together,
+    while their relation to measures and doses is lost.
     """
-    rng, unit = np.random.default_rng(seed), units.by_family(table.frame)
-    blocks = [rng.permutation(np.flatnonzero(unit.ids == family)) for family in rng.permutation(unit.count)]
+    rng, unit = np.random.default_rng(seed), units.by_recipe(table.frame)
+    blocks = [rng.permutation(np.flatnonzero(unit.ids == own)) for own in rng.permutation(unit.count)]
     scores = (table.target, "glue_average", "collapsed", "runs", *TASKS)
     columns = [name for name in table.frame if re.sub(r"_seed_\d+$", "", name) in scores]
     place, source = np.argsort(unit.ids, kind="stable"), np.concatenate(blocks)
@@ -164,7 +172,9 @@ def before_last(path: Path, models: pd.Series) -> dict[str, np.ndarray]:
 
 
 def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mapping[str, Any]]:
-    """The rows with the main answers, which are printed."""
+    """The rows with the main answers, which are printed: by recipe where there are recipes, else by family."""
+    hardest = next((row["unit"] for row in rows if row["unit"]), "")
+    rows = [row for row in rows if row["unit"] in ("", hardest)]
 
     def some(question: str, **wanted: Any) -> list[Mapping[str, Any]]:
         of = [row for row in rows if row["question"] == question]
@@ -185,5 +195,8 @@ def counting(rows: Sequence[Mapping[str, Any]], config: Findings) -> list[Mappin
         key=lambda row: (-row["n"], -abs(np.nan_to_num(row["value"]))),  # few models have layers far before the last
     )
     found += [{**row, "note": f"p {chance[row['predictor']]:.3g} after the search"} for row in closest[:CLOSEST]]
+    regrets = some("choice", subset="noise_free_without_labels", quantity="regret_1")
+    found += sorted(regrets, key=lambda row: row["value"])[:CLOSEST]
+    found += [row for row in regrets if row["predictor"] in (config.primary, choosing.RANDOM)]
     found += some("intervention")
     return found

@@ -45,6 +45,12 @@ class Plan:
         self.models = base_models.models(self.bases)
 
     @cached_property
+    def recipes(self) -> dict[str, str]:
+        """How each base was made, by its name."""
+        found = {base.name: base for base in self.bases}
+        return {base.name: base_models.recipe(base, found) for base in self.bases}
+
+    @cached_property
     def jobs(self) -> dict[str, Job]:
         """All jobs by the names of their units; the jobs of a base come after its making."""
         return {job.unit.name: job for base in self.bases for job in self._jobs(base)}

@@ -1,11 +1,12 @@
 """Questions of a replication: pure functions of its table, each of which yields rows with the columns `COLUMNS`.
 
-This module has the functions that all questions share, and the questions of noise, single families and the
-intervention; `questions_of_fits` has the others. The pool is every model except the kinds `base_models.APART`. A
-question that the table has no rows for yields no rows.
+This module has the functions that all questions share, and the questions of noise, dependence, single families and the
+intervention; `questions_of_fits` has the others. The pool is every model except the kinds `base_models.APART`. What
+resamples, permutes or leaves out units takes the function `by` that gives them, one of `origins`. A question that the
+table has no rows for yields no rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +14,20 @@ import numpy as np
 import scipy.stats
 
 from configs.schema import Findings, ScoreMeasure
-from experiments.replication.base_models import APART, ARMS
+from experiments.replication.base_models import APART, ARMS, LABELLED
 from geojax.analysis import score_table
 from geojax.errors import InputError
+from geojax.regression import dependence as dependent
 from geojax.regression import units, validation
 from geojax.regression.units import Units
 
-COLUMNS = ("question", "subset", "predictor", "quantity", "value", "lower", "upper", "n", "units", "note")
+COLUMNS = ("question", "subset", "predictor", "quantity", "unit", "value", "lower", "upper", "n", "units", "note")
 COLLAPSED = 0.05  # largest outcome of a collapsed model
 WIDER = 2.0  # the gate: deviation between models over the deviation of noise; the reliability is then 0.8
 FEWEST_MODELS = 5  # least number of models of a family that is analysed by itself
-PLANNED, EXPLORED, BASELINE = "pre-registered", "exploratory", "baseline"
+PLANNED, EXPLORED, BASELINE = "planned", "exploratory", "baseline"
 Rows = Iterator[dict[str, Any]]
+By = Callable[["pandas.DataFrame"], Units]
 
 
 def pool_of(table: score_table.ScoreTable) -> score_table.ScoreTable:
@@ -37,6 +40,11 @@ def part(table: score_table.ScoreTable, rows: np.ndarray) -> score_table.ScoreTa
     return replace(table, frame=table.frame[rows].reset_index(drop=True))
 
 
+def origins(table: score_table.ScoreTable) -> Mapping[str, By]:
+    """What may be the independent unit, by its name: recipes where the table names them, and families."""
+    return ({"recipe": units.by_recipe} if "recipe" in table.frame else {}) | {"family": units.by_family}
+
+
 def collapsed(table: score_table.ScoreTable) -> np.ndarray:
     """A mask of the collapsed models: the outcome is at most `COLLAPSED`, or every fine-tuning predicts a constant."""
     found = table.scores <= COLLAPSED
@@ -46,20 +54,29 @@ def collapsed(table: score_table.ScoreTable) -> np.ndarray:
 
 
 def subsets(pool: score_table.ScoreTable) -> dict[str, np.ndarray]:
-    """Masks of the pool's rows by name: all, not collapsed, the top third by outcome, standard."""
-    score = pool.scores
+    """Masks of the pool's rows by name.
+
+    All; not collapsed; the top third by outcome; standard; not pre-trained on labels; without added noise; and both of
+    the last, which is what a user chooses among.
+    """
+    score, unlabelled = pool.scores, ~pool.frame["kind"].isin(LABELLED).to_numpy()
+    dose = units.doses(pool.frame)
+    noisy = (dose.kinds == units.NOISE) & (dose.values > 0)
     return {
         "all": np.ones(len(score), bool),
         "non_collapsed": ~collapsed(pool),
         "healthy": score >= np.quantile(score, 2 / 3),
         "standard": pool.frame["standard"].to_numpy(float) == 1,
+        "without_labels": unlabelled,
+        "noise_free": ~noisy,
+        "noise_free_without_labels": unlabelled & ~noisy,
     }
 
 
-def families(table: score_table.ScoreTable, rows: np.ndarray) -> Units:
-    """The families of some rows of a table as units; the other rows are in no unit."""
-    named = zip(units.families(table.frame), rows, strict=True)
-    return Units.of([family if inside else None for family, inside in named], "families")
+def among(table: score_table.ScoreTable, rows: np.ndarray, by: By) -> Units:
+    """The units of some rows of a table; the other rows are in no unit, but may join what is one unit."""
+    whole = by(table.frame)
+    return Units.of([unit if inside else None for unit, inside in zip(whole.ids, rows, strict=True)], whole.name)
 
 
 def samples_of(unit: Units, config: Findings | ScoreMeasure) -> np.ndarray:
@@ -75,19 +92,19 @@ def estimate(samples: np.ndarray, level: float) -> dict[str, float]:
 
 def line(question: str, subset: str, predictor: str, quantity: str, **more: Any) -> dict[str, Any]:
     """A row of the answer; unknown numbers are NaN, and an unknown note is empty."""
-    nothing = dict.fromkeys(("value", "lower", "upper", "n", "units"), np.nan) | {"note": ""}
+    nothing = dict.fromkeys(("value", "lower", "upper", "n", "units"), np.nan) | {"unit": "", "note": ""}
     head = {"question": question, "subset": subset, "predictor": predictor, "quantity": quantity}
     return head | nothing | more
 
 
-def noise(table: score_table.ScoreTable, config: Findings) -> Rows:
+def noise(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
     """The noise of the outcome and of the primary measure, and the ceiling of R² that follows.
 
     σ² of the label noise is the mean variance between the fine-tuning seeds of a model (half the squared difference for
     two seeds), over the models of the pool that did not collapse. The outcome is a mean over seeds, with the noise
     σ² / number of seeds. Its reliability is 1 − noise / variance between the models of a subset. The reliability of the
     measure is the same with the noise mean(se_sampling² + se_quantizer²). The product of both reliabilities is the
-    ceiling of R². Intervals resample the families.
+    ceiling of R². Intervals resample the units.
     """
     pool = pool_of(table)
     runs = pool.frame[[name for name in pool.frame if name.startswith(f"{pool.target}_seed_")]].to_numpy(float)
@@ -97,7 +114,7 @@ def noise(table: score_table.ScoreTable, config: Findings) -> Rows:
         return
     within = np.nansum((runs - np.nanmean(np.where(times[:, None], runs, 0.0), 1, keepdims=True)) ** 2, 1)
     value, errors = pool.frame[config.primary].to_numpy(float), errors_of(pool, config.primary)
-    unit = families(pool, np.ones(len(runs), bool))
+    unit = by(pool.frame)
     counts = samples_of(unit, config)
 
     def total(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -135,6 +152,21 @@ def noise(table: score_table.ScoreTable, config: Findings) -> Rows:
             yield say(config.primary, "reliability", own, known, "sequences and quantizer seeds")
             ceiling = np.maximum(own, 0.0) * np.maximum(reliability, 0.0)
             yield say(config.primary, "r2_ceiling", ceiling, known, "the product of both reliabilities")
+
+
+def dependence(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
+    """The intra-class correlation of the outcome and of every measure in the units, and the design effect of a mean."""
+    pool = pool_of(table)
+    for subset, inside in subsets(pool).items():
+        unit = among(pool, inside, by)
+        for name in (pool.target, *pool.measures):
+            found = dependent.intraclass(pool.frame[name].to_numpy(float), unit.ids, config.level)
+            if np.isnan(found.correlation):
+                continue
+            size = {"n": found.rows, "units": found.units}
+            ends = {"value": found.correlation, "lower": found.lower, "upper": found.upper}
+            yield line("dependence", subset, name, "intraclass_correlation", **ends, **size)
+            yield line("dependence", subset, name, "design_effect", value=found.design_effect, **size)
 
 
 def errors_of(table: score_table.ScoreTable, measure: str) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""Questions of a replication that fits answer: families left out, non-standard models, the dose, all measures.
+"""Questions of a replication that fits answer: units left out, non-standard models, the dose, all measures.
 
 As in `questions`, each question is a pure function of the table that yields rows with `questions.COLUMNS`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
 import jax
@@ -16,18 +17,19 @@ from experiments.replication.questions import (
     BASELINE,
     EXPLORED,
     PLANNED,
+    By,
     Rows,
+    among,
     estimate,
-    families,
     line,
     part,
     pool_of,
     samples_of,
     subsets,
 )
-from geojax.analysis import cross_validation, fits, prediction, predictors, score_table
+from geojax.analysis import choosing, cross_validation, doses, fits, prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE
-from geojax.regression import correlation, units
+from geojax.regression import correlation, units, validation
 
 
 class Transferred(NamedTuple):
@@ -39,24 +41,24 @@ class Transferred(NamedTuple):
     mean: float  # mean of the outcome over the rows of the fit
 
 
-def primary(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """The skill of the primary measure, and of the baselines, on families that a fit has not seen.
+def primary(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
+    """The skill of the primary measure, of all others and of the baselines on units that a fit has not seen.
 
     The rows give `r2_vs_training_mean` and Spearman's correlation of the held-out predictions, refitted in bootstrap
-    samples of the families. Where a baseline lacks rows, another row gives the primary measure on the baseline's rows.
+    samples of the units. Where a baseline lacks rows, another row gives the primary measure on the baseline's rows.
     """
     pool = pool_of(table)
-    columns = [config.primary, *pool.baselines]
+    columns = [*pool.measures, *in_the_paper_s_convention(pool), *pool.baselines]
     found = [*predictors.of_table(pool, [MEASURE], columns=columns), *predictors.baselines(pool)]
     found = [one for one in found if not one.of_family]
     (own,) = (one for one in found if one.name == config.primary)
     found += [
         own._replace(name=f"{own.name}, rows of {name}", mask=mask)
-        for name, mask in {one.name: own.mask & one.mask for one in found}.items()
+        for name, mask in {one.name: own.mask & one.mask for one in found if one.block != own.block}.items()
         if mask.sum() < own.mask.sum()
     ]
     for subset, inside in subsets(pool).items():
-        unit = families(pool, inside)
+        unit = among(pool, inside, by)
         if unit.count < 2 or inside.sum() < 3:
             continue
         chosen = [one._replace(mask=one.mask & inside) for one in found]
@@ -70,19 +72,26 @@ def primary(table: score_table.ScoreTable, config: Findings) -> Rows:
                 yield line("primary", subset, name, quantity, value=row[quantity], **ends, **size)
 
 
+def in_the_paper_s_convention(pool: score_table.ScoreTable) -> list[str]:
+    """The columns with a measure in the paper's convention, without those that the convention does not change."""
+    found = {name: f"paper_{name}" for name in pool.measures if f"paper_{name}" in pool.frame}
+    pairs = {paper: pool.frame[[name, paper]].to_numpy(float).T for name, paper in found.items()}
+    return [paper for paper, pair in pairs.items() if not np.allclose(*pair, equal_nan=True)]
+
+
 def label(name: str, block: str, config: Findings) -> str:
     """The status of a predictor: named in the plan, a baseline, or exploratory."""
-    if block != predictors.BLOCKS[0]:
-        return BASELINE
-    return PLANNED if name == config.primary else EXPLORED
+    if name == config.primary:
+        return PLANNED
+    return EXPLORED if block == predictors.BLOCKS[0] or name.startswith("paper_") else BASELINE
 
 
-def non_standard(table: score_table.ScoreTable, config: Findings) -> Rows:
+def non_standard(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
     """The errors of fits to the standard models on the non-standard models, relative to the training mean.
 
-    Rows cover all non-standard models, and those of families without a standard model, because surgery starts from a
+    Rows cover all non-standard models, and those of units without a standard model, because surgery starts from a
     standard model. `mse_over_mean` is the mean squared error of the fit over the error of the training mean, on the
-    same models; below 1 the fit is better. Its interval resamples the families of the non-standard models and keeps the
+    same models; below 1 the fit is better. Its interval resamples the units of the non-standard models and keeps the
     fits. "any" counts the measures and combinations with an upper bound below 1, corrected for the number of those
     tried by the largest studentised deviation of log(mse_over_mean) among them in each bootstrap sample.
     """
@@ -91,19 +100,19 @@ def non_standard(table: score_table.ScoreTable, config: Findings) -> Rows:
     known, new = part(pool, standard), part(pool, ~standard)
     if len(known.frame) < 3 or not len(new.frame):
         return
-    found = list(transferred(known, new, config))
-    unseen = ~new.frame["family"].isin(known.families).to_numpy()
-    for subset, inside in {"all": np.ones(len(unseen), bool), "unseen_families": unseen}.items():
-        if inside.any() and (subset == "all" or not inside.all()):
-            yield from transfer(new, subset, inside, found, config)
+    found, whole = list(transferred(known, new, config, by)), by(pool.frame)
+    unseen = ~np.isin(whole.ids, whole.ids[standard])
+    for subset, rows in {"all": ~standard, "unseen": unseen}.items():
+        if rows.any() and (subset == "all" or rows.sum() < len(new.frame)):
+            unit = among(pool, rows, by)
+            yield from transfer(new, subset, replace(unit, ids=unit.ids[~standard]), found, config)
 
 
 def transfer(
-    new: score_table.ScoreTable, subset: str, inside: np.ndarray, found: Sequence[Transferred], config: Findings
+    new: score_table.ScoreTable, subset: str, unit: units.Units, found: Sequence[Transferred], config: Findings
 ) -> Rows:
-    """The rows of `non_standard` for the new models in the mask `inside`."""
-    unit = families(new, inside)
-    counts, actual, logs = samples_of(unit, config), new.scores, {}
+    """The rows of `non_standard` for the new models in some unit."""
+    counts, actual, inside, logs = samples_of(unit, config), new.scores, unit.ids >= 0, {}
     for name, block, predicted, mean in found:
         rows = inside & np.isfinite(predicted)
         if not rows.any():
@@ -115,9 +124,10 @@ def transfer(
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = own / from_mean
             yield line("non_standard", subset, name, "mse", value=float(own[0] / rows.sum()), **size)
+            ratio = ratio if size["units"] >= validation.FEWEST_UNITS else ratio[:1]
             yield line("non_standard", subset, name, "mse_over_mean", **estimate(ratio, config.level), **size)
             logs |= {name: np.log(ratio)} if block == predictors.BLOCKS[0] else {}
-    value, note = np.nan, "no interval: fewer than 5 families, or no samples"
+    value, note = np.nan, "no interval: fewer than 5 units, or no samples"
     if len(counts) > 1:
         better = surely_below(logs, config.level)
         note = f"{EXPLORED}, corrected for {len(logs)} measures and combinations: {', '.join(better) or 'none'}"
@@ -126,7 +136,9 @@ def transfer(
     yield line("non_standard", subset, "any", "better_than_mean", value=value, **size)
 
 
-def transferred(known: score_table.ScoreTable, new: score_table.ScoreTable, config: Findings) -> Iterator[Transferred]:
+def transferred(
+    known: score_table.ScoreTable, new: score_table.ScoreTable, config: Findings, by: By
+) -> Iterator[Transferred]:
     """Predictions for new models by the training mean, every measure and combinations, fitted to known models."""
     target = known.scores
     found = predictors.of_table(known, [MEASURE])
@@ -135,7 +147,7 @@ def transferred(known: score_table.ScoreTable, new: score_table.ScoreTable, conf
     for one, own in zip([mean, *found], coefficients, strict=True):
         side = prediction.new_rows(one, new)
         yield Transferred(one.name, one.block, side @ own[: side.shape[1]], mean_of(target, one.mask))
-    made = cross_validation.choices(known, units.by_family(known.frame), config.seed)
+    made = cross_validation.choices(known, by(known.frame), config.seed)
     if made is not None:
         points = new.frame[list(made.measures)].to_numpy(float)
         for name, (one, _) in made.found.items():
@@ -160,10 +172,10 @@ def surely_below(logs: Mapping[str, np.ndarray], level: float) -> list[str]:
     return [name for name, upper in zip(whole, (value + bound * spread)[:, 0], strict=True) if upper < 0]
 
 
-def within_dose(table: score_table.ScoreTable, config: Findings) -> Rows:
-    """The gain of the primary measure over the noise level, as a line, a spline and levels (`fits.partial_rows`).
+def within_dose(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
+    """The gain of the primary measure over the noise level, as a line, a spline and levels (`doses.partial_rows`).
 
-    The interval of the partial correlation resamples the families.
+    The interval of the partial correlation resamples the units, which are the clusters of `p_cr2` and `p_wild`.
     """
     pool = pool_of(table)
     dose = units.doses(pool.frame)
@@ -171,22 +183,24 @@ def within_dose(table: score_table.ScoreTable, config: Findings) -> Rows:
     if len(inside.frame) < 3:
         return
     chance = config.level, config.resamples, config.seed
-    for row in fits.partial_rows(replace(inside, measures=(config.primary,)), *chance):
+    for row in doses.partial_rows(replace(inside, measures=(config.primary,)), by, *chance):
         size = {"n": row["n"], "units": row["clusters"], "note": row["reason"] or EXPLORED}
         head, ends = (f"given {row['given']}", row["measure"]), {"lower": row["r_lower"], "upper": row["r_upper"]}
-        for quantity, more in {"partial_r": ends, "r2_given": {}, "r2": {}, "p_cr2": {}}.items():
+        for quantity, more in {"partial_r": ends, "r2_given": {}, "r2": {}, "p_cr2": {}, "p_wild": {}}.items():
             yield line("within_dose", *head, quantity, value=row[quantity], **more, **size)
 
 
-def measures(table: score_table.ScoreTable, config: Findings, columns: Mapping[str, np.ndarray]) -> Rows:
+def measures(table: score_table.ScoreTable, config: Findings, by: By, columns: Mapping[str, np.ndarray]) -> Rows:
     """Pearson's and Spearman's correlation of every column with the outcome, and p corrected for the search.
 
     Args:
       table: the models.
       config: the settings.
+      by: gives the units.
       columns: a value for each row of the pool, by names that give measure, convention and layer.
 
-    Intervals resample the families. p is computed on the families' means by permuting the means of the outcome (max-T).
+    Intervals resample the units. p is computed on the units' means by permuting the means of the outcome (max-T), for
+    the correlation of the means and, as "p_rank_…", for that of their ranks.
     """
     pool = pool_of(table)
     names = tuple(columns)
@@ -195,25 +209,42 @@ def measures(table: score_table.ScoreTable, config: Findings, columns: Mapping[s
         values = np.where(inside[:, None], np.stack([columns[name] for name in names], 1), np.nan)
         frame = pool.frame.drop(columns=[name for name in names if name in pool.frame])
         frame = frame.join(type(frame)(values, columns=list(names)))
-        unit = families(pool, inside)
+        unit = among(pool, inside, by)
         counts, known = samples_of(unit, config), np.isfinite(values)
         weights = np.where(inside, counts[:, np.maximum(unit.ids, 0)], 0.0)
         with jax.enable_x64(True):
             pairs = map(np.asarray, correlations(np.nan_to_num(values), pool.scores, known.astype(float), weights))
         found = dict(zip(("pearson", "spearman"), pairs, strict=True))
-        chance = cross_validation.permuted(
-            replace(pool, frame=frame, measures=names), MEASURE, unit, config.resamples, config.seed
-        )
+        own, often = replace(pool, frame=frame, measures=names), (config.resamples, config.seed)
+        chance = {
+            prefix: cross_validation.permuted(own, MEASURE, unit, *often, ranked=bool(prefix))
+            for prefix in ("", "rank_")
+        }
         for index, name in enumerate(names):
             rows = known[:, index]
             size = {"n": int(rows.sum()), "units": len(np.unique(unit.ids[rows])), "note": EXPLORED}
             for quantity, samples in found.items():
                 yield line("measures", subset, name, quantity, **estimate(samples[:, index], config.level), **size)
-            tried = f"{EXPLORED}, of the families' means, corrected for {len(names)} candidates"
-            found_p = {"p_permutation": "raw", "p_max_t": "corrected"}
-            for quantity, which in found_p.items():
-                size["note"] = tried if which == "corrected" else f"{EXPLORED}, of the families' means, not corrected"
-                yield line("measures", subset, name, quantity, value=float(chance[which][index]), **size)
+            said = {"raw": "not corrected", "corrected": f"corrected for {len(names)} candidates"}
+            for prefix, which in product(chance, said):
+                quantity = f"p_{prefix}{'max_t' if which == 'corrected' else 'permutation'}"
+                size["note"] = f"{EXPLORED}, of the units' means, {said[which]}"
+                yield line("measures", subset, name, quantity, value=float(chance[prefix][which][index]), **size)
+
+
+def choice(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
+    """What is lost by choosing among models, one of each unit, by a measure, a baseline, or at random."""
+    pool = pool_of(table)
+    columns = [*pool.measures, *in_the_paper_s_convention(pool), *pool.baselines]
+    for subset in ("all", "noise_free_without_labels"):
+        unit = among(pool, subsets(pool)[subset], by)
+        for row in choosing.rows(pool, columns, unit, config.level, config.resamples, config.seed):
+            note = label(row["measure"], row["block"], config)
+            note += {1: ", larger first", -1: ", smaller first", 0: ""}[row["direction"]]
+            size = {"n": row["n"], "units": row["units"], "note": note}
+            for quantity in choosing.QUANTITIES:
+                ends = {end: row[f"{quantity}_{end}"] for end in ("lower", "upper")}
+                yield line("choice", subset, row["measure"], quantity, value=row[quantity], **ends, **size)
 
 
 @jax.jit

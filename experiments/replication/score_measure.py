@@ -1,7 +1,7 @@
-"""Scores measures on a replication's table: their skill on families left out, beyond dose and masked-LM loss.
+"""Scores measures on a replication's table: their skill on units left out, beyond dose and masked-LM loss.
 
 Files in the work folder: `values.csv`, the measures of every model, and `score.csv`, a row for each measure, each
-subset of the models and each set of columns known beforehand.
+subset of the models, each set of columns known beforehand, and units that are recipes and families.
 """
 
 import functools
@@ -23,7 +23,7 @@ from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.measures import Measure
 from geojax.models import load, perturb
-from geojax.regression import units, validation
+from geojax.regression import design, units, validation
 from geojax.runtime import progress, records
 from geojax.runtime.environment import environment
 from geojax.runtime.run_once import settings_without
@@ -31,7 +31,7 @@ from geojax.streaming import layer_stream
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
-COLUMNS = ("measure", "subset", "given", "n", "families", "mse_without", "mse_with", "skill", "lower", "upper")
+COLUMNS = tuple("measure subset given unit n units mse_without mse_with skill lower upper".split())
 ANALYSIS = ("table", "target", "level", "resamples", "seed")  # settings on which no value of a model depends
 PLACES = ("models", "sequences")
 
@@ -129,22 +129,25 @@ def collect(
     scores = [
         {"measure": name, **row}
         for name in values.columns[finite]
-        for row in skills(pool, values.loc[inside, name].to_numpy(), config)
+        for unit, by in questions.origins(pool).items()
+        for row in skills(pool, values.loc[inside, name].to_numpy(), config, unit, by)
     ]
     records.write_table(workdir / "score.csv", scores, COLUMNS)
     print(progress.table({name: prediction.none(row[name]) for name in COLUMNS} for row in scores))
 
 
-def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasure) -> Iterator[dict[str, Any]]:
+def skills(
+    pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasure, name_of_unit: str, by: questions.By
+) -> Iterator[dict[str, Any]]:
     """The skill for every subset and set of given columns: 1 - squared error with the measure / error without it.
 
-    Every family is predicted by a fit to the others, with and without the measure; both fits are repeated in the same
-    bootstrap samples of the families.
+    Every unit is predicted by a fit to the others, with and without the measure; both fits are repeated in the same
+    bootstrap samples of the units.
     """
-    before = given(pool)
+    before = given(pool, by)
     for subset, inside in questions.subsets(pool).items():
         rows = inside & np.isfinite(values)
-        unit = questions.families(pool, rows)
+        unit = questions.among(pool, rows, by)
         if unit.count < 2:
             continue
         drawn = questions.samples_of(unit, config)
@@ -160,30 +163,32 @@ def skills(pool: score_table.ScoreTable, values: np.ndarray, config: ScoreMeasur
             same = n[: len(drawn), 2 * place] == n[: len(drawn), 2 * place + 1]  # else one fit was underdetermined
             with np.errstate(invalid="ignore", divide="ignore"):
                 found = questions.estimate(np.where(same, 1 - with_it / without, np.nan), config.level)
-            size = {"n": int(n[0, 2 * place]), "families": unit.count}
+            size = {"unit": name_of_unit, "n": int(n[0, 2 * place]), "units": unit.count}
             errors = {"mse_without": float(without[0]), "mse_with": float(with_it[0])}
             ends = {"skill": found["value"], "lower": found["lower"], "upper": found["upper"]}
             yield {"subset": subset, "given": name} | size | errors | ends
 
 
-def given(pool: score_table.ScoreTable) -> Mapping[str, list[np.ndarray]]:
+def given(pool: score_table.ScoreTable, by: questions.By) -> Mapping[str, list[np.ndarray]]:
     """The sets of columns known before the measure, by name.
 
-    A kind of dose, or the masked-LM loss, gives two columns: which models have it, and its (log) value there, so that
-    every model has all columns. Columns that only one family has are left out, because the other families say nothing
-    about them.
+    The columns of a kind of dose say which models have it, and give a natural spline of its logarithm there: what a
+    line leaves over is the bend of the dose's effect and no merit of a measure. The masked-LM loss enters as a line.
+    Columns that only one unit has are left out, because the other units say nothing about them.
     """
-    dose, families = units.doses(pool.frame), units.families(pool.frame)
+    dose, ids = units.doses(pool.frame), by(pool.frame).ids
     known = {f"dose: {kind}": (dose.kinds == kind, np.log1p(dose.values)) for kind in np.unique(dose.kinds[dose.known])}
     if "mlm_loss" in pool.frame:
         loss = pool.frame["mlm_loss"].to_numpy(float)
         known["mlm_loss"] = (np.isfinite(loss), loss)
-    columns = {
-        name: [rows.astype(float), np.where(rows, values, 0.0)]
-        for name, (rows, values) in known.items()
-        if len(np.unique(families[rows])) > 1
-    }
-    doses = [column for name, pair in columns.items() if name != "mlm_loss" for column in pair]
+    columns = {}
+    for name, (rows, values) in known.items():
+        if len(np.unique(ids[rows])) > 1:
+            ends = np.quantile(values[rows], (0, 1))
+            knots = ends if name == "mlm_loss" else np.array(design.quantile_knots(values[rows], design.SPLINE_COLUMNS))
+            shape = design.natural_spline(np.where(rows, values, 0.0), knots)
+            columns[name] = [rows.astype(float), *np.where(rows, shape.T, 0.0)]
+    doses = [column for name, own in columns.items() if name != "mlm_loss" for column in own]
     losses = columns.get("mlm_loss", [])
     found = {"dose": doses, "mlm_loss": losses, "dose and mlm_loss": [*doses, *losses] if doses and losses else []}
     return {"nothing": []} | {name: side for name, side in found.items() if side}

@@ -62,7 +62,8 @@ def row_of(
 ) -> dict[str, Any]:
     """The row of a model in `results.csv`: its description, geometry and scores."""
     score, floors = means_of(runs.values()), next(iter(runs.values()))["floors"]
-    row = about(model) | {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
+    row = about(model, plan.recipes[model.base.name])
+    row |= {name: geometry[name] for name in ("parameters", "n", "mlm_loss")}
     row |= last_layer(geometry) | labelled(geometry, plan.outcome) | score
     row |= {"glue_average": mean([score.get(task) for task in plan.tasks])}
     row |= {"outcome": outcome(score, floors, references)}
@@ -109,8 +110,8 @@ def outcome(
     return mean([(scores[task] - floors[task]) / (best - floors[task]) for task, best in references.items()])
 
 
-def about(model: base_models.Model) -> dict[str, Any]:
-    """The columns that describe a model: names, kind, noise and dose."""
+def about(model: base_models.Model, recipe: str) -> dict[str, Any]:
+    """The columns that describe a model: names, kind, recipe, noise and dose."""
     base = model.base
     noisy = base.how in ("pretrain", "distill", "given")
     step = base.settings.get("step")
@@ -118,6 +119,7 @@ def about(model: base_models.Model) -> dict[str, Any]:
         "model": model.name,
         "base": base.name,
         "family": base.family,
+        "recipe": recipe,
         "kind": base.kind,
         "standard": int(base.kind in base_models.STANDARD),
         "alpha": model.alpha if noisy else None,

@@ -1,4 +1,4 @@
-"""Cross-validation of every predictor and baseline by leaving out models, levels of a dose and families."""
+"""Cross-validation of every predictor and baseline by leaving out models, levels of a dose, families and recipes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,16 +20,19 @@ FEWEST_PADDED = 64  # least number of units, empty ones included, in a compiled 
 MOST_FOLDS = 50  # folds of a nested choice, which costs the square of their number
 INTERVALS = {"r2": "r2_vs_training_mean", "spearman": "spearman", "tau": "weighted_tau"}
 UNSEEN = "a family that the fit has not seen"
+OF_FAMILIES = ("families", "recipes")  # names of units that have all of a family
 
 
 def schemes(table: score_table.ScoreTable) -> dict[str, Units]:
-    """The units to leave out, by the name of the scheme: models, levels of a dose, families."""
+    """The units to leave out, by the name of the scheme: models, levels of a dose, families, recipes."""
     found = {"leave_one_out": units.rows(table.frame)}
-    levels, families = units.levels(table.frame), units.by_family(table.frame)
+    levels, families, recipes = (of(table.frame) for of in (units.levels, units.by_family, units.by_recipe))
     if levels.count > 1:
         found["leave_one_level_out"] = levels
     if families.count > 1:
         found["leave_one_family_out"] = families
+    if recipes.name != families.name and recipes.count > 1:
+        found["leave_one_recipe_out"] = recipes
     return found
 
 
@@ -68,7 +71,7 @@ def plain(
         designs, masks = predictors.stacked(group)
         reasons = [fits.why_undetermined(one, target) for one in group]
         masks &= (unit.ids >= 0) & (np.array(reasons) == "")[:, None]
-        unseen = group[0].of_family and unit.name == "families"
+        unseen = group[0].of_family and unit.name in OF_FAMILIES
         if unseen:  # no fit predicts a family that it has not seen
             nothing = np.full((len(counts), len(group)), np.nan)
             scores = validation.Score(*[nothing] * len(validation.Score._fields))._replace(n=np.zeros_like(nothing))
@@ -178,8 +181,12 @@ def padded(counts: np.ndarray, samples: int) -> np.ndarray:
     return np.pad(np.concatenate([counts, *[counts[:1]] * (1 + samples - drawn)]), ((0, 0), (0, room - units)))
 
 
-def permuted(table: score_table.ScoreTable, terms: str, unit: Units, samples: int, seed: int) -> dict[str, Any]:
+def permuted(
+    table: score_table.ScoreTable, terms: str, unit: Units, samples: int, seed: int, *, ranked: bool = False
+) -> dict[str, Any]:
     """p of every measure under permutation of units, raw and corrected for all measures; the units and their number.
+
+    p is of Pearson's correlation of the units' means, or of Spearman's.
 
     Without a family term the units are `unit`. With a family term the family means are subtracted from measure and
     score, and each family's blocks of rungs, or its models where there are no doses, are permuted within the family.
@@ -202,7 +209,9 @@ def permuted(table: score_table.ScoreTable, terms: str, unit: Units, samples: in
         return {"raw": nothing, "corrected": nothing, "units": unit.count, "unit": unit.name}
     orders = chance.permutations(np.random.default_rng(seed), strata, samples)
     with jax.enable_x64(True):
-        found = chance.max_t(np.where(masks, measures, 0.0), target, masks, unit.ids, orders, count=unit.count)
+        found = chance.max_t(
+            np.where(masks, measures, 0.0), target, masks, unit.ids, orders, count=unit.count, ranked=ranked
+        )
     return {"raw": np.asarray(found.raw), "corrected": np.asarray(found.corrected), "units": int(found.units),
             "unit": unit.name}  # fmt: skip
 

@@ -1,6 +1,5 @@
-"""Tables on the fits of a score to measures: coefficients, influential models, partial correlations, ladders."""
+"""Tables on the fits of a score to measures: coefficients, influential models, the form of the relation."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,8 +11,6 @@ from geojax.analysis import predictors, score_table
 from geojax.analysis.predictors import MEASURE, Predictor
 from geojax.regression import (
     bootstrap,
-    chance,
-    correlation,
     design,
     influence,
     least_squares,
@@ -21,19 +18,13 @@ from geojax.regression import (
     robust,
     units,
     validation,
+    wild,
 )
 
 COEFFICIENTS = tuple(
     "measure terms term estimate std_error se_kind lower upper p_value freedom clusters level reason".split()
 )
 INFLUENCE = tuple("measure terms model cooks_distance leverage residual rank".split())
-PARTIAL = tuple(
-    "measure dose_kind given n n_dropped partial_r r_lower r_upper r2_given r2 p_value p_cr2 clusters reason".split()
-)
-LADDERS = tuple(
-    "measure family dose_kind levels n pearson null_pearson null_pearson_95 p_smooth_pearson spearman null_spearman "
-    "null_spearman_95 p_smooth_spearman".split()
-)
 RELATIONS = tuple(
     "measure n r2_line r2_spline r2_monotone direction p_spline scheme units held_out_line held_out_spline "
     "held_out_monotone closest".split()
@@ -75,6 +66,18 @@ def robust_of(found: Sequence[Predictor], target: np.ndarray, clusters: units.Un
         return jax.tree.map(np.asarray, robust.robust_each(designs, target, masks, ids, count=len(target)))
 
 
+def wild_of(
+    found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
+) -> np.ndarray:
+    """p [m, k] of every coefficient by the wild cluster bootstrap; NaN below 5 clusters and without samples."""
+    designs, masks = predictors.stacked(found)
+    if clusters.count < robust.FEWEST_CLUSTERS or not samples:
+        return np.full(designs.shape[::2], np.nan)
+    weights = wild.draw(np.random.default_rng(seed), clusters.count, samples)
+    with jax.enable_x64(True):
+        return np.asarray(wild.p_values_each(designs, target, masks, clusters.ids, weights))
+
+
 def why_undetermined(one: Predictor, target: np.ndarray) -> str:
     """Why a least-squares fit is not determined; empty where it is."""
     columns, y, names = one.design[one.mask][:, : len(one.names)], target[one.mask], one.names
@@ -103,15 +106,17 @@ def why_undetermined(one: Predictor, target: np.ndarray) -> str:
 def coefficient_rows(
     table: score_table.ScoreTable, of: Fits, clusters: units.Units, level: float, samples: int, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """A row for every coefficient of every fit and each of four kinds of error, in the columns `COEFFICIENTS`.
+    """A row for every coefficient of every fit and each of five kinds of error, in the columns `COEFFICIENTS`.
 
     classical: independent errors of one variance. hc2: independent errors of any variances. cr2: errors dependent
-    within clusters. bootstrap: percentiles over resampled clusters.
+    within clusters. wild: the same by the wild cluster bootstrap, which gives only p. bootstrap: percentiles over
+    resampled clusters.
     """
     target, found, fit = table.scores, of.found, of.least_squares
     alone = units.rows(table.frame)
     kinds = {"hc2": (robust_of(found, target, alone), alone), "cr2": (robust_of(found, target, clusters), clusters)}
     drawn = bootstrapped(found, target, clusters, samples, seed)
+    chances = wild_of(found, target, clusters, samples, seed)
     for index, one in enumerate(found):
         missing, n = of.reasons[index], int(fit.n[index])
         for j, term in enumerate(one.names):
@@ -128,6 +133,9 @@ def coefficient_rows(
                     reason += f": {number} {unit.name}"
                 row = errors(kind, estimate, error, freedom, level)
                 yield head | row | {"clusters": number, "reason": reason}
+            row = errors("wild", estimate, np.nan, np.nan, level)
+            row["p_value"] = np.nan if reason else float(chances[index, j])
+            yield head | row | {"clusters": number, "reason": reason}
             sample = drawn[index][:, j]
             lower, upper = validation.percentiles(sample, level)
             known = np.isfinite(lower)
@@ -179,106 +187,6 @@ def influence_rows(table: score_table.ScoreTable, fits: Fits) -> Iterator[dict[s
                 "cooks_distance": float(distance[row]), "leverage": float(of.leverage[index, row]),
                 "residual": float(of.residual[index, row]), "rank": rank,
             }  # fmt: skip
-
-
-def within_kind(table: score_table.ScoreTable) -> Iterator[tuple[str, str, score_table.ScoreTable]]:
-    """The name, the column and the table of models of each kind of dose."""
-    dose = units.doses(table.frame)
-    for kind in sorted(set(dose.kinds[dose.known])):
-        frame = table.frame[dose.known & (dose.kinds == kind)].reset_index(drop=True)
-        yield kind, dose.column, dataclasses.replace(table, frame=frame)
-
-
-def partial_rows(table: score_table.ScoreTable, level: float, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Partial correlations of each measure given the dose as a line, a spline or levels; the columns `PARTIAL`.
-
-    The interval of a partial correlation resamples the clusters.
-    """
-    for kind, column, part in within_kind(table):
-        target = part.scores
-        family = "+family" if len(part.families) > 1 else ""
-        forms = [f"log({column})", f"spline7(log({column}))", f"level({column})"]
-        found = predictors.of_table(part, [f"measure+{form}{family}" for form in forms], columns=part.measures)
-        fit, blocks = least_squares_of(found, target), units.clusters(part.frame)
-        robust_errors = robust_of(found, target, blocks)
-        lower, upper = validation.percentiles(partial_samples(found, target, blocks, samples, seed), level)
-        for index, one in enumerate(found):
-            place = one.names.index(MEASURE)
-            freedom = int(fit.n[index]) - int(fit.rank[index])
-            t = float(fit.coefficients[index, place] / fit.standard_errors[index, place])
-            r = t / np.sqrt(t * t + freedom)
-            r2 = float(fit.r2[index])
-            cr2 = errors("cr2", float(fit.coefficients[index, place]),
-                         float(robust_errors.standard_errors[index, place]),
-                         float(robust_errors.freedom[index, place]), 0.9)  # fmt: skip
-            given = "+".join(dict.fromkeys(name.split("[")[0] for name in one.names[1:] if name != MEASURE))
-            reason = why_undetermined(one, target)
-            if not reason and np.isnan(cr2["p_value"]):
-                reason = f"p_cr2: {robust.REASONS[int(robust_errors.reason[index, place])]}"
-            yield {
-                "measure": one.name, "dose_kind": kind, "given": form_name(one.terms, given), "n": int(fit.n[index]),
-                "n_dropped": table.dropped(int(fit.n[index])), "partial_r": float(r),
-                "r_lower": float(lower[index]), "r_upper": float(upper[index]),
-                "r2_given": 1 - (1 - r2) / (1 - float(r) ** 2), "r2": r2,
-                "p_value": errors("", float(fit.coefficients[index, place]),
-                                  float(fit.standard_errors[index, place]), freedom, 0.9)["p_value"],
-                "p_cr2": cr2["p_value"], "clusters": int(robust_errors.clusters[index]), "reason": reason,
-            }  # fmt: skip
-
-
-def partial_samples(
-    found: Sequence[Predictor], target: np.ndarray, clusters: units.Units, samples: int, seed: int
-) -> np.ndarray:
-    """Partial correlations [samples, m] of each measure given the other terms, in bootstrap samples of clusters."""
-    designs, masks = predictors.stacked(found)
-    own = np.arange(designs.shape[2]) == np.array([one.names.index(MEASURE) for one in found])[:, None]
-    columns = np.sum(designs * own[:, None, :], -1)
-    given = np.where(own[:, None, :], 0.0, designs)
-    with jax.enable_x64(True):
-        drawn = copies(clusters, samples, seed)
-        return np.asarray(bootstrap.partial_correlations(columns, target, given, masks, drawn)).T
-
-
-def form_name(terms: str, given: str) -> str:
-    """The covariates as text in the form of the fit: log1p where a dose is 0, level(…) for levels."""
-    return f"level({given.split('+')[0]}){given[len(given.split('+')[0]) :]}" if "level(" in terms else given
-
-
-def ladder_rows(table: score_table.ScoreTable, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Each correlation within a ladder beside the correlations of smooth random paths, in the columns `LADDERS`."""
-    frame, dose = table.frame, units.doses(table.frame)
-    family, target = units.families(frame), table.scores
-    for number, (name, kind) in enumerate(sorted({(f, k) for f, k in zip(family, dose.kinds, strict=True) if k})):
-        inside = (family == name) & (dose.kinds == kind)
-        levels, rung = np.unique(dose.values[inside], return_inverse=True)
-        if len(levels) < 3:
-            continue
-        rungs = np.zeros(len(frame), np.int32)
-        rungs[inside] = rung
-        values = frame[list(table.measures)].to_numpy(float)
-        masks = inside[:, None] & np.isfinite(values)
-        nulls: dict[bytes, list[tuple[np.ndarray, float, float]]] = {}
-        with jax.enable_x64(True):
-            found = [np.asarray(each) for each in correlation.correlate_each(values, target, masks)]
-            for mask in masks.T:
-                if mask.tobytes() not in nulls:
-                    key = jax.random.fold_in(jax.random.key(seed), number)
-                    place = np.linspace(0, 1, len(levels))
-                    null = chance.smooth_null(target, mask, rungs, place, key, samples=samples)
-                    nulls[mask.tobytes()] = [(each, np.median(each), np.quantile(each, 0.95)) for each in null]
-        for index, measure in enumerate(table.measures):
-            mask = masks[:, index]
-            pairs = {"pearson": float(found[0][index]), "spearman": float(found[1][index])}
-            row = {"measure": measure, "family": name, "dose_kind": kind, "levels": len(levels), "n": int(mask.sum())}
-            for (which, r), (null, median, high) in zip(pairs.items(), nulls[mask.tobytes()], strict=True):
-                known = np.isfinite(r) and np.isfinite(null).all()
-                row |= {
-                    which: r,
-                    f"null_{which}": float(median),
-                    f"null_{which}_95": float(high),
-                    f"p_smooth_{which}": float((1 + (null >= abs(r)).sum()) / (1 + samples)) if known else np.nan,
-                }
-            yield row
 
 
 def relation_rows(table: score_table.ScoreTable) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Predictions for new models, with intervals for known and for new families, and the record `fit.json` of a fit."""
+"""Predictions for new models, with intervals for known and for new families or recipes, and the record `fit.json`."""
 
 import logging
 import math
@@ -21,7 +21,9 @@ PREDICTIONS = tuple(
     "model measure terms predicted lower upper inside_range actual block promise level lower_model_based "
     "upper_model_based models families note".split()
 )
-KNOWN, NEW = "known_family", "new_family"
+KNOWN = "known_family"
+NEW = {"families": "new_family", "recipes": "new_recipe"}
+"""The promise for a model of a family outside the fit, by what the table of the fit names."""
 
 log = logging.getLogger(__name__)
 
@@ -86,20 +88,20 @@ def predictions(
     target = table.scores
     known = known_families(table, new)
     by_model = predict(table, found, sides, units.rows(table.frame), level, seed)
-    by_family = predict(table, found, sides, units.by_family(table.frame), level, seed)
-    families, needed = units.by_family(table.frame).count, fewest_units(level)
+    origins = units.by_recipe(table.frame)
+    by_origin, needed = predict(table, found, sides, origins, level, seed), fewest_units(level)
     actual = new.scores
     for index, one in enumerate(found):
         inside, outside = ranges(one, table, new)
         for row, model in enumerate(new.frame["model"]):
-            of = by_model if known[row] else by_family
+            of = by_model if known[row] else by_origin
             predicted = float(of.predicted[index, row])
             lower, upper = float(of.lower[index, row]), float(of.upper[index, row])
             notes = []
             if math.isnan(predicted):
                 notes.append(why_missing(one, table, new, row, sides[index]))
             elif math.isinf(lower) or math.isinf(upper):
-                have = (int(one.mask.sum()), "models") if known[row] else (families, "families")
+                have = (int(one.mask.sum()), "models") if known[row] else (origins.count, origins.name)
                 notes.append(f"unbounded: {have[0]} {have[1]} in the fit, {needed} are needed for {level:.0%}")
             if outside[row]:
                 notes.append(outside[row])
@@ -111,7 +113,7 @@ def predictions(
             yield {
                 "model": model, "measure": one.name, "terms": one.terms, "predicted": predicted, "lower": lower,
                 "upper": upper, "inside_range": inside[row], "actual": None if math.isnan(actual[row]) else actual[row],
-                "block": one.block, "promise": KNOWN if known[row] else NEW, "level": level,
+                "block": one.block, "promise": KNOWN if known[row] else NEW[origins.name], "level": level,
                 "lower_model_based": predicted - half, "upper_model_based": predicted + half,
                 "models": int((one.mask & np.isfinite(target)).sum()), "families": len(table.families) or None,
                 "note": "; ".join(notes),
@@ -213,7 +215,7 @@ def save(
     measuring: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `fit.json`: table, terms and settings, from which `predict` fits again in milliseconds, and validation."""
-    columns = ["model", "family", "tasks", "alpha", "dose", "dose_kind", table.target, *table.measures]
+    columns = ["model", "family", "recipe", "tasks", "alpha", "dose", "dose_kind", table.target, *table.measures]
     frame = table.frame[[name for name in dict.fromkeys(columns) if name in table.frame]]
     plain = frame.astype(object).where(frame.notna(), None)
     records.write_json(

@@ -36,10 +36,10 @@ PUBLISHED = {
 }
 """Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
 
-TEXT_COLUMNS = ("model", "base", "family", "tasks", "dose_kind")
+TEXT_COLUMNS = ("model", "base", "family", "recipe", "tasks", "dose_kind")
 COVARIATES = tuple("alpha noise_seed seed dose collapsed undefined glue_average glue_average_with_wnli".split())
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
-LABEL_BASED = ("logme", "h_score", "transrate", "knn_accuracy", "class_mean_accuracy", "ridge_probe")
+LABEL_BASED = tuple("logme h_score transrate parc gbc n_leep knn_accuracy class_mean_accuracy ridge_probe".split())
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
 
 
@@ -115,9 +115,9 @@ def from_frame(
     """Checks a table, maps published names to the catalogue's, and drops the rows without a score.
 
     Args:
-      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `alpha`, `dose`, `dose_kind`,
-        `tasks`, `undefined` (tasks that an average lacks; if any, it counts as missing) are optional. Empty cells, NaN
-        and NA are missing values.
+      frame: One row a model. Columns `model` (unique), the target, measures; `family`, `recipe`, `alpha`, `dose`,
+        `dose_kind`, `tasks`, `undefined` (tasks that an average lacks; if any, it counts as missing) are optional.
+        Empty cells, NaN and NA are missing values.
       target: Column with the score to predict.
       measures: "all" the measures of the table (see the module), or the names of some columns.
       baselines: Columns to compare the measures with, beside the columns of `LABEL_FREE` and `LABEL_BASED` in the
@@ -127,8 +127,8 @@ def from_frame(
 
     Raises:
       InputError: no rows, an absent or duplicate column, no measure, a duplicate model, text or an infinite value
-        where a number belongs, a row without model or family, no score where one is needed, averages over different
-        tasks. Rows count from 1 below the header.
+        where a number belongs, a row without model, family or recipe, no score where one is needed, averages over
+        different tasks. Rows count from 1 below the header.
     """
     frame = frame.rename(columns=lambda column: catalogue_name(str(column))).reset_index(drop=True)
     target = catalogue_name(target)
@@ -144,8 +144,8 @@ def from_frame(
             raise InputError(
                 f"model {model!r} is in row {first_seen[model]} and again in row {index}: give each row its own name"
             )
-    if "family" in frame:
-        frame["family"] = _texts(frame, "family")
+    for column in {"family", "recipe"} & set(frame):
+        frame[column] = _texts(frame, column)
     frame["model"] = models
     task_set(frame, target)
     lacking = _lacking(frame, target)

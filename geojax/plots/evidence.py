@@ -19,6 +19,7 @@ def intervals(
     kinds: Sequence[str] = (),
     reference: float | None = None,
     limits: tuple[float, float] | None = None,
+    brackets: Sequence[tuple[int, int]] = (),
     format: str = "svg",
 ) -> bytes:
     """A value with its interval for every row, the first row at the top, marked by kind.
@@ -31,6 +32,7 @@ def intervals(
       kinds: The order of kinds for their marks, so that several figures mark a kind alike.
       reference: Place of a dashed vertical line; None draws none.
       limits: Limits of the horizontal axis; by default the range of the finite numbers with a margin of 5 %.
+      brackets: First and last row of each group that a bracket at the right joins, as ties.
       format: "svg" or "png".
     """
     figure, axes = style.figure_and_axes(5.2, 0.9 + 0.21 * max(len(rows), 3))
@@ -53,6 +55,10 @@ def intervals(
         axes.plot(value, place, markersize=5, clip_on=False, **look)
         if np.isfinite(row.get("actual", np.nan)):
             axes.plot(row["actual"], place, marker="x", color="black", markersize=6)
+    for first, last in brackets:
+        ends = [first - 0.25, first - 0.25, last + 0.25, last + 0.25]
+        options = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+        axes.plot([1.01, 1.025, 1.025, 1.01], ends, color="0.3", linewidth=1, **options)
     if reference is not None:
         axes.axvline(reference, color="0.5", linestyle="--", linewidth=1, zorder=0)
     axes.set(xlim=limits, ylim=(len(rows) - 0.4, -0.6), xlabel=style.text(label))

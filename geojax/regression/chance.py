@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from geojax.ops.compiling import with_less_effort
-from geojax.regression.correlation import Column, correlate_each, pearson
+from geojax.regression.correlation import Column, correlate_each, pearson, spearman
 from geojax.regression.robust import sums_by
 from geojax.typing import Key
 
@@ -21,7 +21,7 @@ FEWEST_LEVELS = 32  # least number of levels that the random numbers of paths ar
 class MaxT(NamedTuple):
     """Two-sided p-values of each measure under permutation of the units' mean scores."""
 
-    statistic: Float[Array, "m"]  # |r| of the units' means
+    statistic: Float[Array, "m"]  # |r| or |ρ| of the units' means
     raw: Float[Array, "m"]
     corrected: Float[Array, "m"]  # for testing all m measures
     units: Int[Array, ""]
@@ -35,7 +35,7 @@ def permutations(generator: np.random.Generator, strata: np.ndarray, samples: in
     return np.concatenate([np.arange(len(strata), dtype=np.int32)[None], orders])
 
 
-@partial(with_less_effort, static_argnames="count")
+@partial(with_less_effort, static_argnames=("count", "ranked"))
 def max_t(
     measures: Float[Array, "n m"],
     target: Column,
@@ -44,12 +44,14 @@ def max_t(
     orders: Int[Array, "b u"],
     *,
     count: int,
+    ranked: bool = False,
 ) -> MaxT:
     """Permutation p-values of many measures at once, by the largest correlation among them.
 
     Rows are averaged over units, and the mean scores are permuted. p_raw is the share of orders in which the measure's
     own |r| is at least the observed |r|; p_corrected is the share in which the largest |r| of all measures is, which
-    controls the family-wise error rate strongly. Valid where units are exchangeable under the null hypothesis.
+    controls the family-wise error rate strongly. Valid where units are exchangeable under the null hypothesis. Of few
+    units one or two that lie far from the others decide Pearson's r; by ranks they count as any other.
 
     Args:
       measures: One column a measure, of any scale.
@@ -58,6 +60,7 @@ def max_t(
       ids: Unit of each row, −1 for none.
       orders: Of `permutations`; the first row is the identity.
       count: Number of units, static.
+      ranked: Spearman's ρ of the means instead of Pearson's r, static.
 
     Returns:
       The p-values, at least 1 / b; NaN for a measure constant over the units or known in fewer than 3 of them.
@@ -73,7 +76,8 @@ def max_t(
     has = (rows > 0) & (sizes > 0)[:, None]
 
     def statistics(order: Int[Array, "u"]) -> Float[Array, "m"]:
-        return jax.vmap(lambda x, mask: jnp.abs(pearson(x, scores[order], mask)), (1, 1))(means, has)
+        correlation = spearman if ranked else pearson
+        return jax.vmap(lambda x, mask: jnp.abs(correlation(x, scores[order], mask)), (1, 1))(means, has)
 
     found = jax.lax.map(statistics, orders)
     statistic = found[0]

@@ -82,6 +82,24 @@ def by_family(frame: "pandas.DataFrame") -> Units:
     return Units.of(list(families(frame)), "families")
 
 
+def by_recipe(frame: "pandas.DataFrame") -> Units:
+    """Models that share a recipe or a family, directly or through other models, are a unit.
+
+    A fit that has seen a recipe has seen all seeds of it, and one that has seen a lineage all that descends from it. A
+    table without the column `recipe` has families as units.
+    """
+    if "recipe" not in frame:
+        return by_family(frame)
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    recipe = Units.of(list(frame["recipe"]), "recipes")
+    family = by_family(frame) if "family" in frame else rows(frame)
+    links = csr_array((np.ones(len(frame)), (recipe.ids, recipe.count + family.ids)), [recipe.count + family.count] * 2)
+    _, part = connected_components(links, directed=False)
+    return Units.of(list(part[recipe.ids]), "recipes")
+
+
 def blocks(frame: "pandas.DataFrame") -> Units:
     """Neighbouring rungs of one family's ladder are a unit: 5 to 10 blocks a ladder, fewer if it has fewer levels.
 
@@ -114,21 +132,24 @@ def clusters(frame: "pandas.DataFrame", choice: str = "auto") -> Units:
 
     Args:
       frame: The table.
-      choice: "auto": families where there are several, else blocks of neighbouring rungs; "family", "blocks", or the
-        name of a column whose equal values make a cluster.
+      choice: "auto": recipes where there are several, else families, else blocks of neighbouring rungs; "recipe",
+        "family", "blocks", or the name of a column whose equal values make a cluster.
 
     Raises:
       InputError: the choice names a column that the table lacks, or a row has no value in that column.
     """
     if choice == "auto":
-        choice = "family" if len(set(families(frame))) > 1 else "blocks"
+        several = {"recipe": by_recipe, "family": by_family}
+        choice = next((name for name, of in several.items() if name in frame and of(frame).count > 1), "blocks")
     if choice == "blocks":
         return blocks(frame)
     if choice == "family" and "family" not in frame:
         return by_family(frame)
     if choice not in frame:
-        raise InputError(f"clusters {choice!r} is no column of the table: write auto, family, blocks, or a column")
+        raise InputError(f"clusters {choice!r} is no column of the table: write auto, recipe, family, blocks, a column")
     labels = ["" if value is None or value != value else str(value).strip() for value in frame[choice]]
     if "" in labels:
         raise InputError(f"model {frame['model'][labels.index('')]!r} has no {choice}: every row needs its cluster")
+    if choice == "recipe":
+        return by_recipe(frame)
     return Units.of(labels, "families" if choice == "family" else f"values of {choice}")

@@ -13,7 +13,7 @@ from geojax.report.verdict import Evidence, Row
 from geojax.report.words import NAMES, UNITS, count, number
 
 MOST_ROWS = 24  # fits with measures in a figure of intervals
-PROMISES = ("known family", "new family")
+PROMISES = ("known family", "new family", "new recipe")
 KINDS = dict(zip(BLOCKS, ("measure", "baseline", "baseline, label-free", "baseline, label-based"), strict=True))
 
 

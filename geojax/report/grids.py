@@ -118,6 +118,26 @@ def validation(evidence: Evidence) -> list[Grid]:
     return found
 
 
+def choice(evidence: Evidence) -> list[Grid]:
+    """What is lost by choosing among models, one of each unit, by every measure and baseline, and at random."""
+    rows = sorted(evidence.lines["choice"], key=lambda row: row["regret_1"])
+    if not rows:
+        return []
+    between = f"{evidence.level:.0%} interval"
+    columns = [
+        plain("measure", "predictor"), plain("block", "kind"),
+        spanned("regret_1", f"regret of the first ({between})", ".3f"),
+        spanned("regret_3", f"regret of the best of three ({between})", ".3f"),
+        spanned("weighted_tau", f"weighted τ ({between})", ".3f"), plain("direction"), plain("n"), plain("units"),
+        plain("unit"),
+    ]  # fmt: skip
+    note = (
+        f"Candidates are one model of each of the {rows[0]['unit']}. Regret is the best {evidence.label} among them "
+        "less that of the model ranked first, or of the best of the first three. Direction 1: larger ranks first."
+    )
+    return [grid("choice", "Choosing a checkpoint", note, columns, rows)]
+
+
 def fits(evidence: Evidence) -> list[Grid]:
     """Regressions, coefficients, the form of the relation, and influential models."""
     lines, level = evidence.lines, f"{evidence.level:.0%}"
@@ -153,7 +173,8 @@ def fits(evidence: Evidence) -> list[Grid]:
 
     coefficients = [
         plain("measure"), plain("terms"), plain("term"), plain("estimate", digits=".5g"), *map(between, kinds),
-        plain("classical_p", "p", ".2g"), plain("cr2_p", "p, clusters", ".2g"), plain("clusters"),
+        plain("classical_p", "p", ".2g"), plain("cr2_p", "p, clusters", ".2g"),
+        plain("wild_p", "p, wild bootstrap", ".2g"), plain("clusters"),
         plain("reason", "note"),
     ]  # fmt: skip
     relations = [
@@ -188,8 +209,8 @@ def doses(evidence: Evidence) -> list[Grid]:
     partial = [
         plain("measure"), plain("given"), spanned("partial_r", f"partial r, {between}", ".3f", "r_lower", "r_upper"),
         plain("r2_given", "R² without the measure", ".4f"), plain("r2", "R² with it", ".4f"),
-        plain("p_value", "p", ".2g"), plain("p_cr2", "p, clusters", ".2g"), plain("dose_kind", "dose"), plain("n"),
-        plain("n_dropped", "left out"), plain("reason", "note"),
+        plain("p_value", "p", ".2g"), plain("p_cr2", "p, clusters", ".2g"), plain("p_wild", "p, wild bootstrap", ".2g"),
+        plain("dose_kind", "dose"), plain("n"), plain("n_dropped", "left out"), plain("reason", "note"),
     ]  # fmt: skip
     ladders = [
         plain("measure"), plain("family"), plain("pearson", "Pearson", ".3f"),
@@ -232,8 +253,9 @@ def new_models(evidence: Evidence) -> list[Grid]:
     )
     found = [
         grid("new_validation", "How near the predictions came", "Least error first.", validation, rows),
-        grid("predictions", "Predictions for new models", "known family: jackknife+ over models; new family: over "
-             "families, each of which counts once.", predictions, evidence.lines.get("predictions", ())),
+        grid("predictions", "Predictions for new models", "known family: jackknife+ over models; new family or "
+             "recipe: over families or recipes, each of which counts once.", predictions,
+             evidence.lines.get("predictions", ())),
     ]  # fmt: skip
     return [one for one in found if one.rows]
 
@@ -260,8 +282,9 @@ def models(evidence: Evidence) -> list[Grid]:
             frame[name] = pd.to_numeric(frame[name], errors="coerce")
     rows = frame.to_dict("records")
     about = [
-        plain("base"), plain("family"), plain("alpha", "α (%)"), plain("dose"), plain("dose_kind", "dose is"),
-        plain("noise_seed"), plain("collapsed", "collapsed runs"), plain(table.target, label, ".4f"),
+        plain("base"), plain("family"), plain("recipe"), plain("alpha", "α (%)"), plain("dose"),
+        plain("dose_kind", "dose is"), plain("noise_seed"), plain("collapsed", "collapsed runs"),
+        plain(table.target, label, ".4f"),
     ]  # fmt: skip
     scores = [plain("model"), *about, *(plain(task, task, ".4f") for task in tasks)]
     names = (*table.measures, *table.baselines)

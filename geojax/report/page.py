@@ -111,11 +111,12 @@ def sections(
     label = evidence.label
     chosen, drawn = spaces.profiles(evidence, profiles)
     found = [
-        Section("questions", "Questions that were fixed beforehand", "Those that count; findings.csv has every number.",
+        Section("questions", "Questions of the plan", "Those that count; findings.csv has every number.",
                 (), grids.questions(evidence)),
         Section("validation", "Models left out of the fit", "What a measure is worth is how well it predicts models "
                 "that its fit has not seen, beside predictors that know nothing of geometry.",
                 forecasts.validation(evidence), grids.validation(evidence)),
+        Section("choice", "Choosing a checkpoint", "", (), grids.choice(evidence)),
         Section("new", "New models", "", forecasts.new_models(evidence), grids.new_models(evidence)),
         Section("level", f"Patchiness, noise level and {label}", "Grey lines: least squares.",
                 figures.patchiness_and_level(evidence)),

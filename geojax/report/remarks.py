@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from geojax.analysis import score_table
+from geojax.regression import units
 from geojax.report.words import count, some
 
 FEW_MODELS = 20
@@ -69,7 +70,7 @@ def collapsed(table: score_table.ScoreTable) -> list[str]:
 
 
 def scarce(table: score_table.ScoreTable) -> list[str]:
-    """Sentences on too few models and on a single family."""
+    """Sentences on too few models and on a single family or recipe."""
     sentences = []
     if len(table.frame) < FEW_MODELS:
         sentences.append(f"only {count(len(table.frame), 'model')}: large correlations arise by chance among so few")
@@ -77,6 +78,8 @@ def scarce(table: score_table.ScoreTable) -> list[str]:
         sentences.append("the table names no families: all models count as one, and nothing is said of other families")
     elif len(table.families) == 1:
         sentences.append(f"one family only ({table.families[0]}): nothing here is evidence about models of another")
+    elif "recipe" in table.frame and units.by_recipe(table.frame).count == 1:
+        sentences.append("all families are of one recipe: nothing here is evidence about models of another")
     return sentences
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from geojax.analysis.predictors import BLOCKS, MEASURE
 from geojax.analysis.score_table import ScoreTable
+from geojax.regression import units
 from geojax.report.words import NAMES, UNITS, count, number, with_interval
 
 ALPHA = 0.05
@@ -23,9 +24,9 @@ class Evidence:
     level: float  # nominal coverage of the intervals
 
     @property
-    def families(self) -> int:
-        """Number of independent families; 1 for a table without families."""
-        return max(len(self.table.families), 1)
+    def origins(self) -> units.Units:
+        """What varies independently: recipes, or families in a table without recipes; one without either."""
+        return units.by_recipe(self.table.frame)
 
     @property
     def plain(self) -> dict[str, Row]:
@@ -34,7 +35,7 @@ class Evidence:
 
     @property
     def schemes(self) -> list[str]:
-        """The schemes of the validation, the hardest first: families, levels, models."""
+        """The schemes of the validation, the hardest first: recipes, families, levels, models."""
         present = {row["scheme"] for row in self.lines["cross_validation"]}
         return [scheme for scheme in UNITS if scheme in present]
 
@@ -52,15 +53,17 @@ class Evidence:
         return next(iter([row for row in rows if row["measure"] == "selected"] or hindsight), None)
 
     def rival(self, scheme: str) -> Row | None:
-        """The best baseline without labels, other than the training mean."""
-        rows = self.validated(scheme, BLOCKS[1], BLOCKS[2])
-        return next((row for row in rows if row["measure"] != "training_mean"), None)
+        """The best baseline without labels, other than the training mean, and if measures have intervals, with one."""
+        rows = [row for row in self.validated(scheme, BLOCKS[1], BLOCKS[2]) if row["measure"] != "training_mean"]
+        sure = any(math.isfinite(row["r2_lower"]) for row in self.validated(scheme, BLOCKS[0]))
+        return next((row for row in rows if not sure or math.isfinite(row["r2_lower"])), None)
 
 
 def verdict(evidence: Evidence) -> str:
-    """The outcome in one sentence: numbers of models and families, held-out R² of geometry, and the best baseline."""
+    """The outcome in one sentence: numbers of models and origins, held-out R² of geometry, and the best baseline."""
     table, label = evidence.table, evidence.label
-    scope = f"On {count(len(table.frame), 'model')} of {count(evidence.families, 'independent family')}"
+    origin = "independent recipe" if evidence.origins.name == "recipes" else "independent family"
+    scope = f"On {count(len(table.frame), 'model')} of {count(evidence.origins.count, origin)}"
     scheme = next(iter(evidence.schemes), "")
     row = evidence.answer(scheme) if scheme else None
     if row is None:
@@ -123,7 +126,7 @@ def against(rival: Row | None, r2: float, level: float) -> str:
 
 def limit(evidence: Evidence, row: Row) -> str:
     """The clause on the limits of one family: other families, and the chance that a smooth path does as well."""
-    if evidence.families > 1:
+    if len(evidence.table.families) > 1:
         return ""
     text = "; of other families it says nothing"
     measure = row["chosen"] or row["measure"]
@@ -143,11 +146,11 @@ def said(row: Row) -> str:
 def asked(evidence: Evidence) -> list[str]:
     """The question of the report and an explanation of R²."""
     label, measures = evidence.label, count(len(evidence.table.measures), "measure")
-    units = " and each ".join(UNITS[scheme][0] for scheme in reversed(evidence.schemes)) or "model"
+    left = " and each ".join(UNITS[scheme][0] for scheme in reversed(evidence.schemes)) or "model"
     return [
         f"Can the {label} of an encoder after fine-tuning be told from the geometry of its latent space before it? "
         f"{measures} of geometry were taken of {count(len(evidence.table.frame), 'model')}, the {label} was regressed "
-        f"on each, and each {units} was left out in turn and predicted from the rest.",
+        f"on each, and each {left} was left out in turn and predicted from the rest.",
         "R² of such predictions: 1 is perfect, 0 is no better than the mean of the training models, which needs no "
         "geometry, and below 0 is worse. A correlation within the models of a fit is no prediction.",
     ]
@@ -158,6 +161,7 @@ def findings(evidence: Evidence) -> list[str]:
     return [
         *(left_out(evidence, scheme) for scheme in evidence.schemes),
         *with_labels(evidence),
+        *choice(evidence),
         *within(evidence),
         *ladders(evidence),
         *partial(evidence),
@@ -178,9 +182,9 @@ def left_out(evidence: Evidence, scheme: str) -> str:
             parts.append(f"{NAMES[name]} R² {span(rows[name])}")
     if rival is not None:
         parts.append(f"{said(rival)} R² {span(rival)}")
-    units = max((row["units"] for row in (answer, rival) if row is not None), default=0)
+    number_of = max((row["units"] for row in (answer, rival) if row is not None), default=0)
     text = "; ".join(parts) or "no predictor says anything about those left out"
-    return f"Leaving out one {UNITS[scheme][0]} at a time ({count(units, UNITS[scheme][0])}): {text}."
+    return f"Leaving out one {UNITS[scheme][0]} at a time ({count(number_of, UNITS[scheme][0])}): {text}."
 
 
 def span(row: Row, name: str = "r2") -> str:
@@ -197,6 +201,23 @@ def with_labels(evidence: Evidence) -> list[str]:
     return []
 
 
+def choice(evidence: Evidence) -> list[str]:
+    """The sentence on choosing a model by the measure of least regret, by the best baseline, and at random."""
+    rows = {block: [row for row in evidence.lines["choice"] if row["block"] == block] for block in (*BLOCKS, "random")}
+    least = [min(own, key=lambda row: row["regret_1"]) for block, own in rows.items() if own and block != "random"]
+    if not least or not rows["random"]:
+        return []
+    among = "the models" if least[0]["unit"] == "models" else f"models of different {least[0]['unit']}"
+    lost = "; ".join(
+        f"{row['measure']} {with_interval(row['regret_1'], row['regret_1_lower'], row['regret_1_upper'], '.3f')}"
+        for row in [*least, *rows["random"]]
+    )
+    return [
+        f"Among {among}, the first choice loses this much {evidence.label} against the best, by the measure and the "
+        f"baselines of least regret, which only hindsight knows, and at random: {lost}."
+    ]
+
+
 def within(evidence: Evidence) -> list[str]:
     """The sentence on the largest rank correlation in the fit, with p corrected for all measures."""
     ranked = [row for row in evidence.plain.values() if math.isfinite(row["spearman"])]
@@ -209,7 +230,7 @@ def within(evidence: Evidence) -> list[str]:
     )
     if math.isfinite(best["p_max_t"]):
         text += (
-            f"; permuting {best['permuted']}, as close a relation arises by chance in some of "
+            f"; permuting {best['permuted']}, means that correlate as closely (Pearson) arise by chance in some of "
             f"{best['candidates']} measures with probability {number(best['p_max_t'], '.2g')}"
         )
     return [f"{text}."]

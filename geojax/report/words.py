@@ -21,6 +21,7 @@ NAMES = {
 """Predictors that are no measure, as they are said in a sentence."""
 
 UNITS = {
+    "leave_one_recipe_out": ("recipe", "models of recipes that the fit has not seen"),
     "leave_one_family_out": ("family", "model families that the fit has not seen"),
     "leave_one_level_out": ("level", "levels of the dose that the fit has not seen"),
     "leave_one_out": ("model", "models that the fit has not seen"),

@@ -10,10 +10,12 @@ import pytest
 from configs.schema import Findings
 from experiments.replication import findings, questions, questions_of_fits
 from geojax.errors import InputError
+from geojax.regression import units
 
 FAMILIES, RUNGS, ARM_SEEDS = 16, 5, 5
 SLOPE, FAMILY, SEED, MEASURED = 0.2, 0.05, 0.04, 0.3  # deviations beside a measure of variance 1
 SPREAD = SLOPE**2 + FAMILY**2 + SEED**2 / 2  # of the outcome, the mean of two seeds
+BY = units.by_family
 PUSH = 0.1  # of the outcome by the arm "up"; "down" does the opposite
 
 
@@ -74,7 +76,7 @@ def holds(found, truth):
 
 
 def test_reliabilities_are_those_of_the_law(table, config):
-    found = indexed(questions.noise(table, config))
+    found = indexed(questions.noise(table, config, BY))
     seeds = holds(found.loc["non_collapsed", "outcome", "deviation_between_seeds"], SEED)
     assert seeds == pytest.approx(SEED, rel=0.3)
     reliability = found.loc["non_collapsed", "outcome", "reliability"]
@@ -90,7 +92,7 @@ def test_reliabilities_are_those_of_the_law(table, config):
     half = ((kept["outcome_seed_42"] - kept["outcome_seed_43"]) ** 2 / 2).mean()
     assert seeds == pytest.approx(np.sqrt(half)) and len(kept) > FAMILIES * RUNGS / 2
     once = replace(table, frame=table.frame.drop(columns=["outcome_seed_42", "outcome_seed_43"]))
-    assert not list(questions.noise(once, config))
+    assert not list(questions.noise(once, config, BY))
 
 
 def test_a_collapsed_model_is_at_the_floor_or_of_one_prediction_in_every_run(table):
@@ -100,7 +102,7 @@ def test_a_collapsed_model_is_at_the_floor_or_of_one_prediction_in_every_run(tab
 
 
 def test_families_left_out_are_predicted_as_well_as_they_can_be(table, config):
-    found = indexed(questions_of_fits.primary(table, config))
+    found = indexed(questions_of_fits.primary(table, config, BY))
     r2 = holds(found.loc["all", "lsq_patchiness", "r2_vs_training_mean"], SLOPE**2 / (1 + MEASURED**2) / SPREAD)
     assert r2 == pytest.approx(SLOPE**2 / (1 + MEASURED**2) / SPREAD, abs=0.1)
     assert found.loc["all", "training_mean", "r2_vs_training_mean"]["value"] == pytest.approx(0, abs=1e-9)
@@ -110,11 +112,32 @@ def test_families_left_out_are_predicted_as_well_as_they_can_be(table, config):
     assert counts["healthy"] == pytest.approx(FAMILIES * RUNGS / 3, abs=1)
     beside = found.loc["all", "lsq_patchiness, rows of mlm_loss", "r2_vs_training_mean"]
     assert beside["n"] == found.loc["all", "mlm_loss", "r2_vs_training_mean"]["n"] == FAMILIES * RUNGS / 2
-    assert found.loc["all", "lsq_patchiness", "spearman"]["note"] == "pre-registered"
+    assert found.loc["all", "lsq_patchiness", "spearman"]["note"] == "planned"
+
+
+def test_recipes_are_left_out_whole_and_families_stand_beside(table, config):
+    number = table.frame["family"].str[1:].astype(int)
+    own = replace(table, frame=table.frame.assign(recipe="r" + (number // 2).astype(str)))
+    assert list(questions.origins(own)) == ["recipe", "family"] and list(questions.origins(table)) == ["family"]
+    by, few = questions.origins(own)["recipe"], replace(config, resamples=0)
+    found = indexed(questions_of_fits.primary(own, few, by)).loc["all", "lsq_patchiness", "r2_vs_training_mean"]
+    frame, errors, spread = questions.pool_of(own).frame, 0.0, 0.0
+    for recipe in frame["recipe"].unique():
+        out, rest = frame[frame["recipe"] == recipe], frame[frame["recipe"] != recipe]
+        line = np.polyfit(rest["lsq_patchiness"], rest["outcome"], 1)
+        errors += np.sum((out["outcome"] - np.polyval(line, out["lsq_patchiness"])) ** 2)
+        spread += np.sum((out["outcome"] - rest["outcome"].mean()) ** 2)
+    assert found["value"] == pytest.approx(1 - errors / spread) and found["units"] == FAMILIES / 2
+    found = indexed(questions.dependence(own, few, by))
+    assert (found["units"].loc["without_labels"] == FAMILIES / 2).all()
+    correlation = found.loc["all", "outcome", "intraclass_correlation"]
+    assert correlation["lower"] < FAMILY**2 / SPREAD / 2 < correlation["upper"]
+    outcome = found.loc["noise_free", "outcome", "design_effect"]
+    assert outcome["n"] == FAMILIES and 1 <= outcome["value"] <= 2
 
 
 def test_models_of_other_kinds_are_predicted_by_a_fit_to_the_standard_ones(table, config):
-    found = indexed(questions_of_fits.non_standard(table, config)).loc["all"]
+    found = indexed(questions_of_fits.non_standard(table, config, BY)).loc["all"]
     law = (SLOPE**2 * (1 - 1 / (1 + MEASURED**2)) + FAMILY**2 + SEED**2 / 2) / SPREAD
     assert holds(found.loc["lsq_patchiness", "mse_over_mean"], law) == pytest.approx(law, abs=0.15)
     assert found.loc["training_mean", "mse_over_mean"]["value"] == pytest.approx(1)
@@ -133,13 +156,13 @@ def test_families_that_the_fit_has_seen_are_told_apart(table, config):
     frame = table.frame.replace(
         {"family": {"f1": "f0", "f3": "f2"}}
     )  # two of the other kind descend from standard ones
-    found = indexed(questions_of_fits.non_standard(replace(table, frame=frame), config))["n"]
+    found = indexed(questions_of_fits.non_standard(replace(table, frame=frame), config, BY))["n"]
     counts = found.xs(("lsq_patchiness", "mse"), level=("predictor", "quantity"))
-    assert counts["all"] == FAMILIES * RUNGS / 2 and counts["unseen_families"] == counts["all"] - 2 * RUNGS
+    assert counts["all"] == FAMILIES * RUNGS / 2 and counts["unseen"] == counts["all"] - 2 * RUNGS
 
 
 def test_the_noise_level_takes_nothing_from_a_measure_that_it_does_not_move(table, config):
-    found = indexed(questions_of_fits.within_dose(table, config)).reset_index()
+    found = indexed(questions_of_fits.within_dose(table, config, BY)).reset_index()
     partial = found[found["quantity"] == "partial_r"]
     assert len(partial) == 3 and (partial["value"] > 0.7).all()
     assert ((partial["lower"] < partial["value"]) & (partial["value"] < partial["upper"])).all()
@@ -157,7 +180,7 @@ def test_every_measure_convention_and_layer_is_tried_and_paid_for(table, config,
     assert set(columns) == {"lsq_patchiness", "eee", "vrm", "paper_lsq_patchiness", "eee[-1]", "eee[-2]"}
     assert columns["eee[-1]"][1] == pytest.approx(1.1) and columns["eee[-1]"][0] == 0
     assert np.isnan(columns["eee[-2]"][0])
-    found = indexed(questions_of_fits.measures(table, config, columns))
+    found = indexed(questions_of_fits.measures(table, config, BY, columns))
     best = found.loc["all", "paper_lsq_patchiness"]
     assert holds(best.loc["pearson"], -SLOPE / np.sqrt(SPREAD)) < -0.9
     by_hand = pool.frame[["eee", "outcome"]].corr("spearman").iloc[0, 1]
@@ -210,9 +233,9 @@ def test_shuffled_scores_are_the_same_scores_and_say_nothing(table, config):
     pool = questions.pool_of(table)
     for seed in range(3):
         moved = findings.shuffled(table, seed)
-        r2 = indexed(questions_of_fits.primary(moved, config)).loc["all", config.primary, "r2_vs_training_mean"]
+        r2 = indexed(questions_of_fits.primary(moved, config, BY)).loc["all", config.primary, "r2_vs_training_mean"]
         values.append(r2["value"])
-        found = indexed(questions_of_fits.measures(moved, config, findings.candidates(pool, config_layers(config))))
+        found = indexed(questions_of_fits.measures(moved, config, BY, findings.candidates(pool, config_layers(config))))
         p.append(found.xs("p_max_t", level="quantity").loc["all"]["value"].min())
         better += found_better(moved, config)
     assert max(values) < 0.1 and np.mean(values) < 0.02
@@ -224,7 +247,7 @@ def config_layers(config):
 
 
 def found_better(table, config):
-    return indexed(questions_of_fits.non_standard(table, config)).loc["all", "any", "better_than_mean"]["value"] > 0
+    return indexed(questions_of_fits.non_standard(table, config, BY)).loc["all", "any", "better_than_mean"]["value"] > 0
 
 
 def test_questions_without_rows_are_left_out_and_said(table, config, caplog):
@@ -233,7 +256,7 @@ def test_questions_without_rows_are_left_out_and_said(table, config, caplog):
     few = replace(table, frame=kept.drop(columns=["dose", "dose_kind", "alpha", "outcome_seed_42", "mlm_loss"]),
                   baselines=("parameters",))  # fmt: skip
     asked = {row["question"] for row in findings.answered(few, replace(config, resamples=0))}
-    assert asked == {"primary", "by_family", "measures"}
+    assert asked == {"dependence", "primary", "by_family", "measures", "choice"}
     for name in ("noise", "non_standard", "within_dose", "intervention"):
         assert f"{name}: left out, the table has no rows for it" in caplog.text
 
@@ -276,13 +299,14 @@ def test_one_command_writes_the_findings_and_the_report(config, tmp_path, capsys
     found = pd.read_csv(tmp_path / "findings.csv")
     assert tuple(found.columns) == questions.COLUMNS
     assert set(found["question"]) == {
-        "noise", "primary", "non_standard", "by_family", "within_dose", "measures", "intervention"
+        "noise", "dependence", "primary", "non_standard", "by_family", "within_dose", "measures", "choice",
+        "intervention",
     }  # fmt: skip
     image = (tmp_path / "primary.svg").read_text()
     assert "<!-- standard -->" in image and "<!-- non-standard -->" in image  # the legend
     page = (tmp_path / "report.html").read_text()
     assert "the scores were shuffled" in page and f"On {FAMILIES * RUNGS} models of {FAMILIES}" in page
-    assert "Questions that were fixed beforehand" in page and 'id="table-question_by_family"' in page
+    assert "Questions of the plan" in page and 'id="table-question_by_family"' in page
     assert "--config.permute=True" in page and (tmp_path / "cross_validation.csv").exists()
     printed = capsys.readouterr().out
     assert "r2_vs_training_mean" in printed and "up - plain" in printed and "nan" not in printed

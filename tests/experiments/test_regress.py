@@ -1,5 +1,6 @@
 """The regression table: published values, family terms, rows left out, degenerate measures."""
 
+import itertools
 import logging
 
 import numpy as np
@@ -9,7 +10,7 @@ import scipy.stats
 
 from configs import schema
 from experiments import regress
-from geojax.analysis import fits, predictors, score_table
+from geojax.analysis import choosing, doses, fits, predictors, score_table
 from geojax.errors import InputError
 from geojax.regression import units
 
@@ -217,7 +218,7 @@ def test_settings_that_cannot_work_are_refused(frame, tmp_path, settings, messag
 def test_given_the_noise_level_no_published_measure_adds_anything(shared):
     """Unless log alpha is forced to be a line: R² .9132, with lsq_patchiness .9143 (p = .22), pq_patchiness .9374."""
     table = score_table.read(shared / "paper_results" / "bert_small.csv", measures=["lsq_patchiness", "pq_patchiness"])
-    found = pd.DataFrame(fits.partial_rows(table, *CHANCE)).set_index(["measure", "given"])
+    found = pd.DataFrame(doses.partial_rows(table, units.clusters, *CHANCE)).set_index(["measure", "given"])
     assert (found["n"] == 125).all() and (found["n_dropped"] == 3).all()
     line = found.xs("log(alpha)", level="given")
     np.testing.assert_array_equal(line["r2_given"].round(3), 0.913)
@@ -244,11 +245,28 @@ def test_the_published_table_in_full(shared, tmp_path):
     assert dose > 0.99 > found.query("block == 'measure'")["r2_vs_training_mean"].max()
 
 
+def test_a_choice_among_families_is_by_the_direction_of_the_table(frame):
+    """By minus the score itself nothing is lost; at random the mean over families is."""
+    table = score_table.from_frame(frame.assign(eee=-frame["glue_average"]))
+    unit = choosing.units_of(table)
+    assert unit.name == "families"
+    found = {row["measure"]: row for row in choosing.rows(table, table.measures, unit, *CHANCE)}
+    assert list(found)[-1] == choosing.RANDOM and found["eee"]["direction"] == -1
+    assert found["eee"]["regret_1"] == 0 and found["eee"]["block"] == "measure"
+    one = frame.groupby("family")["glue_average"].apply(list)
+    best = [np.ptp(pair) / 2 for pair in itertools.product(*one)]  # of two models the worse is chosen half of the time
+    assert found[choosing.RANDOM]["regret_1"] == pytest.approx(np.mean(best), rel=0.15)
+    assert np.isnan(found["eee"]["regret_1_lower"])  # two families
+    alone = score_table.from_frame(frame.drop(columns="family"))
+    rows = list(choosing.rows(alone, alone.measures, choosing.units_of(alone), *CHANCE))
+    assert {row["unit"] for row in rows} == {"models"} and np.isfinite([row["regret_1_upper"] for row in rows]).all()
+
+
 def test_partial_relations_stay_within_one_kind_of_dose(frame):
     kinds = ["noise percent"] * 12 + ["pre-training step"] * 7 + ["none"]
     frame = frame.assign(dose_kind=kinds, dose=np.r_[np.arange(12.0), 10.0 * np.arange(1, 9)])
     frame = frame.drop(columns=["alpha", "family"])
-    found = pd.DataFrame(fits.partial_rows(score_table.from_frame(frame), *CHANCE))
+    found = pd.DataFrame(doses.partial_rows(score_table.from_frame(frame), units.clusters, *CHANCE))
     rows = found.set_index(["measure", "dose_kind", "given"])
     noise = rows.loc["eee", "noise percent", "log1p(dose)"]
     steps = rows.loc["eee", "pre-training step", "log(dose)"]

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from places import FIXTURES
+from places import FIXTURES, ROOT
 
 from configs.schema import Replication
 from experiments import distill, replication
@@ -15,6 +15,7 @@ from experiments.replication.plan import floor
 from geojax import models
 from geojax.data import glue
 from geojax.errors import InputError
+from geojax.regression import units
 from geojax.runtime import records
 from geojax.sweeps import engine
 
@@ -171,6 +172,20 @@ def test_the_pool_has_the_families_that_were_asked_for():
     for base in bases:
         assert known.issuperset(base.needs)
         known.add(base.name)
+
+
+def test_a_recipe_is_how_a_base_was_made_without_its_seed():
+    bases = {base.name: base for base in base_models.bases(4000)}
+    found = {name: base_models.recipe(base, bases) for name, base in bases.items()}
+    assert found["distilled_0"] == found["distilled_4"] == "distill" and found["deep_1"] == "distill layers=4"
+    assert found["distilled_0_step_80"] == "distill > snapshot step=80"
+    assert found["transplanted_1"] == "distill > surgery operation=transplant"
+    assert found["untrained_2"] == "surgery operation=untrained"  # nothing of the distilled base is left in it
+    assert found["up_3"] == "pretrain > regularize arm=up" and found["larger"] == "given"
+    table = pd.read_csv(ROOT / "docs" / "results" / "replication" / "results.csv")
+    assert list(table["recipe"]) == [found[base] for base in table["base"]]
+    pool = table[~table["kind"].isin(base_models.APART)]
+    assert units.by_recipe(pool).count == 11 and pool["family"].nunique() == 35
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.models import load
 from geojax.models.perturb import add_noise
+from geojax.regression import design, units
 from geojax.streaming.layer_stream import sample
 
 
@@ -29,7 +30,7 @@ def scored(table, measure, **changed):
     config = ScoreMeasure(**{"resamples": 200, **changed})
     pool = questions.pool_of(table)
     values = pool.frame[measure].to_numpy(float) if isinstance(measure, str) else measure
-    found = pd.DataFrame(score_measure.skills(pool, values, config))
+    found = pd.DataFrame(score_measure.skills(pool, values, config, "family", units.by_family))
     return found.set_index(["subset", "given"])
 
 
@@ -53,7 +54,7 @@ def test_skill_is_what_the_law_allows_and_none_for_noise(written):
     for name in good.index:
         assert good.loc[name, "lower"] <= share <= good.loc[name, "upper"] and good.loc[name, "lower"] > 0.5
         assert noise.loc[name, "lower"] < 0.02 and noise.loc[name, "skill"] < 0.05
-    assert (good["n"] == law.FAMILIES * law.RUNGS).all() and (good["families"] == law.FAMILIES).all()
+    assert (good["n"] == law.FAMILIES * law.RUNGS).all() and (good["units"] == law.FAMILIES).all()
 
 
 @pytest.mark.parametrize("column", ["paper_lsq_patchiness", "parameters"])
@@ -68,7 +69,8 @@ def test_errors_are_those_of_fits_by_hand(written):
     table = findings.read(written, "outcome")
     pool, found = questions.pool_of(table), scored(table, "vrm", resamples=0)
     dose, loss = np.log1p(pool.frame["dose"].to_numpy(float)), pool.frame["mlm_loss"].to_numpy(float)
-    both = [dose, np.isfinite(loss).astype(float), np.nan_to_num(loss)]
+    knots = np.quantile(dose, [0, 1 / 3, 2 / 3, 1])
+    both = [*design.natural_spline(dose, knots).T, np.isfinite(loss).astype(float), np.nan_to_num(loss)]
     vrm = pool.frame["vrm"].to_numpy(float)
     for subset, rows in questions.subsets(pool).items():
         if subset == "standard":
@@ -94,13 +96,13 @@ def test_what_one_family_alone_has_is_not_given(written):
     table = findings.read(written, "outcome")
     kinds = table.frame["dose_kind"].where(table.frame["family"] != "f2", "pre-training step")
     pool = questions.pool_of(replace(table, frame=table.frame.assign(dose_kind=kinds)))
-    dose = score_measure.given(pool)["dose"]
-    assert len(dose) == 2 and (dose[0] == (pool.frame["family"] != "f2")).all()
+    dose = score_measure.given(pool, units.by_family)["dose"]
+    assert len(dose) == 4 and (dose[0] == (pool.frame["family"] != "f2")).all()
     assert np.isfinite(dose).all()
     undosed = replace(pool, frame=pool.frame.drop(columns=["dose", "dose_kind", "alpha"]))
-    assert list(score_measure.given(undosed)) == ["nothing", "mlm_loss"]
+    assert list(score_measure.given(undosed, units.by_family)) == ["nothing", "mlm_loss"]
     lost = replace(undosed, frame=undosed.frame.drop(columns="mlm_loss"))
-    assert list(score_measure.given(lost)) == ["nothing"]
+    assert list(score_measure.given(lost, units.by_family)) == ["nothing"]
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ OPTIONS = {
     "local_two_nn": {"size": 24, "sample": 48},
     "local_pca_dimension": {"size": 12, "sample": 48},
     "rsa": {"sample": 48},
+    "parc": {"sample": 48},
     **oracles_of_shape.OPTIONS,
     **oracles_of_topology.OPTIONS,
 }
@@ -48,6 +49,9 @@ UNDEFINED = {
     "ollivier_ricci": ("two",),
     **dict.fromkeys(oracles_of_topology.OPTIONS, ("duplicates", "few", "two")),  # at most 12 distinct points
     "knn_accuracy": ("few", "two"),
+    "parc": ("two", "line"),  # "paper": the coordinates of a line are equal
+    "gbc": ("few", "two"),
+    "n_leep": ("few", "two"),
     "cka": ("two",),
     "rsa": ("two",),
     "mutual_knn": ("few", "two"),
@@ -67,7 +71,7 @@ def extra(row):
 # Rows that share their work with another one, and checks that compile it once more.
 ALIKE = {"mle_dimension", "gride", "hubness", "local_two_nn", "local_pca_dimension", "ph0_dimension", "forman_ricci"}
 ALIKE |= {"h0_total_persistence", "h1_share", "codensity_ratio", "local_persistence_entropy"}
-ALIKE |= {row.name for row in select("similarity")}
+ALIKE |= {"parc", "gbc", "n_leep", *(row.name for row in select("similarity"))}
 COSTLY = {"compilation", "masked rows", "memory"}
 
 

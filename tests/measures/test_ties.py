@@ -12,7 +12,7 @@ from geojax.testing.case import Case
 
 KEY = jax.random.key(0)
 N, D = 96, 8
-OPTIONS = {"mle_dimension": {"k": 8}}
+OPTIONS = {"mle_dimension": {"k": 8}, "parc": {"sample": 48}}
 ROWS = [row for row in CATALOGUE if row.reads in ("points", "labels")]
 ONCE = [row for row in ROWS if row.once and "permutation" in row.invariances]  # the others draw points by their row
 EACH = [row for row in ROWS if not row.once and row.name not in ("knn_accuracy", "ridge_probe")]

@@ -87,6 +87,19 @@ def test_doses_and_their_units():
     assert units.doses(frame.drop(columns="dose")).column == ""
 
 
+def test_models_of_one_recipe_or_of_one_lineage_are_a_unit():
+    """Surgery on a base is another recipe of its lineage, and stays with it and with its other seeds."""
+    pairs = [("distill", "a"), ("distill", "b"), ("distill > cut", "a"), ("mask", "c"), ("mask", "d"), ("new", "e")]
+    frame = pd.DataFrame(pairs, columns=["recipe", "family"])
+    found = units.by_recipe(frame)
+    assert found.name == "recipes" and found.count == 3
+    assert len({*found.ids[:3]}) == 1 and found.ids[3] == found.ids[4] and len({*found.ids[[0, 3, 5]]}) == 3
+    assert units.by_recipe(frame.drop(columns="family")).count == 4
+    assert units.by_recipe(frame.drop(columns="recipe")).name == "families"
+    assert units.clusters(frame).name == units.clusters(frame, "recipe").name == "recipes"
+    assert units.clusters(frame.assign(recipe="x")).name == "families"
+
+
 def test_blocks_are_neighbouring_rungs_of_one_ladder():
     frame = pd.DataFrame({"alpha": np.repeat(np.arange(40.0), 2), "family": ["x", "y"] * 40})
     found = units.blocks(frame)

@@ -101,10 +101,56 @@ def coverage(families, per, runs, level, seed, *, new_family, between=1.0):
     return np.mean(inside), np.mean(np.abs(actual - predicted) <= half)
 
 
+def against_split(units, per, runs, level, seed, share=0.0):
+    """Coverage of a new unit's row and mean width, where bounded: jackknife+, and split conformal.
+
+    Split conformal fits half of the units and takes the errors of one row of each other unit. With `share`, the first
+    unit has that share of all rows.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.full(units, per)
+    if share:
+        sizes = np.array([int(share * per * units), *np.full(units - 1, max(int((1 - share) * per), 1))])
+    unit = np.repeat(np.arange(units + 1), [*sizes, 1])
+    shape, n = (runs, len(unit)), len(unit) - 1
+    x, y = (rng.normal(size=(runs, units + 1))[:, unit] + rng.normal(size=shape) for _ in range(2))
+    designs, ids = jnp.asarray(np.stack([np.ones_like(x), x], -1)), unit[:n].astype(np.int32)
+    lots = intervals.lots_of(rng, ids, draws=20)
+    each = jax.jit(jax.vmap(partial(intervals.predict, count=units), (0, 0, None, None, 0, None, None)))
+    found = each(designs[:, :n], jnp.asarray(y[:, :n]), np.ones(n, bool), ids, designs[:, n:], level, lots)
+    ends = [(np.asarray(found.lower)[:, 0], np.asarray(found.upper)[:, 0])]
+    order, middle, errors = np.arange(units), np.empty(runs), np.empty((units - units // 2, runs))
+    for run in range(runs):
+        rng.shuffle(order)
+        fitted = np.isin(ids, order[: units // 2])
+        line = np.polyfit(x[run, :n][fitted], y[run, :n][fitted], 1)
+        picks = [rng.choice(np.flatnonzero(ids == one)) for one in order[units // 2 :]]
+        errors[:, run] = np.abs(y[run, picks] - np.polyval(line, x[run, picks]))
+        middle[run] = np.polyval(line, x[run, n])
+    half = np.asarray(intervals.order_statistic(*map(jnp.asarray, (errors, level, float(len(errors))))))
+    ends.append((middle - half, middle + half))
+    covered = [float(np.mean((low <= y[:, n]) & (y[:, n] <= high))) for low, high in ends]
+    widths = [float(np.mean(high - low)) for low, high in ends]
+    return covered, widths
+
+
 @pytest.mark.parametrize("new_family", [False, True])
 def test_intervals_cover(new_family):
     conformal, _ = coverage(20, 5, 1000, 0.8, 0, new_family=new_family)
     assert abs(conformal - 0.8) < 0.04  # three standard errors of 1 000 runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("units", [8, 11, 20, 35])
+def test_jackknife_intervals_of_few_units_are_narrower_than_split_ones(units):
+    for level in (0.8, 0.9):
+        for share in (0.0, 0.4):
+            covered, widths = against_split(units, 6, 1000, level, units, share)
+            sizes = "one unit of 40 % of the rows" if share else "units of 6"
+            print(f"{units} {sizes}, nominal {level}: jackknife+ {covered[0]:.3f}, split {covered[1]:.3f}; "
+                  f"widths {widths[0]:.2f}, {widths[1]:.2f}")  # fmt: skip
+            assert np.array(covered).min() > level - 0.04
+            assert widths[0] < widths[1] or np.isinf(widths).all()
 
 
 @pytest.mark.slow

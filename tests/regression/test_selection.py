@@ -97,6 +97,19 @@ def test_p_values_are_corrected_for_the_search():
     np.testing.assert_allclose(found.corrected[1:].min(), 1 - (1 - min(plain[1:])) ** 12, atol=0.2)
 
 
+def test_ranks_do_not_follow_one_unit_that_lies_far_off():
+    rng = np.random.default_rng(6)
+    target, measures = rng.normal(size=12), rng.normal(size=(12, 3))
+    target[0], measures[0, 0] = 30.0, 30.0
+    orders = chance.permutations(rng, np.zeros(12), 999)
+    same = measures, target, np.ones((12, 3), bool), np.arange(12, dtype=np.int32), orders
+    plain, ranked = (chance.max_t(*same, count=12, ranked=ranked) for ranked in (False, True))
+    by_hand = [scipy.stats.spearmanr(column, target) for column in measures.T]
+    np.testing.assert_allclose(ranked.statistic, [abs(one.statistic) for one in by_hand])
+    np.testing.assert_allclose(ranked.raw, [one.pvalue for one in by_hand], atol=0.05)
+    assert plain.statistic[0] > 0.95 and plain.raw[0] < 0.15 < ranked.raw[0]
+
+
 def test_a_family_of_false_findings_is_rare():
     """Under the null the smallest corrected p is below 5 % in 5 % of all tables."""
     rng = np.random.default_rng(5)

@@ -191,6 +191,41 @@ def test_findings_speak_of_chance_ladders_and_what_the_dose_explains():
         assert wanted in text, wanted
 
 
+def chosen(measure, block, regret, unit="recipes"):
+    ends = {f"{name}{end}": regret for name in ("regret_1", "regret_3", "weighted_tau") for end in ("_lower", "_upper")}
+    return {"measure": measure, "block": block, "unit": unit, "direction": -1, "n": 24, "units": 6, "regret_1": regret,
+            "regret_3": 0.0, "weighted_tau": 0.2} | ends  # fmt: skip
+
+
+def test_a_choice_is_told_beside_a_random_one():
+    rows = [chosen("eee", "measure", 0.3), chosen("vrm", "measure", 0.2), chosen("random choice", "random", 0.25),
+            chosen("knn_accuracy", "label-based baseline", 0.01)]  # fmt: skip
+    of = evidence(models(), LEVELS, choice=rows)
+    (text,) = [sentence for sentence in verdict.findings(of) if "first choice" in sentence]
+    assert text.startswith("Among models of different recipes")
+    assert "vrm 0.200 (0.200 to 0.200); knn_accuracy 0.010" in text and "random choice 0.250" in text
+    (table,) = grids.choice(of)
+    assert [row[0].text for row in table.rows] == ["knn_accuracy", "vrm", "random choice", "eee"]
+    assert "one model of each of the recipes" in table.note
+    alone = evidence(models(), LEVELS, choice=[{**row, "unit": "models"} for row in rows])
+    assert any(sentence.startswith("Among the models,") for sentence in verdict.findings(alone))
+    assert grids.choice(evidence(models(), LEVELS)) == []
+
+
+def test_recipes_are_the_origins_where_the_table_names_them():
+    frame = models().assign(family=[f"f{index // 4}" for index in range(24)])
+    recipe = validated("leave_one_recipe_out", "eee", 0.4, 0.1, 0.6)
+    of = evidence(frame.assign(recipe=[f"r{index // 8}" for index in range(24)]), [*LEVELS, recipe])
+    text = verdict.verdict(of)
+    assert (
+        "On 24 models of 3 independent recipes, geometry predicts" in text and "of recipes that the fit has not" in text
+    )
+    assert "6 independent families" in verdict.verdict(evidence(frame, LEVELS))
+    assert any(
+        "all families are of one recipe" in one for one in remarks.scarce(evidence(frame.assign(recipe="x")).table)
+    )
+
+
 def test_warnings_say_what_counts_against_the_numbers(tmp_path):
     frame = models(12, collapsed=[2, 1] + [0] * 10, family="wide")
     frame.loc[3, "eee"] = np.nan

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from geojax.measures import probes, transfer
+from geojax.measures import probes, replicates, separation, transfer
 from geojax.measures.catalogue.rows import BLOCKS, INFINITE, PAIRS, SIMILARITIES
 from geojax.measures.conventions import CONVENTIONS
 from geojax.measures.row import Measure
@@ -12,8 +12,13 @@ def _of_labels(function: Callable, symbol: str, high: float, reference: str, **c
     """A row that reads points and their labels."""
     claims = {"value_range": (0.0, high), "cost": "O(n d q + q^3)", "conventions": ("standard",)} | claims
     undefined = "fewer than two classes are left, or all points coincide" + claims.pop("also_undefined", "")
-    options = {"family": "transfer", "invariances": SIMILARITIES, "differentiable": False, "undefined": undefined}
-    return Measure(function.__name__, function, "labels", None, symbol=symbol, reference=reference, **options, **claims)
+    claims = {
+        "invariances": SIMILARITIES,
+        "family": "transfer",
+        "differentiable": False,
+        "undefined": undefined,
+    } | claims
+    return Measure(function.__name__, function, "labels", None, symbol=symbol, reference=reference, **claims)
 
 
 LOGME = _of_labels(
@@ -32,6 +37,44 @@ H_SCORE = _of_labels(transfer.h_score, r"\mathcal{H}_\alpha", INFINITE, "Ibrahim
 
 TRANSRATE = _of_labels(
     transfer.transrate, r"\mathrm{TrR}", INFINITE, "Huang et al. 2022", cost="O(C (n d q + q^3))", **BLOCKS
+)
+
+# The drawn points, and the start of the mixture, go by row.
+_BY_ROW = {"invariances": tuple(name for name in SIMILARITIES if name != "permutation")}
+
+PARC = _of_labels(
+    separation.parc,
+    r"\rho_{\mathrm{PARC}}",
+    1.0,
+    "arXiv 2111.06977",
+    value_range=(-1.0, 1.0),
+    cost="O(n d + s^2 (d + log s)), s = 500",
+    conventions=CONVENTIONS,
+    replicates=replicates.by_blocks_of_drawn(500),
+    also_undefined=", or all drawn pairs have one angle or one pair of classes",
+    **_BY_ROW,
+)
+
+GBC = _of_labels(
+    separation.gbc,
+    r"\mathrm{GBC}",
+    0.0,
+    "arXiv 2111.12780",
+    value_range=(-INFINITE, 0.0),
+    replicates=replicates.by_few_masks,
+    also_undefined=", or fewer than two classes have two points",
+)
+
+N_LEEP = _of_labels(
+    separation.n_leep,
+    r"\mathcal{N}_{\mathrm{LEEP}}",
+    0.0,
+    "Li et al. 2021",
+    value_range=(-INFINITE, 0.0),
+    cost="O(n d q + q^3 + n q C)",
+    also_undefined=", or n is at most 5 x classes, the number of components",
+    **_BY_ROW,
+    **BLOCKS,
 )
 
 KNN_ACCURACY = _of_labels(
