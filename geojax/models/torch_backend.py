@@ -113,19 +113,17 @@ def read(folder: Path) -> TorchApply:
         config = transformers.AutoConfig.from_pretrained(folder, **safe)
         options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
         with _quiet():
-            module, loading = transformers.AutoModel.from_pretrained(folder, config=config, **options, **safe)
+            whole, loading = transformers.AutoModel.from_pretrained(folder, config=config, **options, **safe)
+        module = (whole.get_encoder() if config.is_encoder_decoder else whole).eval()
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"transformers cannot load {folder} by a PyTorch class of its own: {reason}") from error
     if others := sorted(loading["unexpected_keys"]):
         listed = ", ".join(others[:LISTED])
-        log.info("%s: %d tensors are of no part of %s, such as %s", folder, len(others), type(module).__name__, listed)
-    missing, own = sorted(loading["missing_keys"]), module.state_dict()
-    for value in (own[name] for name in missing if own[name].is_floating_point()):
+        log.info("%s: %d tensors are of no part of %s, such as %s", folder, len(others), type(whole).__name__, listed)
+    missing, own = sorted(loading["missing_keys"]), whole.state_dict()
+    for value in (own[name] for name in missing if name in own and own[name].is_floating_point()):
         value.fill_(torch.nan)  # which shows in every hidden state that depends on the value
-    if config.is_encoder_decoder:
-        module = module.get_encoder()
-    module = module.eval()
     stated = config.get_text_config()
     states, normalised = _probe(folder, module, config.model_type)
     if not all(bool(state.isfinite().all()) for state in states):
