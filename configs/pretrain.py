@@ -3,7 +3,8 @@
     python launch.py --config=configs/pretrain.py --config.text=train.txt --config.eval_text=held_out.txt \\
         --workdir=runs/pretrain
 
-The objective and the order of the words are settings: `--config.objective=first_character --config.word_order=corpus`.
+The objective and the order of the words are settings: `--config.objective=first_character --config.word_order=corpus`;
+so is the start: `--config.init=mimetic`, `scale`, or `spectrum --config.init_model=MODEL`.
 """
 
 from configs import schema

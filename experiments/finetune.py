@@ -7,9 +7,9 @@ from pathlib import PurePath
 from configs import schema
 from experiments import finetune_population
 from experiments.common.averages import said
-from experiments.common.tuning import check, facts, headed, load_task, settings_of
+from experiments.common.tuning import check, facts, headed, load_task, settings_of, write_model
 from geojax import models
-from geojax.data import glue
+from geojax.data import task_names
 from geojax.errors import InputError
 from geojax.parallel import layout
 from geojax.runtime import folders, processes, records
@@ -41,7 +41,8 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
     """
     workdir, members = folders.path(workdir), finetune_population.members(config)
     for member in members.values():
-        settings, task = settings_of(member), glue.find(member.task)
+        settings = settings_of(member)
+        task_names.check(member.task)
         check(member)
     identity = settings_without(config, CHANGING_NOTHING)
     devices = layout.over_all(config.shard_parameters)
@@ -64,15 +65,15 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
         if processes.leads():
             warn_of_other_machine(workdir, config.shard_parameters)
         with processes.together(InputError):
-            data = load_task(config.task, config, config.train_examples, config.seed, config.eval_file)
+            data = load_task(config.task, config, config.train_examples, config.seed)
             source = models.resolve(config.model, config.revision or None)
             with layout.on_host() if config.shard_parameters else contextlib.nullcontext():
-                model = headed(models.load(source.folder), task, config, config.seed)
+                model = headed(models.load(source.folder), data.task, config, config.seed)
             options = {"allow_unknown": config.allow_unknown}
             encoded = finetune.encode_task(model.tokenizer, data, settings.max_length, **options)
         reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)
         with contextlib.closing(reporter):
-            params, result = finetune.finetune(
+            trained, result = finetune.finetune(
                 model,
                 data,
                 settings,
@@ -83,13 +84,12 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
                 progress=reporter,
             )
         if processes.leads():
-            folders.remove(workdir / "model")  # incomplete if a run was killed
-            models.save(workdir / "model", model.apply, params, model.tokenizer)
             about = facts(config, source, data) | environment(config.shard_parameters)
+            write_model(workdir, model, trained, settings, about)
             records.write_json(workdir / "result.json", result | about)
             folders.remove(workdir / "training")
         processes.agree()  # processes wait for each other, so that none ends while another still works
-    logging.info("%s: %s, %s", task.name, said(result), duration(result["seconds"]))
+    logging.info("%s: %s, %s", config.task, said(result), duration(result["seconds"]))
     if processes.leads():
         dev = result["dev"].items()
         print(table({"split": name, "score": s["score"]} | s["metrics"] | {"examples": s["n_eval"]} for name, s in dev))
@@ -100,6 +100,6 @@ def costs(config: schema.Finetune, workdir: PurePath) -> dict[str, estimates.Cos
     if (workdir / "result.json").exists():
         return {}
     check(config)
-    data = load_task(config.task, config, config.train_examples, config.seed, config.eval_file)
+    data = load_task(config.task, config, config.train_examples, config.seed)
     model = models.load(config.model, revision=config.revision or None)
     return {config.task: estimates.training(model, data, settings_of(config))}

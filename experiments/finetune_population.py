@@ -21,13 +21,14 @@ from configs.schema import Finetune
 from experiments.common import tuning
 from experiments.common.averages import said
 from geojax import models
-from geojax.data.glue import TaskData
+from geojax.data.encoded import EncodedTask
+from geojax.data.task_data import TaskData
+from geojax.data.tasks import encode_task
 from geojax.errors import InputError
 from geojax.runtime import processes, records
 from geojax.runtime.environment import environment
 from geojax.runtime.run_once import kept
 from geojax.training import memory, reporting
-from geojax.training.finetune import EncodedTask, encode_task
 from geojax.training.population import Member, finetune_population
 
 NEEDS = ("model", "alpha", "noise_seed", "seed", "learning_rate", "steps", "seconds")  # entries of a member's result
@@ -125,7 +126,7 @@ def train(group: Sequence[str], loader: "Loader", workdir: Path) -> None:
     for member, (params, result) in zip(members, found, strict=True):
         folder = folder_of(workdir, member.name)
         if "diverged_at" not in result:
-            models.save(folder / "model", member.model.apply, params, member.model.tokenizer)
+            tuning.write_model(folder, member.model, params, member.settings, loader.facts(member.name))
         records.write_json(folder / "result.json", result | loader.facts(member.name))
         logging.info("%s: %s", member.name, outcome(result))
 
@@ -169,7 +170,7 @@ class Loader:
 
     def _data(self, seed: int) -> TaskData:
         config = self.any
-        return tuning.load_task(config.task, config, config.train_examples, seed, config.eval_file)
+        return tuning.load_task(config.task, config, config.train_examples, seed)
 
     def _encoded(self, folder: Path, seed: int) -> EncodedTask:
         options = {"allow_unknown": self.any.allow_unknown}

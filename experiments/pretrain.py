@@ -18,6 +18,7 @@ from geojax import models
 from geojax.data import tokenizers
 from geojax.data.text import read_text
 from geojax.errors import InputError
+from geojax.models import initialise
 from geojax.models.apply import Params
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
@@ -28,6 +29,7 @@ from geojax.training.step import LossSums, State
 
 UNRELATED = ("checkpoint_seconds", "allow_unknown")  # settings on which no result depends
 INITIALIZER_RANGE = 0.06  # BERT's 0.02 is for a width of 768; at 128 it starts attention too flat
+STARTS = ("standard", "mimetic", "scale", "spectrum")
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def run(config: schema.Pretrain, workdir: Path) -> None:
     """Trains an encoder on `config.text` and scores it on `config.eval_text`; resumes where it stopped."""
     workdir = folders.local(workdir)
     pretraining_objectives.check(config.objective, config.word_order)
+    check_start(config)
     snapshots(config)
     micro_batch(config)
     architecture(config, len(tokenizers.SPECIAL_TOKENS), config.length)
@@ -69,7 +72,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     def take(state: State, rows: np.ndarray) -> tuple[State, LossSums]:
         return pretrain.train_step(state, windows[rows], key_masks, classes, **options)
 
-    begin = partial(pretrain.start, apply, rates, key_init)
+    begin = partial(pretrain.start, apply, rates, key_init, change_of(config, apply, windows))
     params = train(config, workdir, begin, take, len(windows), save)
     scoring = {"apply": apply, "batch_size": config.batch_size, "seed": config.seed}
     result = pretrain.evaluate(params, held_out, classes, **scoring)
@@ -86,6 +89,31 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
     records.write_atomic(workdir / "model" / "README.md", model_card(config, result).encode())
     records.write_json(workdir / "result.json", own | result)
     log.info("held-out loss %.3f nats, accuracy %.3f", result["loss"], result["accuracy"])
+
+
+def check_start(config: schema.Pretrain) -> None:
+    """Raises an InputError if the start is unknown, or names a model that it does not take, lacks or cannot find."""
+    if config.init not in STARTS:
+        raise InputError(f"init {config.init!r} is unknown: choose one of {', '.join(STARTS)}")
+    if (config.init == "spectrum") != bool(config.init_model):
+        raise InputError(
+            f"init is {config.init} and init_model {config.init_model!r}: the start spectrum, and no other, takes the "
+            "singular values of a model"
+        )
+    if config.init_model:
+        models.resolve(config.init_model)
+
+
+def change_of(config: schema.Pretrain, apply: models.Apply, windows: np.ndarray) -> pretrain.Change:
+    """What changes the parameters before the first step; `scale` reads the windows of that step."""
+    if config.init == "mimetic":
+        return partial(initialise.mimetic, config=apply.config)
+    if config.init == "spectrum":
+        return partial(initialise.spectrum, trained=models.load(config.init_model).params)
+    if config.init == "scale":
+        first = windows[batch_rows(0, windows=len(windows), batch_size=config.batch_size, seed=config.seed)]
+        return lambda key, params: initialise.scale(params, first, apply=apply)
+    return pretrain.unchanged
 
 
 def snapshots(config: schema.Pretrain | schema.Distill) -> frozenset[int]:
@@ -176,7 +204,7 @@ def model_card(config: schema.Pretrain, result: dict[str, Any]) -> str:
     return f"""# An encoder of {result["parameters"]:,} parameters
 
 BERT architecture: {config.layers} layers, width {config.hidden_size}, {config.heads} heads, windows of \
-{config.length} tokens. Pre-trained from scratch, with objective
+{config.length} tokens. Pre-trained from the start {config.init}, with objective
 {config.objective} and word order {config.word_order}, without a next-sentence task and without dropout. Weights are \
 stored as float16.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from populations import bags, encoder, watch
 
-from geojax.data.glue.encode import Encoded
+from geojax.data.encoded import Encoded
 from geojax.parallel.mesh import member_shardings
 from geojax.training import finetune, population
 from geojax.training.optimizers import Rates

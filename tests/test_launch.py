@@ -72,8 +72,8 @@ def test_help_tells_the_default_and_the_meaning_of_every_setting(path):
         (["--config=configs/pretrain.py", "--config.heads=0"], "heads is 0: it must be at least 1"),
         (
             ["--config=configs/measure.py", "--sweep"],
-            "no work units; there are configs/demo.py, configs/in_context.py, configs/rank.py, configs/replication.py, "
-            "configs/score_measure.py, configs/side_by_side.py, configs/study.py",
+            "no work units; there are configs/demo.py, configs/in_context.py, configs/initialise.py, configs/rank.py, "
+            "configs/replication.py, configs/score_measure.py, configs/side_by_side.py, configs/study.py",
         ),
         (["--config=configs/measure.py", "--dry_run"], "cannot tell what it would take; there are configs/demo.py, "),
         (["--config=configs/demo.py", "--workers=2"], "--workers needs --sweep"),

@@ -20,7 +20,7 @@ LAYERS = (
     ("geojax",),
     ("configs.schema", "configs"),
     ("experiments.common", "experiments", "experiments.study", "experiments.replication", "experiments.benchmark"),
-    ("experiments.translate", "experiments.convert_checkpoint", "experiments.rank"),
+    ("experiments.translate", "experiments.convert_checkpoint", "experiments.rank", "experiments.initialise"),
     ("launch",),
 )
 ORDER = [room for layer in LAYERS for room in layer]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import jax
@@ -42,8 +43,10 @@ def main(folder):
         return {"losses": [float(loss) for loss in found], "score": result["score"], "parameters": leaves.tolist()}
 
     cut = over_all(shard_parameters=True)
+    adapters = replace(SETTINGS, lora_rank=2, lora_targets="query,output")
     layouts = {"one": None, "two": Layout(data_mesh(jax.devices()[:2])), "eight": over_all(), "cut": cut}
     record = {name: train(layout) for name, layout in layouts.items()}
+    record["adapters"] = [train(layout, adapters) for layout in (None, over_all())]
     try:
         train(over_all(), Settings(micro_batch=12, max_length=16))
     except InputError as error:

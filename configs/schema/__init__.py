@@ -9,6 +9,7 @@ default differs, with a comment where its meaning differs too.
 """
 
 from configs.schema.in_context import InContext
+from configs.schema.initialise import Initialise
 from configs.schema.measuring import Compare, Measure, Plan, Rank, Sample, SpreadStudy, Topology, Translate
 from configs.schema.models import ConvertCheckpoint, Distill, Finetune, Pretrain, PretrainCorpus, Regularize, Surgery
 from configs.schema.results import Benchmark, Findings, Replication, ScoreMeasure, SideBySide
@@ -22,6 +23,7 @@ __all__ = [
     "Findings",
     "Finetune",
     "InContext",
+    "Initialise",
     "Measure",
     "Plan",
     "Predict",

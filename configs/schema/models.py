@@ -7,14 +7,18 @@ from configs.schema import sections
 
 @dataclass
 class Finetune(
-    sections.Checkpoints, sections.Population, sections.MicroBatches, sections.TaskData, sections.NoisedModel
+    sections.Checkpoints,
+    sections.Population,
+    sections.MicroBatches,
+    sections.OwnTask,
+    sections.TaskData,
+    sections.NoisedModel,
 ):
     """Fine-tune a model, or a population of models, on one task, and score it on the development set."""
 
     experiment: str = "finetune"
     model: str = ""  # HuggingFace name, folder, or an encoder that ships with geojax; for a population several: "A,B"
-    task: str = ""  # cola sst2 mrpc stsb qqp mnli qnli rte wnli, or a miniature task (mini_...)
-    eval_file: str = ""  # development file that replaces the task's own, in the same layout
+    task: str = ""  # cola sst2 ... wnli; token_classification or question_answering of own files; or mini_...
     _: KW_ONLY
     warmup: float = 0.0  # share of the steps over which the learning rate rises linearly from 0 to its peak
     optimizer: str = "adamw"  # name of an optimizer of optax: adamw, lion, lamb, adafactor, sgd ...
@@ -23,6 +27,9 @@ class Finetune(
     remat: bool = False  # compute each layer again in the backward pass: less memory, more time
     shard_parameters: bool = False  # shard parameters and moments over the devices, for models too large for one
     allow_unknown: bool = False  # go on where the tokenizer does not know more than half of the tokens
+    lora_rank: int = 0  # train adapters of this rank and the head, and freeze the model; 0: train all parameters
+    lora_alpha: float = 16.0  # adapters are scaled by lora_alpha / lora_rank
+    lora_targets: str = "query,value"  # kernels with an adapter, as query,key,value,attention/output,intermediate
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
     population: int = 1  # members that train as one step: of the lists below, or seeds from `seed` on; 0: all that fit
     alphas: str = ""  # for a population: noise levels in percent; empty: alpha
@@ -39,6 +46,8 @@ class Pretrain(sections.NewEncoder, sections.Windows, sections.Corpus):
     experiment: str = "pretrain"
     objective: str = "masked_lm"  # prediction at masked tokens: masked_lm, first_character, ascii_sum, random_label
     word_order: str = "text"  # "text": as it is; words shuffled within each "sentence", or over the "corpus"
+    init: str = "standard"  # the start: "standard", "mimetic" attention, unit-variance "scale", a model's "spectrum"
+    init_model: str = ""  # for the start "spectrum": a trained encoder of the same layers and widths
     _: KW_ONLY
     layers: int = 4
     heads: int = 4

@@ -12,6 +12,7 @@ class Study(
     sections.Quantizer,
     sections.Convention,
     sections.Measures,
+    sections.OwnTask,
     sections.TaskData,
     sections.Tasks,
     sections.Sampling,
@@ -25,7 +26,9 @@ class Study(
     alphas: str = "0,1,2,3,5,7,10,15"  # noise levels in percent
     noise_seeds: str = "0,1"  # draws of the noise at every level above 0
     _: KW_ONLY
-    tasks: str = "cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte"  # tasks whose mean is the score
+    tasks: str = (
+        "cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte"  # tasks whose mean is the score, as configs/finetune.py has them
+    )
     seed: int = 42  # seed of fine-tuning and of the measures' own randomness
 
 

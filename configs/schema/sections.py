@@ -105,6 +105,18 @@ class TaskData:
 
 
 @dataclass(kw_only=True)
+class OwnTask:
+    """A task of a person's own: files or a data set of the hub, and how they are read."""
+
+    train_file: str = ""  # of token_classification (CoNLL) or question_answering (SQuAD's JSON): the training examples
+    eval_file: str = ""  # the examples that the score is of; of a GLUE task alone, in place of its own file
+    columns: str = ""  # of token_classification: words and tags, "0,3"; of the hub, their names; empty: "0,-1"
+    doc_stride: int = 64  # of question_answering: tokens that two successive windows of a long context share
+    answer_tokens: int = 30  # of question_answering: most tokens of an answer
+    null_threshold: float = 0.0  # of question_answering: no answer is given where its score is larger by more than this
+
+
+@dataclass(kw_only=True)
 class Tasks:
     """Several tasks."""
 

@@ -17,7 +17,7 @@ from configs.schema import Benchmark, Pretrain
 from experiments.benchmark import peers
 from experiments.benchmark.timing import Part
 from geojax.data import glue
-from geojax.data.glue.encode import Batch, Encoded
+from geojax.data.encoded import Batch, Encoded
 from geojax.data.tokenizers import SPECIAL_TOKENS
 from geojax.models import Model, load, make_apply, save
 from geojax.models.config import ModelConfig

@@ -4,21 +4,28 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from configs import schema
+from configs.lists import names
 from experiments.common import sampling
 from geojax import models
-from geojax.data import glue
+from geojax.data import task_names, tasks
+from geojax.data.task_data import TaskData, subset
 from geojax.errors import InputError
 from geojax.models import Model, make_apply, perturb, with_head
+from geojax.models.adapter_files import save_adapter
+from geojax.models.lora import merged
 from geojax.parallel import layout
+from geojax.runtime import folders
 from geojax.runtime.environment import warn_of_other_machine
 from geojax.runtime.progress import ProgressBar
 from geojax.training import finetune, population
 from geojax.training.reporting import summary_writer
 from geojax.training.settings import Settings
+
+ANSWERS = ("doc_stride", "answer_tokens", "null_threshold")  # settings of question answering
 
 
 def settings_of(config: Any, **own: Any) -> Settings:
@@ -38,15 +45,22 @@ def check(config: schema.Finetune) -> None:
         summary_writer()
 
 
-def load_task(name: str, config: Any, train_examples: int, seed: int, eval_file: str = "") -> glue.TaskData:
+def load_task(name: str, config: Any, train_examples: int, seed: int) -> TaskData:
     """The data of a task, with a random subset of `train_examples` training examples, or all of them for 0.
 
-    The config names the folder or the hub's data set. `eval_file` replaces the development file of the task.
+    The config names the folder, the files or the hub's data set, and the settings of the kind of task. The files of a
+    config with several tasks are those of the one task that needs files.
     """
-    data = glue.load(name, config.data_dir, config.hub, eval_file)
+    of_others = hasattr(config, "tasks") and name not in task_names.OF_FILES
+    files = {} if of_others else {field: getattr(config, field, "") for field in ("train_file", "eval_file")}
+    columns = names(getattr(config, "columns", ""))
+    if len(columns) not in (0, 2):
+        raise InputError(f"columns {config.columns!r}: name two columns, of words and of tags, as in 0,3")
+    answers = {field: getattr(config, field) for field in ANSWERS if hasattr(config, field)}
+    data = tasks.load(name, data_dir=config.data_dir, hub=config.hub, columns=columns, answers=answers, **files)
     if data.source.get("missing"):
         logging.warning("%s: no file for %s, not reported", data.task.name, ", ".join(data.source["missing"]))
-    return dataclasses.replace(data, train=glue.subset(data.train, train_examples, seed))
+    return dataclasses.replace(data, train=subset(data.train, train_examples, seed))
 
 
 def short_names(models: Sequence[str]) -> tuple[str, ...]:
@@ -82,15 +96,18 @@ class NoisyModel(NamedTuple):
         return f"{self.family}_{self.alpha:g}_{self.noise_seed}" if self.alpha else self.family
 
 
-def headed(base: Model, task: glue.Task, noise: schema.Finetune | NoisyModel, seed: int) -> Model:
-    """An encoder at the start of its fine-tuning on a task: with noise on its weights and the new head of `seed`."""
-    names = task.label_names
-    apply = make_apply(base.config, "classification", task.num_labels, pooler=base.apply.pooler, label_names=names)
+def headed(base: Model, task: Any, noise: schema.Finetune | NoisyModel, seed: int) -> Model:
+    """A model at the start of its fine-tuning on a task: with noise on its weights and the new head of `seed`.
+
+    Only a head that classifies texts keeps the pooler of the base.
+    """
+    pooler = base.apply.pooler and task.head == "classification"
+    apply = make_apply(base.config, task.head, task.num_labels, pooler=pooler, label_names=task.label_names)
     model = base._replace(apply=apply, params=with_head(apply, base.params, finetune.head_key(seed)))
     return perturb.perturbed(model, noise.alpha, noise.noise_seed)
 
 
-def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -> dict[str, Any]:
+def facts(config: schema.Finetune, source: models.Source, data: TaskData) -> dict[str, Any]:
     """The model, noise and data of a result."""
     return {
         "model": config.model,
@@ -101,10 +118,27 @@ def facts(config: schema.Finetune, source: models.Source, data: glue.TaskData) -
     }
 
 
+def write_model(folder: PurePath, model: Model, trained: Any, settings: Settings, about: Mapping[str, Any]) -> None:
+    """Writes the fine-tuned model to `model/` of a folder and, with LoRA, what was trained to `adapter/`.
+
+    Args:
+      folder: of a run or of a member.
+      model: the model at the start of its fine-tuning.
+      trained: the trained parameters.
+      settings: of the fine-tuning.
+      about: the facts of the result.
+    """
+    folders.remove(folder / "model")  # incomplete if a run was killed
+    if lora := settings.lora():
+        save_adapter(folder / "adapter", trained, lora, model.apply, about)
+        trained = merged(model.params, trained, lora.scale)
+    models.save(folder / "model", model.apply, trained, model.tokenizer)
+
+
 class Tuner:
     """Fine-tunes models one after another; keeps the weights and the encoded tasks of the last base model."""
 
-    def __init__(self, tasks: Mapping[str, glue.TaskData], settings: Settings, allow_unknown: bool = False):
+    def __init__(self, tasks: Mapping[str, TaskData], settings: Settings, allow_unknown: bool = False):
         self.tasks, self.settings, self.allow_unknown = tasks, settings, allow_unknown
         self.base: tuple[str, Model, dict[str, Any]] | None = None
         self.encoded: dict[str, finetune.EncodedTask] = {}

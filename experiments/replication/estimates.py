@@ -109,7 +109,7 @@ class Estimates:
             operations += sizes.products(self.larger.config, np.full(self.config.sentences, length))
         parameters = models.shapes(apply)
         state = jax.eval_shape(partial(init_state, method="adamw"), parameters)
-        held = size(state) + size(parameters) + sizes.backward(apply, rows_at_once(rows, length), length)
+        held = size(state) + size(parameters) + sizes.backward(apply, parameters, rows_at_once(rows, length), length)
         return Cost(sizes.count(parameters), operations, held)
 
     def _measuring(self, kind: tuple[int, int] | None) -> Cost:

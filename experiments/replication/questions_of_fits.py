@@ -233,18 +233,18 @@ def measures(table: score_table.ScoreTable, config: Findings, by: By, columns: M
 
 
 def choice(table: score_table.ScoreTable, config: Findings, by: By) -> Rows:
-    """What is lost by choosing among models, one of each unit, by a measure, a baseline, or at random."""
+    """What is lost by choosing among the models that a user has, one of each unit, by a measure or at random."""
     pool = pool_of(table)
     columns = [*pool.measures, *in_the_paper_s_convention(pool), *pool.baselines]
-    for subset in ("all", "noise_free_without_labels"):
-        unit = among(pool, subsets(pool)[subset], by)
-        for row in choosing.rows(pool, columns, unit, config.level, config.resamples, config.seed):
-            note = label(row["measure"], row["block"], config)
-            note += {1: ", larger first", -1: ", smaller first", 0: ""}[row["direction"]]
-            size = {"n": row["n"], "units": row["units"], "note": note}
-            for quantity in choosing.QUANTITIES:
-                ends = {end: row[f"{quantity}_{end}"] for end in ("lower", "upper")}
-                yield line("choice", subset, row["measure"], quantity, value=row[quantity], **ends, **size)
+    subset = "noise_free_without_labels"
+    unit = among(pool, subsets(pool)[subset], by)
+    for row in choosing.rows(pool, columns, unit, config.level, config.resamples, config.seed):
+        note = label(row["measure"], row["block"], config)
+        note += {1: ", larger first", -1: ", smaller first", 0: ""}[row["direction"]]
+        size = {"n": row["n"], "units": row["units"], "note": note}
+        for quantity in choosing.QUANTITIES:
+            ends = {end: row[f"{quantity}_{end}"] for end in ("lower", "upper")}
+            yield line("choice", subset, row["measure"], quantity, value=row[quantity], **ends, **size)
 
 
 @jax.jit

@@ -18,7 +18,7 @@ from experiments.common.averages import said
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.study import tables
 from experiments.study.pool import MEASURE, Pool, identity
-from geojax.data import glue
+from geojax.data.task_data import TaskData
 from geojax.models import load, perturb
 from geojax.runtime.environment import environment
 from geojax.sweeps import costs as estimates
@@ -47,7 +47,7 @@ def sweep(config: Study, workdir: Path) -> Sweep:
         worker=partial(Worker, config, pool),
         collect=partial(tables.write, config, pool),
         headline=headline,
-        places=("data_dir", "hub", "sequences"),
+        places=("data_dir", "hub", "sequences", "train_file", "eval_file"),
     )
 
 
@@ -64,7 +64,7 @@ def load_texts(config: Study) -> list[str]:
     return sampling.sequences(config.sequences)[: config.max_sequences or None]
 
 
-def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, glue.TaskData]:
+def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, TaskData]:
     """The data of the tasks among the kinds of units in `needed`, by task."""
     tasks = (task for task in needed if task != MEASURE)
     return {task: load_task(task, config, config.train_examples, config.seed) for task in tasks}

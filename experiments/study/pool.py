@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from configs.lists import integers, names, numbers
 from configs.schema import Study
 from experiments.common.tuning import NoisyModel, short_names
-from geojax.data import glue
+from geojax.data import task_names
+from geojax.data.glue.tasks import TASKS as GLUE
 from geojax.errors import InputError
 from geojax.models import perturb
 from geojax.runtime.run_once import settings_without
@@ -52,11 +53,11 @@ class Pool:
         """The pool of a config: every base at noise level 0, and at every other level with every noise seed.
 
         Raises:
-          InputError: an unknown task, an empty list, a level that is no percentage, a value given twice, GLUE mixed
-            with miniature tasks, or a population below 1.
+          InputError: an unknown task, an empty list, a level that is no percentage, a value given twice, real tasks
+            mixed with miniature ones, both kinds of tasks of files, or a population below 1.
         """
         bases, alphas, tasks = names(config.model), numbers(config.alphas), names(config.tasks)
-        tasks = tuple(glue.find(task).name for task in tasks)
+        tasks = tuple(map(task_names.check, tasks))
         seeds = integers(config.noise_seeds)
         named = {"model": bases, "alphas": alphas, "noise_seeds": seeds, "tasks": tasks}
         for what, values in named.items():
@@ -68,8 +69,16 @@ class Pool:
             perturb.check_level(alpha)
         if config.population < 1:
             raise InputError(f"population is {config.population}: give how many models train as one step, 1 or more")
-        if len({task.startswith("mini_") for task in tasks}) > 1:
-            raise InputError(f"tasks {config.tasks!r} mix GLUE with miniature tasks: their mean would mean nothing")
+        if len(set(map(task_names.is_miniature, tasks))) > 1:
+            raise InputError(f"tasks {config.tasks!r} mix real with miniature tasks: their mean would mean nothing")
+        if (config.train_file or config.eval_file) and not set(task_names.OF_FILES) & set(tasks):
+            raise InputError(
+                f"train_file and eval_file are for {' or '.join(task_names.OF_FILES)}, and tasks has neither"
+            )
+        if set(task_names.OF_FILES) <= set(tasks):
+            raise InputError(
+                f"tasks {config.tasks!r} need two data sets where train_file and hub name one: run two studies"
+            )
         members = tuple(
             NoisyModel(base, alpha, seed, family)
             for base, family in zip(bases, short_names(bases), strict=True)
@@ -81,8 +90,10 @@ class Pool:
 
     @property
     def target(self) -> str:
-        """The column of the mean score, which has another name for miniature tasks, because they are not GLUE."""
-        return "miniature_average" if self.tasks[0].startswith("mini_") else "glue_average"
+        """The column of the mean score: "glue_average" of GLUE tasks alone, as others are not GLUE."""
+        if task_names.is_miniature(self.tasks[0]):
+            return "miniature_average"
+        return "glue_average" if set(self.tasks) <= GLUE.keys() else "task_average"
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:

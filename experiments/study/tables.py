@@ -17,6 +17,12 @@ from geojax.errors import InputError
 from geojax.report import page, words
 from geojax.runtime import progress, records
 
+LABELS = {  # of the mean score
+    "glue_average": "GLUE average",
+    "miniature_average": "miniature average (not GLUE)",
+    "task_average": "mean of task scores (not GLUE's average)",
+}
+
 
 def collect(pool: Pool) -> list[dict[str, Any]]:
     """Writes `results.csv`, a row for every model whose units are all finished; returns the rows.
@@ -45,7 +51,7 @@ def collect(pool: Pool) -> list[dict[str, Any]]:
             "collapsed": sum(results[task]["collapsed"] for task in pool.tasks),
         }
         if len(counted) < len(scores):
-            row["glue_average_with_wnli"] = mean(scores.values())
+            row[f"{pool.target}_with_wnli"] = mean(scores.values())
         rows.append(row)
     if rows:
         records.write_table(pool.workdir / "results.csv", rows)
@@ -73,7 +79,7 @@ def write(config: Study, pool: Pool, failures: Sequence[str]) -> None:
         for text in result["warnings"]:
             warned[text].append(name)
     warnings += [f"{words.some('model', names)}: {text}" for text, names in warned.items()]
-    label = "miniature average (not GLUE)" if pool.target == "miniature_average" else "GLUE average"
+    label = LABELS[pool.target]
     written = page.write(
         pool.workdir,
         title=f"Latent space geometry and {label}: {config.model}",

@@ -9,7 +9,8 @@ import numpy as np
 
 from configs import schema
 from geojax.data import glue, labelled
-from geojax.data.glue.examples import Examples, digest
+from geojax.data.glue.examples import Examples
+from geojax.data.task_data import digest
 from geojax.errors import InputError
 from geojax.representations import read_sequences
 

@@ -88,6 +88,35 @@ def pools(generator: np.random.Generator, unit: Units, samples: int, size: int |
     return found
 
 
+def resampled_pools(
+    generator: np.random.Generator, unit: Units, counts: Float[np.ndarray, "b u"], samples: int
+) -> Float[np.ndarray, "b s n"]:
+    """Pools of resampled units: as many random models of each unit as a bootstrap sample has copies of it.
+
+    The spread of the mean regret over the samples is that of the units, for an interval. Two models of a unit may be
+    the same, and are one then.
+
+    Args:
+      generator: draws the pools.
+      unit: what varies independently.
+      counts: copies of each unit in each sample.
+      samples: number of pools of each sample.
+
+    Returns:
+      1 for each model of a pool, else 0.
+    """
+    rows = np.flatnonzero(unit.ids >= 0)
+    rows = rows[np.argsort(unit.ids[rows], kind="stable")]
+    size = np.bincount(unit.ids[rows], minlength=unit.count)
+    start = np.cumsum(size) - size
+    found = np.zeros((len(counts), samples, len(unit.ids)))
+    for own, times in zip(found, counts.astype(int), strict=True):
+        drawn = np.repeat(np.arange(unit.count), times)
+        picks = start[drawn] + (generator.random((samples, len(drawn))) * size[drawn]).astype(int)
+        np.put_along_axis(own, rows[picks], 1.0, 1)
+    return found
+
+
 def weighted_tau(scores: Columns, predictions: Columns, copies: Copies | None = None) -> Samples:
     """`regression.weighted_tau` of scores and predictions in each bootstrap sample.
 

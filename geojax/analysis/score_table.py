@@ -37,7 +37,8 @@ PUBLISHED = {
 """Column names of the published results (arXiv 2406.12159) and the catalogue's names for them."""
 
 TEXT_COLUMNS = ("model", "base", "family", "recipe", "tasks", "dose_kind")
-COVARIATES = tuple("alpha noise_seed seed dose collapsed undefined glue_average glue_average_with_wnli".split())
+AVERAGES = ("glue_average", "glue_average_with_wnli", "miniature_average", "task_average", "task_average_with_wnli")
+COVARIATES = ("alpha", "noise_seed", "seed", "dose", "collapsed", "undefined", *AVERAGES)
 LABEL_FREE = ("parameters", "mlm_loss", "rankme", "alpha_req", "weight_distance")
 LABEL_BASED = tuple("logme h_score transrate parc gbc n_leep knn_accuracy class_mean_accuracy ridge_probe".split())
 """Columns that stand beside the measures as baselines, without and with knowledge of a task's labels."""
@@ -225,10 +226,10 @@ def _check_header(columns: list[str], target: str) -> None:
 
 def _is_measure(column: str, target: str) -> bool:
     """Whether a column may be a measure: it is no text, covariate, task score or target."""
-    from geojax.data.glue import TASKS
+    from geojax.data.task_names import is_score
 
-    others = (*TEXT_COLUMNS, *COVARIATES, *TASKS, target)
-    return column not in others and not column.startswith("mini_")
+    others = (*TEXT_COLUMNS, *COVARIATES, target)
+    return column not in others and not is_score(column)
 
 
 def _choose(frame: "pandas.DataFrame", target: str, measures: str | Sequence[str]) -> tuple[tuple[str, ...], ...]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from geojax.data.glue.examples import Examples, TaskData
+from geojax.data.glue.examples import Examples
 from geojax.data.glue.tasks import Task
+from geojax.data.task_data import TaskData
 from geojax.data.text import read_text
 from geojax.errors import InputError
 

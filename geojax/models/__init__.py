@@ -124,15 +124,15 @@ def load(
     head: str | None = None,
     num_labels: int | None = None,
     key: Key | None = None,
-    dtype: Dtype = "float32",
+    dtype: str = "float32",
 ) -> Model:
     """Loads a model: `apply, params, tokenizer, config = load("bert-base-uncased")`.
 
     Args:
       name_or_path: a HuggingFace name, a local folder, or one of `shipped()`.
       revision: branch, tag or commit on the hub.
-      head: None, "classification" (one label for a regression), "token_classification", "masked_lm", or, for a
-        decoder, "causal_lm".
+      head: None, "classification" (one label for a regression), "token_classification", "question_answering",
+        "masked_lm", or, for a decoder, "causal_lm".
       num_labels: outputs of a classification head; None reads the number from the checkpoint's head.
       dtype: type in which kernels and embeddings are held. "bfloat16" halves the memory; every computation is still in
         float32, for which a layer's kernels become float32 where they are used. Float32 files lose digits by it.

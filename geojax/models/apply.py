@@ -17,7 +17,7 @@ from geojax.models.network import Dtype, Head, Network, feature_of
 from geojax.ops.arrays import as_flags, as_numbers
 from geojax.typing import Key
 
-LABELLED = ("classification", "token_classification")  # heads with labels
+LABELLED = ("classification", "token_classification", "question_answering")  # heads with labels
 Params = dict[str, Any]
 
 
@@ -117,6 +117,8 @@ def make_apply(
         raise InputError(
             f"head {head!r} with num_labels {num_labels}: a head that classifies, and no other, has labels"
         )
+    if head == "question_answering" and num_labels != 2:
+        raise InputError(f"head {head!r} has 2 outputs, of the first and of the last token, and not {num_labels}")
     pooled = head == "classification" and config.architecture.feature == "pooled"
     return Apply(config, head, num_labels, pooler or pooled, label_names=label_names or None)
 

@@ -43,7 +43,7 @@ class ClassificationHead(LabelHead):
 
 
 class TokenHead(LabelHead):
-    """Logits of every token."""
+    """Logits of every token: of its classes, or, as the first and the last token of an answer, two."""
 
     def __init__(self, config: ModelConfig, num_labels: int, *, rngs: nnx.Rngs):
         super().__init__(config, num_labels, dense=config.architecture.token_dense, bias=True, rngs=rngs)

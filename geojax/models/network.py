@@ -17,7 +17,7 @@ from geojax.models.norms import norm
 from geojax.models.positions import places
 
 Dtype = Literal["float32", "bfloat16"]
-Head = Literal["classification", "token_classification", "masked_lm", "causal_lm"] | None
+Head = Literal["classification", "token_classification", "question_answering", "masked_lm", "causal_lm"] | None
 
 
 class Network(nnx.Module):
@@ -36,7 +36,7 @@ class Network(nnx.Module):
             self.pooler = linear(config, config.hidden_size, config.hidden_size, rngs)
         if head == "classification":
             self.head = ClassificationHead(config, num_labels, rngs=rngs)
-        elif head == "token_classification":
+        elif head in ("token_classification", "question_answering"):
             self.head = TokenHead(config, num_labels, rngs=rngs)
         elif head == "masked_lm":
             self.head = MaskedLMHead(config, rngs=rngs)
@@ -73,6 +73,8 @@ class Network(nnx.Module):
             return self.head(feature, seed)
         if head == "token_classification":
             return self.head(last, seed)
+        if head == "question_answering":  # without dropout, as in BERT's program
+            return self.head(last, None)
         table = self.embeddings.word_embeddings.embedding[...]
         if head == "masked_lm":
             return self.head(last, table)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from geojax.analysis.predictors import BLOCKS
-from geojax.data.glue import TASKS
+from geojax.data.task_names import is_score
 from geojax.report.verdict import Evidence
 from geojax.report.words import UNITS, number, with_interval
 
@@ -276,7 +276,7 @@ def models(evidence: Evidence) -> list[Grid]:
     """The scores and the measures of each model."""
     table, label = evidence.table, evidence.label
     frame = table.frame.copy()
-    tasks = [name for name in frame if name != table.target and (name in TASKS or name.startswith("mini_"))]
+    tasks = [name for name in frame if name != table.target and is_score(name)]
     for name in (*tasks, "noise_seed", "collapsed"):
         if name in frame:
             frame[name] = pd.to_numeric(frame[name], errors="coerce")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from geojax.data import words as data_words
 from geojax.models.apply import Apply, Params
 from geojax.models.torch_backend import TorchApply
 from geojax.models.unknown import tokenize
@@ -56,12 +57,5 @@ def first_pieces(tokenizer: Any, utterances: Sequence[Sequence[str]], longest: i
     texts = [" ".join(words) for words in utterances]
     options = {"truncation": True, "max_length": longest, "return_offsets_mapping": True}
     found = tokenize(tokenizer, texts, return_token_type_ids=False, **options)["offset_mapping"]
-    kept = []
-    for words, offsets in zip(utterances, found, strict=True):
-        starts, ends = np.array(offsets, int).reshape(-1, 2).T
-        pieces = np.flatnonzero(ends > starts)  # special tokens have no text
-        begin = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1]
-        # The first piece that ends behind the beginning of the word: a piece may hold the space before it.
-        place = np.searchsorted(ends[pieces], begin, side="right")
-        kept.append(pieces[place[place < len(pieces)]])
-    return kept
+    places = [data_words.first_pieces(words, own).place for words, own in zip(utterances, found, strict=True)]
+    return [place[place < len(own)] for place, own in zip(places, found, strict=True)]

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geojax.data import glue
-from geojax.data.glue.encode import encode
-from geojax.models import Apply, Model, make_apply, shapes
+from geojax.data import tasks
+from geojax.data.task_data import TaskData, subset
+from geojax.models import Model, make_apply, shapes
 from geojax.representations import forward
 from geojax.runtime.progress import table
 from geojax.training.finetune import dropout_key
 from geojax.training.memory import size
+from geojax.training.parts import in_training, parts
 from geojax.training.settings import Settings
 from geojax.training.step import init_state
 
@@ -51,18 +52,18 @@ def products(config: Any, lengths: np.ndarray) -> float:
     return config.num_hidden_layers * float(layer.sum())
 
 
-def training(model: Model, data: glue.TaskData, settings: Settings) -> Cost:
-    """The cost of fine-tuning an encoder on a task and scoring it; a backward pass counts as two forward passes."""
-    apply = settings.training(make_apply(model.config, "classification", data.task.num_labels))
+def training(model: Model, data: TaskData, settings: Settings) -> Cost:
+    """The cost of fine-tuning a model on a task and scoring it; a backward pass counts as two forward passes."""
+    apply = make_apply(model.config, data.task.head, data.task.num_labels)
     parameters, operations = shapes(apply), 0.0
     for split, passes in ((data.train, 3 * settings.epochs), *((split, 1) for split in data.dev.values())):
-        some = encode(
-            model.tokenizer, glue.subset(split, SAMPLE, settings.seed), settings.max_length, allow_unknown=True
-        )
-        operations += passes * products(model.config, some.lengths) * len(split) / len(some)
-    state = jax.eval_shape(partial(init_state, method=settings.optimizer), parameters)
-    copies = size(state) + 2 * size(parameters)  # trained parameters, moments; base parameters, summed gradients
-    held = copies + backward(apply, settings.rows_at_once, settings.max_length)
+        chosen = subset(split, SAMPLE, settings.seed)
+        some = tasks.encode(data.task, model.tokenizer, chosen, settings.max_length, allow_unknown=True)
+        operations += passes * products(model.config, some.lengths) * len(split) / some.examples
+    trained, frozen = jax.eval_shape(lambda params: parts(apply, params, settings)[1:3], parameters)
+    state = jax.eval_shape(partial(init_state, method=settings.optimizer), trained)
+    copies = size(state) + size(trained) + size(parameters)  # trained, moments; summed gradients; base parameters
+    held = copies + backward(in_training(apply, settings), trained, settings.rows_at_once, settings.max_length, frozen)
     return Cost(count(parameters), operations, held)
 
 
@@ -77,16 +78,17 @@ def sampling(model: Model, texts: list[str], tokens: str) -> Cost:
     return Cost(count(parameters), products(model.config, encoded.lengths), held)
 
 
-def backward(apply: Apply, rows: int, length: int) -> int:
+def backward(apply: Any, params: Any, rows: int, length: int, frozen: Any = None) -> int:
     """Bytes of the forward pass that the backward pass keeps, parameters included; traced, not compiled."""
     ids = jax.ShapeDtypeStruct((rows, length), jnp.int32)
     batch = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
 
-    def kept(params: Any, batch: Any, key: Any) -> Any:
-        return jax.vjp(lambda params: apply(params, batch, key=key)["logits"].sum(), params)[1]
+    def kept(params: Any, frozen: Any, batch: Any, key: Any) -> Any:
+        options = {} if frozen is None else {"frozen": frozen}
+        return jax.vjp(lambda params: apply(params, batch, key=key, **options)["logits"].sum(), params)[1]
 
     key = jax.eval_shape(lambda: dropout_key(0))
-    return size(jax.eval_shape(kept, shapes(apply), batch, key))
+    return size(jax.eval_shape(kept, params, frozen, batch, key))
 
 
 def count(tree: Any) -> int:

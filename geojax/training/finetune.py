@@ -1,9 +1,8 @@
-"""Fine-tuning an encoder on a task, as a function of (parameters, data, settings); scores the final parameters."""
+"""Fine-tuning a model on a task, as a function of (parameters, data, settings); scores the final parameters."""
 
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -12,8 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from geojax.data.glue.encode import Batch, Encoded, EncodedTask, encode_task
-from geojax.data.glue.examples import TaskData, digest
+from geojax.data.encoded import Batch, Encoded, EncodedTask
+from geojax.data.task_data import TaskData, digest
+from geojax.data.tasks import encode_task
 from geojax.errors import InputError
 from geojax.models.inputs import check_inputs
 from geojax.ops.arrays import check_places
@@ -22,6 +22,7 @@ from geojax.runtime import folders
 from geojax.runtime.folder_lock import claim
 from geojax.training import checkpoint
 from geojax.training.loop import Progress, enough_memory, loop
+from geojax.training.parts import Parts, parts
 from geojax.training.scoring import classes_of, scored
 from geojax.training.settings import Settings, epoch_order
 from geojax.training.step import Params, State, Sums, init_state, no_sums, train_step
@@ -56,7 +57,8 @@ def finetune(
     saves a checkpoint after the next step.
 
     Args:
-      model: (apply, params, tokenizer, config), with a head of `data.task.num_labels` outputs; not consumed.
+      model: (apply, params, tokenizer, config), with the head `data.task.head` of `data.task.num_labels` outputs; not
+        consumed.
       data: the examples.
       settings: rates, sizes and the seed.
       encoded: the output of `encode_task` for this tokenizer, data and `settings.max_length`; None tokenises here.
@@ -67,8 +69,9 @@ def finetune(
       progress: called after every step.
 
     Returns:
-      The parameters, and the result: score, metrics and collapse on the first development split, the same for every
-      split under `dev`, the settings, the share of unknown tokens in each split, and the speed, compilation included.
+      The trained parameters, which are all parameters or, with LoRA, the adapter (`models.lora.merged` puts it into the
+      model), and the result: score, metrics and collapse on the first development split, the same for every split under
+      `dev`, the settings, the share of unknown tokens in each split, and the speed, compilation included.
 
     Raises:
       InputError: settings that do not fit the model or the devices, a folder that is in use or was started with other
@@ -79,19 +82,21 @@ def finetune(
     if layout is not None:
         layout.check(settings.rows_at_once)
     start = time.monotonic()
-    train = partial(_train, model, encoded.train, settings, layout, checkpoint_seconds, progress)
+    own = parts(model.apply, model.params, settings)
+    train = partial(_train, own, encoded.train, settings, layout, checkpoint_seconds, progress)
     with enough_memory(settings.rows_at_once, settings.max_length):
         if workdir is None:
             state, first = train(None)
         else:
             identity = {"train_sha256": digest(data.train), "parameters_crc32": checkpoint.checksum(model.params)}
             folder = folders.path(workdir) / "training"
-            with claim(folder, {"task": data.task.name} | asdict(settings) | identity):
+            with claim(folder, {"task": data.task.name} | settings.plain() | identity):
                 state, first = train(folder / "checkpoints")
         total = int(jax.block_until_ready(state).step)
         seconds = time.monotonic() - start
-        result = scored(model.apply, state.params, data.task, encoded.dev, layout) | settings.record()
-    result |= pace(len(encoded.train), settings, total, first, seconds) | {"unknown_tokens": encoded.unknown_tokens()}
+        whole = own.whole(state.params, layout)
+        result = scored(model.apply, whole, data.task, encoded.dev, layout) | settings.record()
+    result |= pace(len(data.train), settings, total, first, seconds) | {"unknown_tokens": encoded.unknown_tokens()}
     params = state.params if layout is None else fetch(state.params)
     return params, result | {"seconds": time.monotonic() - start}
 
@@ -111,12 +116,12 @@ def prepared(model: Any, data: TaskData, settings: Settings, encoded: EncodedTas
         )
     encoded = encoded or encode_task(model.tokenizer, data, settings.max_length)
     sample = encoded.train.batch(np.arange(1), 1)
-    outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[1]
+    outputs = jax.eval_shape(model.apply, model.params, sample)["logits"].shape[-1]
     if outputs != data.task.num_labels:
         raise InputError(f"the model's head has {outputs} outputs where {data.task.name} needs {data.task.num_labels}")
     for split in (encoded.train, *encoded.dev.values()):
         check_inputs(model.config, split.input_ids, split.token_type_ids)
-        if not data.task.regression:
+        if data.task.head == "classification" and not data.task.regression:
             check_places(split.labels, outputs, "label", data.task.name)
     return as_outputs(model, data, encoded)
 
@@ -126,12 +131,11 @@ def as_outputs(model: Any, data: TaskData, encoded: EncodedTask) -> EncodedTask:
     classes = classes_of(model.apply, data.task)
     if classes is None or (classes == np.arange(data.task.num_labels)).all():
         return encoded
-    labels = np.argsort(classes).astype(np.int32)[encoded.train.labels]
-    return encoded._replace(train=replace(encoded.train, labels=labels))
+    return encoded._replace(train=encoded.train.renumbered(np.argsort(classes)))
 
 
 def pace(examples: int, settings: Settings, total: int, first: int, seconds: float) -> dict[str, Any]:
-    """The number of examples and steps trained, the time in seconds, and the speed."""
+    """The number of examples and steps trained, the time in seconds, and the speed in examples."""
     return {
         "train_examples": examples,
         "steps": total,
@@ -142,7 +146,7 @@ def pace(examples: int, settings: Settings, total: int, first: int, seconds: flo
 
 
 def _train(
-    model: Any,
+    model: Parts,
     train: Encoded,
     settings: Settings,
     layout: Layout | None,
@@ -152,7 +156,8 @@ def _train(
 ) -> tuple[State, int]:
     """Trains from the last checkpoint or from the start; returns the final state and the step that it started at."""
     total = settings.steps(len(train))
-    rates, apply, key = settings.rates(total), settings.training(model.apply), dropout_key(settings.seed)
+    rates, key = settings.rates(total), dropout_key(settings.seed)
+    frozen = model.frozen if layout is None or model.frozen is None else layout.place(model.frozen)
 
     def batches(first: int) -> Iterator[list[Batch]]:
         for rows in rows_of_steps(len(train), settings, first):
@@ -160,7 +165,7 @@ def _train(
             yield found if layout is None else [layout.batch(batch) for batch in found]
 
     def take(state: State, sums: Sums, micro_batches: list[Batch]) -> tuple[State, Sums, Any]:
-        return train_step(apply, state, sums, micro_batches, rates, key, settings.optimizer, layout)
+        return train_step(model.apply, state, sums, micro_batches, rates, key, settings.optimizer, layout, frozen)
 
     def begin() -> State:
         params = model.params if layout is None else layout.place(model.params)

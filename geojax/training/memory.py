@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from geojax.data.glue.encode import Encoded
+from geojax.data.encoded import Encoded
 from geojax.parallel.mesh import devices_of
 from geojax.training import step
+from geojax.training.parts import parts as parts_of
 
 SHARE = 0.8  # of the free memory: allocators leave gaps, and other programs use the machine
 CGROUPS = Path("/sys/fs/cgroup")
@@ -38,8 +39,9 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
     """Estimates how many of `count` members can train at once, at least one.
 
     A member holds its initial parameters, the parameters in training, the optimizer's moments and the sums of the
-    gradients. During a step it also holds the larger of two temporaries: gradients and activations of a micro-batch of
-    the longest length, or the update. Both are compiled for one member, and the compiler gives their size.
+    gradients; with LoRA those of its adapter alone, because frozen parameters are shared. During a step it also holds
+    the larger of two temporaries: gradients and activations of a micro-batch of the longest length, or the update. Both
+    are compiled for one member, and the compiler gives their size.
 
     Args:
       model, settings, train: of one of the members.
@@ -47,17 +49,19 @@ def estimate(model: Any, settings: Any, train: Encoded, count: int, devices: Seq
       devices: the devices that the members are distributed over; None: all devices of this process.
     """
     devices = jax.local_devices() if devices is None else devices
-    apply = settings.training(model.apply)
+    own = parts_of(model.apply, model.params, settings)
     batch = train.batch(np.arange(1), settings.rows_at_once, train.ladder[-1])
-    state = jax.eval_shape(lambda params: step.init_state(params, settings.optimizer), model.params)
-    sums = jax.eval_shape(step.no_sums, model.params)
+    state = jax.eval_shape(lambda params: step.init_state(params, settings.optimizer), own.params)
+    sums = jax.eval_shape(step.no_sums, own.params)
     parts = (
-        step.add_gradients.lower(apply, state.params, sums, batch, jax.random.key(0), state.step, 0),
+        step.add_gradients.lower(
+            own.apply, state.params, sums, batch, jax.random.key(0), state.step, 0, None, own.frozen
+        ),
         step.update.lower(state, sums, settings.rates(1), settings.optimizer),
     )
     busy = max(part.compile().memory_analysis().temp_size_in_bytes for part in parts)
-    each = size(model.params) + size(state) + size(sums) + busy
-    free = free_bytes(devices)
+    each = size(own.params) + size(state) + size(sums) + busy
+    free = max(0, free_bytes(devices) - len(devices) * size(own.frozen))
     return Estimate(each, free, share(count, int(SHARE * free) // each, len(devices)))
 
 

@@ -52,7 +52,7 @@ def schedule(rates: Rates) -> optax.Schedule:
 
 def decays(path: tuple[Any, ...]) -> bool:
     """Whether weight decay applies to a parameter: to kernels and embeddings, not to biases and LayerNorm scales."""
-    return path[-1].key in ("kernel", "embedding")
+    return path[-1].key in ("kernel", "embedding", "lora_a", "lora_b")
 
 
 def decayed(params: dict[str, Any]) -> dict[str, Any]:

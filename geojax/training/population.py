@@ -19,8 +19,9 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Int
 from jaxtyping import Key as KeyArray
 
-from geojax.data.glue.encode import Batch, Encoded, EncodedTask, encode_task
-from geojax.data.glue.examples import TaskData, digest
+from geojax.data.encoded import Batch, Encoded, EncodedTask
+from geojax.data.task_data import TaskData, digest
+from geojax.data.tasks import encode_task
 from geojax.errors import InputError
 from geojax.parallel.layout import laid
 from geojax.parallel.mesh import member_shardings
@@ -30,6 +31,7 @@ from geojax.training import checkpoint, step
 from geojax.training.finetune import as_outputs, dropout_key, pace, prepared, rows_of_steps
 from geojax.training.loop import Progress, enough_memory, loop
 from geojax.training.optimizers import Rates
+from geojax.training.parts import Parts, parts
 from geojax.training.scoring import scored
 from geojax.training.settings import Settings
 from geojax.training.step import Params, State, Sums
@@ -71,18 +73,18 @@ def finetune_population(
       progress: called after every step with the losses of all members; NaN for a member that has stopped.
 
     Returns:
-      For each member its parameters and its result, with an equal share of the training time. The result of a member
-      that diverged has no score but `diverged_at`, the step at which the loss was not finite; its parameters are those
-      before that step.
+      For each member its trained parameters and its result, as `finetune` gives them, with an equal share of the
+      training time. The result of a member that diverged has no score but `diverged_at`, the step at which the loss was
+      not finite; its parameters are those before that step.
 
     Raises:
       InputError: as in `finetune`, and members that cannot train together.
       Preempted: SIGTERM came, and a checkpoint was written.
     """
     _check(members)
-    encoded = _encoded(members)
+    encoded, models = _encoded(members), _parts(members)
     start = time.monotonic()
-    train = partial(_train, members, [task.train for task in encoded], checkpoint_seconds, progress)
+    train = partial(_train, members, models, [task.train for task in encoded], checkpoint_seconds, progress)
     with enough_memory(members[0].settings.rows_at_once, members[0].settings.max_length):
         if workdir is None:
             state, begun = train(None)
@@ -100,11 +102,12 @@ def finetune_population(
         result, scoring = {"task": member.data.task.name, "diverged_at": int(steps[place]) + 1}, time.monotonic()
         if steps[place] == total:
             try:
-                result = scored(member.model.apply, jax.device_put(own), member.data.task, task.dev)
+                whole = models[place].whole(jax.device_put(own))
+                result = scored(member.model.apply, whole, member.data.task, task.dev)
             except InputError:  # the outputs are not finite after the last step
                 result["diverged_at"] = total
         result |= member.settings.record() | {"population": len(members)}
-        result |= pace(len(task.train), member.settings, total, begun, seconds)
+        result |= pace(len(member.data.train), member.settings, total, begun, seconds)
         result["unknown_tokens"] = task.unknown_tokens()
         found.append((own, result | {"seconds": seconds + time.monotonic() - scoring}))
     return found
@@ -145,7 +148,7 @@ def _check(members: Sequence[Member]) -> None:
 
 def _identity(members: Sequence[Member]) -> dict[str, Any]:
     """The facts that determine the results: shared settings, and each member's own settings, data and parameters."""
-    shared = {name: value for name, value in asdict(members[0].settings).items() if name not in OWN}
+    shared = {name: value for name, value in members[0].settings.plain().items() if name not in OWN}
     found = {"task": members[0].data.task.name, "members": [member.name for member in members]} | shared
     digests = {id(member.data): digest(member.data.train) for member in members}
     for member in members:
@@ -155,8 +158,26 @@ def _identity(members: Sequence[Member]) -> dict[str, Any]:
     return found
 
 
+def _parts(members: Sequence[Member]) -> list[Parts]:
+    """The parts of every member; adapters have one set of frozen parameters.
+
+    Raises:
+      InputError: members with adapters, and bases that differ.
+    """
+    found = [parts(member.model.apply, member.model.params, member.settings) for member in members]
+    first = jax.tree.leaves(found[0].frozen)
+    for member, own in zip(members, found, strict=True):
+        if not all(a is b or np.array_equal(a, b) for a, b in zip(first, jax.tree.leaves(own.frozen), strict=True)):
+            raise InputError(
+                f"{member.name} and {members[0].name} have adapters on different parameters: a population of adapters "
+                "shares one model without noise; it may differ in seeds and rates"
+            )
+    return [own._replace(frozen=found[0].frozen) for own in found]
+
+
 def _train(
     members: Sequence[Member],
+    models: Sequence[Parts],
     trains: Sequence[Encoded],
     checkpoint_seconds: float,
     progress: Progress | None,
@@ -165,9 +186,10 @@ def _train(
     """Trains from the last checkpoint or from the start; returns the final state and the step that it started at."""
     settings = [member.settings for member in members]
     total = settings[0].steps(len(trains[0]))
-    apply, method = settings[0].training(members[0].model.apply), settings[0].optimizer
+    apply, method = models[0].apply, settings[0].optimizer
     same = len({id(train) for train in trains}) == len({own.seed for own in settings}) == 1
     along, everywhere = member_shardings(len(members))
+    frozen = jax.device_put(models[0].frozen, everywhere)
     rates = jax.device_put(Rates(*map(np.stack, zip(*(own.rates(total) for own in settings), strict=True))), along)
     keys = jax.device_put(jnp.stack([dropout_key(own.seed) for own in settings]), along)
 
@@ -180,12 +202,12 @@ def _train(
     def take(state: State, sums: Sums, batch: tuple[int, list[Placed]]) -> tuple[State, Sums, Any]:
         number, found = batch
         for place, micro_batch in enumerate(found):
-            sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same)
+            sums = add_gradients(apply, state.params, sums, micro_batch, keys, state.step, place, same, frozen)
         return update(state, sums, rates, number, method, along)
 
     def begin() -> State:
         stacked = jax.tree.map(
-            lambda *leaves: jax.device_put(jnp.stack(leaves), along), *(member.model.params for member in members)
+            lambda *leaves: jax.device_put(jnp.stack(leaves), along), *(model.params for model in models)
         )
         return start(stacked, method, along)
 
@@ -193,7 +215,7 @@ def _train(
         return no_sums(state.params, along)
 
     def like() -> State:
-        one = jax.eval_shape(partial(step.init_state, method=method), members[0].model.params)
+        one = jax.eval_shape(partial(step.init_state, method=method), models[0].params)
         stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(members), *leaf.shape), leaf.dtype), one)
         return laid(stacked, lambda _: along)
 
@@ -241,11 +263,15 @@ def add_gradients(
     steps: Int[Array, "K"],
     place: Any,
     same: bool,
+    frozen: Params | None = None,
 ) -> Sums:
-    """`step.add_gradients` for every member, on one batch for all members if `same`, else on one batch per member."""
+    """`step.add_gradients` for every member, on one batch for all members if `same`, else on one batch per member.
+
+    `frozen` are parameters that all members share.
+    """
 
     def one(params: Params, sums: Sums, batch: Placed, key: Key, number: Any) -> Sums:
-        return step.add_gradients(apply, params, sums, batch, key, number, place)
+        return step.add_gradients(apply, params, sums, batch, key, number, place, frozen=frozen)
 
     return jax.vmap(one, in_axes=(0, 0, None if same else 0, 0, 0))(params, sums, batch, keys, steps)
 

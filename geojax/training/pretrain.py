@@ -17,9 +17,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from geojax.data.tokenizers import PAD, SPECIAL_TOKENS
 from geojax.errors import InputError
-from geojax.models.apply import Apply, Params, init
+from geojax.models.apply import Apply, Params
 from geojax.models.dense import Hidden
 from geojax.models.heads import MaskedLMHead, TokenHead
+from geojax.models.initialise import standard
 from geojax.ops.blocks import row_blocks
 from geojax.training.loop import loop
 from geojax.training.masking import Chosen, Windows, mask_tokens, token_types
@@ -37,6 +38,7 @@ Masked = tuple[Windows, Windows, Chosen, Chosen, Bool[Array, "B P"]]  # token ty
 # `penalty(hidden, mask)` of Float[B, T, d] and Bool[B, T]: a function with arrays, which change without recompiling.
 Penalty = jax.tree_util.Partial
 Classes = Int[Array, "V"] | None  # the class of every entry of the vocabulary; None: the tokens are predicted
+Change = Callable[[Key, Params], Params]  # makes the parameters before the first step from those of `standard`
 
 
 @cache
@@ -84,15 +86,6 @@ def _sums_of(params: Params, masked: Masked, classes: Classes, apply: Apply) -> 
     return LossSums(jnp.sum(losses, where=counts), count, right), last
 
 
-def sinusoids(length: int, width: int) -> Float[np.ndarray, "length width"]:
-    """Sinusoidal position embeddings of falling frequency (Vaswani et al. 2017, arXiv 1706.03762, section 3.5).
-
-    The sines come first, then the cosines. `width` is even.
-    """
-    angles = np.arange(length)[:, None] / 10000.0 ** (2 * np.arange(width // 2) / width)
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
-
-
 def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
     """The optimizer's numbers in a pre-training.
 
@@ -111,22 +104,20 @@ def rates_of(steps: int, warmup: int, learning_rate: float) -> Rates:
     return Rates(learning_rate, WEIGHT_DECAY, steps, warmup)
 
 
+def unchanged(key: Key, params: Params) -> Params:
+    """The parameters as they are."""
+    return params
+
+
 def adamw(rates: Rates) -> optax.GradientTransformation:
     """The optimizer of pre-training and distillation; it counts its own steps, and its numbers are compiled in."""
     clip = optax.clip_by_global_norm(CLIP_NORM)  # not `optimizers.CLIP`, with which the last bits differ
     return optimizer("adamw", schedule(rates), rates.weight_decay, clip, b2=B2)
 
 
-def start(apply: Apply, rates: Rates, key: Key) -> State:
-    """The state before the first step, with fresh parameters.
-
-    Position embeddings start as sinusoids and are then learned, because a short training is not enough to learn from
-    random ones which positions are neighbours.
-    """
-    params = init(apply, key)
-    positions = sinusoids(apply.config.max_position_embeddings, apply.config.hidden_size)
-    params["embeddings"]["position_embeddings"]["embedding"] = apply.config.initializer_range * jnp.asarray(positions)
-    return fresh(params, adamw(rates))
+def start(apply: Apply, rates: Rates, key: Key, change: Change = unchanged) -> State:
+    """The state before the first step: the parameters of `initialise.standard`, changed by `change(key, params)`."""
+    return fresh(change(jax.random.fold_in(key, 1), standard(apply, key)), adamw(rates))
 
 
 @partial(jax.jit, static_argnames=("apply", "rates", "micro_batch"), donate_argnames="state")
@@ -157,7 +148,27 @@ def train_step(
     Returns:
       The next state, and the sums over this batch with the parameters before the step.
     """
-    masked = _masked(input_ids, jax.random.fold_in(key, state.step), apply)
+    masks = jax.random.fold_in(key, state.step)
+    options = {"apply": apply, "micro_batch": micro_batch, "penalty": penalty}
+    gradients, sums = mean_gradients(state.params, input_ids, masks, classes, **options)
+    return descend(state, gradients, adamw(rates)), sums
+
+
+def mean_gradients(
+    params: Params,
+    input_ids: Windows,
+    key: Key,
+    classes: Classes = None,
+    *,
+    apply: Apply,
+    micro_batch: int | None = None,
+    penalty: Penalty | None = None,
+) -> tuple[Params, LossSums]:
+    """The gradients of the mean cross-entropy of a batch that is masked with `key`, and the sums over the batch.
+
+    The arguments are those of `train_step`.
+    """
+    masked = _masked(input_ids, key, apply)
     *_, counts = masked
     count = jnp.maximum(jnp.sum(counts, dtype=jnp.float32), 1.0)
     rows = len(input_ids) if penalty is not None or micro_batch is None else micro_batch
@@ -168,11 +179,10 @@ def train_step(
         return loss if penalty is None else loss + penalty(hidden, jnp.ones(hidden.shape[:2], bool)), sums
 
     def add(found: tuple[Params, LossSums], part: Masked) -> tuple[tuple[Params, LossSums], None]:
-        return jax.tree.map(jnp.add, found, jax.grad(objective, has_aux=True)(state.params, part)), None
+        return jax.tree.map(jnp.add, found, jax.grad(objective, has_aux=True)(params, part)), None
 
-    nothing = jax.tree.map(jnp.zeros_like, (state.params, LossSums(*[jnp.float32(0)] * 3)))
-    (gradients, sums), _ = jax.lax.scan(add, nothing, jax.tree.map(partial(row_blocks, size=rows), masked))
-    return descend(state, gradients, adamw(rates)), sums
+    nothing = jax.tree.map(jnp.zeros_like, (params, LossSums(*[jnp.float32(0)] * 3)))
+    return jax.lax.scan(add, nothing, jax.tree.map(partial(row_blocks, size=rows), masked))[0]
 
 
 eval_step = jax.jit(loss_sums, static_argnames="apply")

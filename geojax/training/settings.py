@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Int
 
 from geojax.errors import InputError
+from geojax.models.lora import Lora
 from geojax.training import optimizers
 from geojax.training.optimizers import Rates
 
 DTYPES = ("float32", "bfloat16")
+LEAST = (("epochs", 1), ("batch_size", 1), ("max_length", 1), ("micro_batch", 0), ("lora_rank", 0))
 ROWS = 8  # rows of a micro-batch on a CPU, if rows differ in length
 TOKENS = 512  # tokens of a micro-batch on a CPU if all rows have one length: at most, unless one row has more
 
@@ -36,6 +38,9 @@ class Settings:
       optimizer: one of `optimizers.OPTIMIZERS`.
       dtype: type of the layers' activations in training; predictions are made in float32.
       remat: whether the backward pass computes each layer again, which takes less memory and more time.
+      lora_rank: r of LoRA: adapters of this rank, pooler and head are trained, all else is frozen; 0: all is trained.
+      lora_alpha: adapters are scaled by lora_alpha / lora_rank.
+      lora_targets: names of the kernels with an adapter, separated by commas (`models.lora.Lora`).
 
     Raises:
       InputError: a value outside its range.
@@ -52,9 +57,12 @@ class Settings:
     optimizer: str = "adamw"
     dtype: str = "float32"
     remat: bool = False
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    lora_targets: str = "query,value"
 
     def __post_init__(self):
-        for name, least in (("epochs", 1), ("batch_size", 1), ("max_length", 1), ("micro_batch", 0)):
+        for name, least in LEAST:
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least {least}")
         if not 0 < self.learning_rate < math.inf:
@@ -67,6 +75,8 @@ class Settings:
             raise InputError(f"warmup is {self.warmup}: give a share of the steps, from 0 to below 1")
         if self.dtype not in DTYPES:
             raise InputError(f"dtype {self.dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
+        if not 0 < self.lora_alpha < math.inf:
+            raise InputError(f"lora_alpha is {self.lora_alpha}: it must be a number above 0")
         optimizers.check(self.optimizer, self.weight_decay)
 
     @property
@@ -74,9 +84,13 @@ class Settings:
         """The rows of a micro-batch on the default device."""
         return rows_at_once(self.batch_size, asked=self.micro_batch)
 
+    def plain(self) -> dict[str, Any]:
+        """The settings that a result depends on; those of LoRA only where there are adapters."""
+        return {name: value for name, value in asdict(self).items() if self.lora_rank or not name.startswith("lora_")}
+
     def record(self) -> dict[str, Any]:
         """The settings as a result records them, with the number of rows that `micro_batch` stands for."""
-        return asdict(self) | {"micro_batch": self.rows_at_once}
+        return self.plain() | {"micro_batch": self.rows_at_once}
 
     def steps(self, examples: int) -> int:
         """The number of optimizer steps on `examples` examples; a last, smaller batch of an epoch is a step."""
@@ -86,6 +100,11 @@ class Settings:
         """The optimizer's numbers in a training of `total` steps."""
         warmup = min(math.ceil(self.warmup * total), total - 1)
         return Rates(*(np.float32(x) for x in (self.learning_rate, self.weight_decay, total, warmup)))
+
+    def lora(self) -> Lora | None:
+        """The settings of the adapters; None where all parameters are trained."""
+        targets = tuple(filter(None, (name.strip() for name in self.lora_targets.split(","))))
+        return Lora(self.lora_rank, self.lora_alpha, targets) if self.lora_rank else None
 
     def training(self, apply: Any) -> Any:
         """The model's function with the `dtype` and `remat` of these settings."""

@@ -93,6 +93,18 @@ def test_a_pool_has_one_model_of_a_unit():
     assert (some.sum(1) == 2).all() and some[:, 3].mean() == pytest.approx(2 / 3, abs=0.07)
 
 
+def test_pools_of_resampled_units_have_as_many_models_of_each():
+    unit = units.Units.of(["a", "a", None, "b", "c", "a", "c"], "recipes")
+    counts = np.array([[1.0, 1, 1], [2, 0, 1]])
+    found = ranking.resampled_pools(np.random.default_rng(0), unit, counts, 400)
+    assert found.shape == (2, 400, 7) and not found[:, :, 2].any()
+    for index in range(3):
+        assert (found[0][:, unit.ids == index].sum(1) == 1).all()
+    assert not found[1][:, 3].any() and set(found[1][:, unit.ids == 0].sum(1)) == {1, 2}
+    assert found[0].mean(0) == pytest.approx([1 / 3, 1 / 3, 0, 1, 1 / 2, 1 / 3, 1 / 2], abs=0.08)
+    assert found[1][:, 0].mean() == pytest.approx(1 - (2 / 3) ** 2, abs=0.08)
+
+
 def test_no_choice_at_all_is_refused():
     with pytest.raises(InputError, match="k is 0"):
         ranking.regret(np.ones(2), np.ones(2), 0)

@@ -156,7 +156,7 @@ def test_bad_input_writes_nothing(tmp_path):
     assert not (tmp_path / "regression.csv").exists()
 
 
-def test_coefficients_have_four_kinds_of_error(frame, tmp_path):
+def test_coefficients_have_five_kinds_of_error(frame, tmp_path):
     found = run(frame, tmp_path)
     table = pd.read_csv(tmp_path / "out" / "coefficients.csv")
     assert list(table.columns[:9]) == "measure terms term estimate std_error se_kind lower upper p_value".split()
@@ -169,7 +169,8 @@ def test_coefficients_have_four_kinds_of_error(frame, tmp_path):
     np.testing.assert_allclose(
         slope.loc["classical", ["lower", "upper"]].astype(float), line.slope + np.array([-half, half])
     )
-    assert slope.loc["hc2", "p_value"] < 0.01
+    assert slope.loc["hc2", "p_value"] < 0.01 and np.isnan(slope.loc["wild", "p_value"])
+    assert slope.loc["wild", "reason"] == slope.loc["cr2", "reason"]
     assert np.isnan(slope.loc["cr2", "std_error"]) and "fewer than 5 clusters: 2 families" in slope.loc["cr2", "reason"]
     family = rows.loc["eee", "measure+family"]
     assert set(family.index.get_level_values("term")) == {"intercept", "measure", "family[wide]"}

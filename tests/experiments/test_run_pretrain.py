@@ -71,6 +71,28 @@ def test_every_objective_trains_an_encoder_in_every_order(config, objective, wor
     assert f"objective\n{objective} and word order {word_order}" in (tmp_path / "out/model/README.md").read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("init", ["mimetic", "scale", "spectrum"])
+def test_a_run_begins_from_the_start_that_it_names(config, init, tmp_path):
+    config.steps, config.snapshots = 3, "0"
+    config.init, config.init_model = init, str(tmp_path / "given/model_0") if init == "spectrum" else ""
+    if init == "spectrum":
+        experiment.run(schema.Pretrain(**vars(config) | {"init": "mimetic", "init_model": "", "seed": 1}),
+                       tmp_path / "given")  # fmt: skip
+    experiment.run(config, tmp_path / "out")
+    attention = models.load(tmp_path / "out/model_0").params["encoder"]["0"]["attention"]
+    value, output = (np.asarray(attention[name]["kernel"]) for name in ("value", "output"))
+    assert records.read_json(tmp_path / "out" / "result.json")["init"] == init
+    assert value.std() > 2 * experiment.INITIALIZER_RANGE
+    if init == "mimetic":
+        assert np.diag(value @ output).mean() == pytest.approx(0.7, abs=0.25)
+    if init == "spectrum":
+        given = models.load(config.init_model).params["encoder"]["0"]["attention"]["value"]["kernel"]
+        spectra = (np.linalg.svd(np.asarray(kernel), compute_uv=False) for kernel in (value, given))
+        np.testing.assert_allclose(*spectra, rtol=5e-3)
+    assert f"from the start {init}" in (tmp_path / "out/model/README.md").read_text()
+
+
 def test_objectives_and_orders_that_do_not_exist_are_named(config, tmp_path):
     config.objective = "next_sentence"
     with pytest.raises(InputError, match="objective 'next_sentence' is unknown"):
@@ -116,6 +138,9 @@ def test_sigterm_saves_the_step_and_the_rest_follows(config, tmp_path):
         ({"micro_batch": 3}, "micro_batch is 3: it must divide batch_size, 8"),
         ({"micro_batch": -1}, "micro_batch is -1"),
         ({"batch_size": 0}, "batch_size is 0: it must be at least 1"),
+        ({"init": "lsuv"}, "init 'lsuv' is unknown: choose one of standard, mimetic, scale, spectrum"),
+        ({"init": "spectrum"}, "init is spectrum and init_model ''"),
+        ({"init_model": "geojax-bert-tiny"}, "init is standard and init_model 'geojax-bert-tiny'"),
     ],
 )
 def test_sizes_that_cannot_work_are_refused_before_anything_is_made(config, tmp_path, changed, message):

@@ -256,7 +256,7 @@ def test_models_whose_folders_have_one_name_are_told_apart_by_the_folders_above(
         ({"alphas": "0,101"}, "not a percentage"),
         ({"alphas": "0,x"}, "not a list of numbers"),
         ({"tasks": "sst2,sst2"}, "names one twice"),
-        ({"tasks": "sst2,mini_paraphrase"}, "mix GLUE with miniature"),
+        ({"tasks": "sst2,mini_paraphrase"}, "mix real with miniature"),
         ({"tasks": ""}, "at least one of tasks"),
         ({"model": ""}, "at least one of model"),
         ({"model": "a/x,a/x"}, "names one twice"),

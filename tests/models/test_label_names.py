@@ -15,7 +15,7 @@ from stand_ins import SETTINGS, Bag, stand_in, task_data
 
 from geojax import models
 from geojax.data import glue
-from geojax.data.glue.encode import encode_task
+from geojax.data.tasks import encode_task
 from geojax.errors import InputError
 from geojax.models.label_names import read_label_names
 from geojax.training import finetune, scoring

@@ -16,7 +16,7 @@ from configs import schema
 from experiments.common import sampling
 from geojax import representations
 from geojax.errors import InputError
-from geojax.models import init, load, make_apply, perturb, save
+from geojax.models import init, load, make_apply, perturb, save, shapes
 from geojax.models.config import from_record
 from geojax.representations import forward
 
@@ -114,6 +114,18 @@ def test_parameters_in_bfloat16_are_computed_with_in_float32(tmp_path):
         assert ours.ndim == 1 or (ours == theirs).all()
     with pytest.raises(InputError, match="cannot be held as 'float16': geojax has float32, bfloat16"):
         load(folder, dtype="float16")
+
+
+def test_kernels_in_bfloat16_are_not_all_widened_at_once():
+    """The program's own memory stays far below that of the kernels in float32."""
+    sizes = dict(hidden_size=128, intermediate_size=256, num_hidden_layers=6, num_attention_heads=2, vocab_size=64)
+    apply = make_apply(from_record({"model_type": "llama", "eos_token_id": 2} | sizes))
+    shaped = shapes(apply)
+    held = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.bfloat16), shaped)
+    batch = dict.fromkeys(("input_ids", "attention_mask"), jax.ShapeDtypeStruct((1, 8), jnp.int32))
+    program = forward.compiled.lower(apply, held, batch, (6,)).compile()
+    kernels = 4 * sum(leaf.size for leaf in jax.tree.leaves(shaped["encoder"]))
+    assert program.memory_analysis().temp_size_in_bytes < kernels / 3
 
 
 def test_sampling_says_in_which_type_parameters_were_held():

@@ -58,16 +58,25 @@ def test_saving_gives_back_what_was_read(any_folder, tmp_path):
             assert kept.keys() <= original.keys()
 
 
-def test_a_head_over_tokens_comes_back(any_folder, tmp_path):
+@pytest.mark.parametrize(("head", "labels"), [("token_classification", 5), ("question_answering", 2)])
+def test_a_head_over_tokens_comes_back(any_folder, tmp_path, head, labels):
     model = load(any_folder)
-    if "token_classification" not in model.config.architecture.heads:
-        with pytest.raises(InputError, match="head 'token_classification' is unknown: opt has None, 'class"):
-            make_apply(model.config, "token_classification", 5)
+    if head not in model.config.architecture.heads:
+        with pytest.raises(InputError, match=f"head '{head}' is unknown"):
+            make_apply(model.config, head, labels)
         return
-    apply = make_apply(model.config, "token_classification", 5, pooler=model.apply.pooler)
+    apply = make_apply(model.config, head, labels, pooler=model.apply.pooler)
     params = with_head(apply, model.params, jax.random.key(0))
     save(tmp_path / "saved", apply, params, model.tokenizer)
-    assert same(load(tmp_path / "saved", head="token_classification").params, params)
+    again = load(tmp_path / "saved", head=head)
+    assert same(again.params, params) and again.apply == apply
+    name = model.config.architecture.heads[head]["head/output"]
+    assert load_file(tmp_path / "saved" / "model.safetensors")[f"{name}.weight"].shape[0] == labels
+
+
+def test_an_answer_has_two_ends():
+    with pytest.raises(InputError, match="'question_answering' has 2 outputs, of the first and of the last token"):
+        make_apply(load(FIXTURES / "random-bert").config, "question_answering", 3)
 
 
 def test_the_prefix_is_optional(any_folder):

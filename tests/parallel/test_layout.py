@@ -18,6 +18,12 @@ def test_losses_do_not_depend_on_the_devices(record, layout):
     assert record[layout]["score"] == record["one"]["score"]
 
 
+def test_adapters_have_the_losses_of_one_device(record):
+    one, eight = record["adapters"]
+    np.testing.assert_allclose(eight["losses"], one["losses"], rtol=1e-4)
+    assert one["score"] == eight["score"] and len(one["parameters"]) < len(record["one"]["parameters"]) / 2
+
+
 def test_parameters_are_cut_along_their_largest_dimension_that_divides(record):
     shares = {tuple(shape): tuple(share) for shape, share in record["shares"]}
     assert shares[16, 40] == (16, 5) and shares[40, 16] == (5, 16) and shares[16,] == (2,)

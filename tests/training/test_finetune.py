@@ -15,7 +15,7 @@ from places import FIXTURES
 from stand_ins import SETTINGS, Stopped, kill_and_return, same, stand_in, stop_at, task_data
 
 from geojax import models
-from geojax.data.glue.encode import ladder
+from geojax.data.encoded import ladder
 from geojax.errors import InputError
 from geojax.training import finetune, scoring, step
 from geojax.training import settings as settings_module

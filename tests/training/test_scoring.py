@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from stand_ins import stand_in, task_data
 
-from geojax.data.glue.encode import encode_task
+from geojax.data.tasks import encode_task
 from geojax.training import scoring
 from geojax.training.step import LossSums
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from stand_ins import one_layer
 
-from geojax.data.glue.encode import Encoded, ladder
+from geojax.data.encoded import Encoded, ladder
 from geojax.training import step
 
 RATES = step.Rates(*np.float32([1e-3, 0.0, 20]))
@@ -69,8 +69,11 @@ def test_rows_of_padding_change_nothing():
 def test_losses_of_rows():
     logits = jnp.array([[2.0, 0.0], [0.0, 1.0]])
     expected = [np.log(1 + np.exp(-2.0)), np.log(1 + np.exp(-1.0))]
-    np.testing.assert_allclose(step.losses(logits, jnp.array([0, 1])), expected, rtol=1e-6)
-    np.testing.assert_allclose(step.losses(jnp.array([[1.0], [4.0]]), jnp.array([0.0, 2.0])), [1, 4])
+    found, weights = step.losses(logits, {"labels": jnp.array([0, 1]), "weight": jnp.array([1.0, 0.0])})
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert weights.tolist() == [1, 0]
+    squares, _ = step.losses(jnp.array([[1.0], [4.0]]), {"labels": jnp.array([0.0, 2.0]), "weight": jnp.ones(2)})
+    assert squares.tolist() == [1, 4]
 
 
 def test_word_vectors_stand_for_the_lookup():

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from geojax.data.glue.examples import Examples, TaskData, subset
+from geojax.data.glue.examples import Examples
 from geojax.data.glue.files import from_files, from_hub
 from geojax.data.glue.tasks import TASKS, Split, Task, unknown
+from geojax.data.task_data import TaskData, subset
 from geojax.errors import InputError
 
 __all__ = ["Examples", "Split", "TASKS", "Task", "TaskData", "find", "load", "subset"]

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Int
 
 from geojax.data.glue import class_names
-from geojax.data.glue.examples import Examples, TaskData, digest
+from geojax.data.glue.examples import Examples
 from geojax.data.glue.tasks import Task
 from geojax.data.tables import plain_numbers, separators_in
+from geojax.data.task_data import TaskData, digest
 from geojax.data.text import read_text
 from geojax.errors import InputError
 

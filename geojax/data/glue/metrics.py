@@ -4,7 +4,6 @@ A metric that is 0 / 0, as every correlation with a constant, is NaN and never 0
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,27 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from geojax.data.glue.tasks import Task
+from geojax.data.task_data import Score
 from geojax.errors import InputError
 from geojax.ops.safe import ratio
 from geojax.typing import Scalar
 
 Values = Num[Array, "n"]
-
-
-class Score(NamedTuple):
-    """The score of a task and what it is made of.
-
-    Attributes:
-      score: the mean of the metrics that are defined; NaN without one.
-      metrics: the metrics by name, NaN where undefined.
-      collapsed: whether all predictions are one.
-      undefined: the reason for each metric that is NaN, by its name.
-    """
-
-    score: float
-    metrics: dict[str, float]
-    collapsed: bool
-    undefined: dict[str, str]
 
 
 def accuracy(predictions: Values, labels: Values) -> Scalar:

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geojax.data.glue.examples import Examples, TaskData
+from geojax.data.glue.examples import Examples
 from geojax.data.glue.tasks import ACCEPTABLE, EQUIVALENT, Task
+from geojax.data.task_data import TaskData
 from geojax.errors import InputError
 
 TRAIN, DEV = 1024, 256  # examples of a task

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from typing import ClassVar
 
 from geojax.errors import InputError
 
@@ -44,6 +45,7 @@ class Task:
     label_range: tuple[float, float] = (-float("inf"), float("inf"))  # of a regression
     dev: tuple[Split, ...] = DEV  # the first gives the score; the metrics of the others, if present, are reported too
     defects: bool = False  # the official file has broken rows (dropped and counted) and empty texts (kept)
+    head: ClassVar[str] = "classification"
 
     @property
     def regression(self) -> bool:

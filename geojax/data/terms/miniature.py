@@ -6,7 +6,7 @@ shows, ask for numbers of things: "we need three boats today". In the utterances
 terms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ import numpy as np
 
 from geojax.data.glue.miniature import ADJECTIVES, NUMBERS, PEOPLE, PLACES, THINGS
 from geojax.data.terms.files import B, I, O, Utterances
+
+Services = dict[str, tuple[str, ...]]
+Piece = tuple[list[str], str]  # words, and the kind of the term that they are
 
 HELD_OUT = 5  # one of 5 fillers of a slot never stands in training
 SERVICES = {  # slots in braces are terms, things elsewhere are not
@@ -55,29 +58,34 @@ def load(*, train: int = 150, test: int = 80, seed: int = 0) -> Corpus:
     return Corpus(learnt, _draw(random, SERVICES, test), _draw(random, OTHER_SERVICES, test))
 
 
-def _draw(random: Random, services: dict[str, tuple[str, ...]], count: int, *, held_out: bool = True) -> Utterances:
+def _draw(random: Random, services: Services, count: int, *, held_out: bool = True) -> Utterances:
     words, tags, groups = [], [], []
-    for _ in range(count):
-        group = random.choice(list(services))
-        pieces = [_piece(random, word, held_out) for word in random.choice(services[group]).split()]
+    for group, pieces in draw(random, services, count, held_out):
         words.append([word for piece, _ in pieces for word in piece])
-        tags += [B if term and not place else I if term else O for piece, term in pieces for place in range(len(piece))]
+        tags += [B if kind and not place else I if kind else O for piece, kind in pieces for place in range(len(piece))]
         groups.append(group)
     return Utterances(words, np.array(tags, np.int8), groups)
 
 
-def _piece(random: Random, word: str, held_out: bool) -> tuple[list[str], bool]:
-    """The words that stand for a word of a template, and whether they are a term."""
+def draw(random: Random, services: Services, count: int, held_out: bool) -> Iterator[tuple[str, list[Piece]]]:
+    """`count` random utterances: the service and the pieces of each; without `held_out` some fillers never stand."""
+    for _ in range(count):
+        group = random.choice(list(services))
+        yield group, [_piece(random, word, held_out) for word in random.choice(services[group]).split()]
+
+
+def _piece(random: Random, word: str, held_out: bool) -> Piece:
+    """The words that stand for a word of a template, and the kind of the term that they are; empty for no term."""
     match word:
         case "{person}":
-            return [random.choice(ADJECTIVES), _filler(random, PEOPLE, held_out)], True
+            return [random.choice(ADJECTIVES), _filler(random, PEOPLE, held_out)], "person"
         case "{place}":
-            return [_filler(random, PLACES, held_out)], True
+            return [_filler(random, PLACES, held_out)], "place"
         case "{number}":
-            return [random.choice(NUMBERS), f"{_filler(random, THINGS, held_out)}s"], True
+            return [random.choice(NUMBERS), f"{_filler(random, THINGS, held_out)}s"], "number"
         case "THING":
-            return [_filler(random, THINGS, held_out)], False
-    return [word], False
+            return [_filler(random, THINGS, held_out)], ""
+    return [word], ""
 
 
 def _filler(random: Random, fillers: Sequence[str], held_out: bool) -> str:

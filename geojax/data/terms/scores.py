@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from geojax.data.terms.files import Utterances, begins
+from geojax.data.terms.files import Utterances
+from geojax.data.token_classification.metrics import f1, hits, ratio
+from geojax.data.token_classification.schemes import entities
 
 SCORES = ("span_f1", "token_f1", "term_f1", "term_recall", "seen_term_f1", "unseen_term_f1")
 
@@ -28,9 +30,7 @@ def spans(utterances: Utterances, tags: Int[np.ndarray, "n"]) -> Spans:
       tags: codes of the tags of all words; an I without a term to go on with begins one.
     """
     index, words = utterances.index, utterances.flat
-    begin = begins(tags, index)
-    ends = (tags != 0) & np.append((tags[1:] == 0) | begin[1:] | (index[1:] != index[:-1]), True)
-    first, last = np.flatnonzero(begin), np.flatnonzero(ends)
+    first, last, _ = entities(tags, np.zeros_like(tags), index)
     terms = [" ".join(words[start : end + 1]) for start, end in zip(first, last, strict=True)]
     return Spans(first, last, index[first], terms)
 
@@ -68,8 +68,7 @@ def scores(
         """How many of some items a sample has, given the utterance of each."""
         return counts @ np.bincount(utterance, minlength=len(utterances))
 
-    ends = dict(zip(true.first.tolist(), true.last.tolist(), strict=True))
-    hit = np.array([ends.get(first) for first in found.first.tolist()], float) == found.last
+    hit = hits((found.first, found.last), (true.first, true.last))
     inside, told = utterances.tags != 0, predicted != 0
     values = {
         "span_f1": f1(total(found.utterance[hit]), total(found.utterance), total(true.utterance)),
@@ -82,17 +81,8 @@ def scores(
         both, gold_terms = (there & said)[:, among].sum(1), there[:, among].sum(1)
         values[f"{name}_f1"] = f1(both, said[:, among].sum(1), gold_terms)
         if name == "term":
-            values["term_recall"] = _ratio(both, gold_terms)
+            values["term_recall"] = ratio(both, gold_terms)
     return values
-
-
-def f1(
-    correct: Float[np.ndarray, "b"] | Int[np.ndarray, "b"],
-    predicted: Float[np.ndarray, "b"] | Int[np.ndarray, "b"],
-    gold: Float[np.ndarray, "b"] | Int[np.ndarray, "b"],
-) -> Float[np.ndarray, "b"]:
-    """The harmonic mean of precision and recall, 2 correct / (predicted + gold); NaN where both are 0."""
-    return _ratio(2 * correct, predicted + gold)
 
 
 def _present(some: Spans, names: dict[str, int], counts: Int[np.ndarray, "b u"]) -> np.ndarray:
@@ -104,7 +94,3 @@ def _present(some: Spans, names: dict[str, int], counts: Int[np.ndarray, "b u"])
         term, starts = np.unique(place[order], return_index=True)
         present[:, term] = np.maximum.reduceat(counts[:, some.utterance[order]], starts, axis=1) > 0
     return present
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> Float[np.ndarray, "b"]:
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)

@@ -1,6 +1,6 @@
 """ALBERT (Lan et al. 2020, arXiv 1909.11942)."""
 
-from geojax.models.architectures.bert import FIELDS, TOKENS
+from geojax.models.architectures.bert import FIELDS, SPANS, TOKENS
 from geojax.models.architectures.record import Architecture, embeddings, layers, same
 
 ALBERT = Architecture(
@@ -21,6 +21,7 @@ ALBERT = Architecture(
     heads={
         "classification": {"head/output": "classifier"},
         "token_classification": TOKENS,
+        "question_answering": SPANS,
         "masked_lm": {
             "head": "predictions",
             "head/dense": "predictions.dense",

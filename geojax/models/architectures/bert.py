@@ -20,6 +20,7 @@ LAYERS = layers(
     norm="output.LayerNorm",
 )
 TOKENS = {"head/output": "classifier"}
+SPANS = {"head/output": "qa_outputs"}
 DENSE_CLASSIFIER = {"head/dense": "classifier.dense", "head/output": "classifier.out_proj"}
 ENCODER_ONLY = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 FIELDS = same(
@@ -35,6 +36,7 @@ BERT = Architecture(
     heads={
         "classification": {"head/output": "classifier"},
         "token_classification": TOKENS,
+        "question_answering": SPANS,
         "masked_lm": {
             "head": "cls.predictions",
             "head/dense": "cls.predictions.transform.dense",
@@ -53,6 +55,7 @@ ROBERTA = replace(
     heads={
         "classification": DENSE_CLASSIFIER,
         "token_classification": TOKENS,
+        "question_answering": SPANS,
         "masked_lm": {"head": "lm_head", "head/dense": "lm_head.dense", "head/norm": "lm_head.layer_norm"},
     },
     decoder="lm_head.decoder.weight",
@@ -70,6 +73,7 @@ ELECTRA = Architecture(
     heads={
         "classification": DENSE_CLASSIFIER,
         "token_classification": TOKENS,
+        "question_answering": SPANS,
         "masked_lm": {
             "head": "generator_lm_head",
             "head/dense": "generator_predictions.dense",

@@ -1,6 +1,6 @@
 """DistilBERT (Sanh et al. 2019, arXiv 1910.01108)."""
 
-from geojax.models.architectures.bert import TOKENS
+from geojax.models.architectures.bert import SPANS, TOKENS
 from geojax.models.architectures.record import Architecture, embeddings, layers, same
 
 DISTILBERT = Architecture(
@@ -21,6 +21,7 @@ DISTILBERT = Architecture(
     heads={
         "classification": {"head/dense": "pre_classifier", "head/output": "classifier"},
         "token_classification": TOKENS,
+        "question_answering": SPANS,
         "masked_lm": {
             "head": "vocab_projector",
             "head/dense": "vocab_transform",

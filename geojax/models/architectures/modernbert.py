@@ -66,6 +66,7 @@ MODERNBERT = Architecture(
     heads={
         "classification": HEAD | {"head/output": "classifier"},
         "token_classification": HEAD | {"head/output": "classifier"},
+        "question_answering": HEAD | {"head/output": "classifier"},
         "masked_lm": HEAD | {"head": "decoder"},
     },
     decoder="decoder.weight",

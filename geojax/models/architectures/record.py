@@ -16,6 +16,7 @@ ENDINGS = {
     None: "Model",
     "classification": "ForSequenceClassification",
     "token_classification": "ForTokenClassification",
+    "question_answering": "ForQuestionAnswering",
     "masked_lm": "ForMaskedLM",
 }
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from places import FIXTURES
 from transformers import AutoTokenizer
 
+from geojax.data.encoded import ladder
 from geojax.data.glue import Examples
-from geojax.data.glue.encode import encode, ladder
+from geojax.data.glue.encode import encode
 from geojax.errors import InputError
 
 EXAMPLES = Examples(("ab", "abcdef", "a" * 60), ("x", "xyz", "x" * 60), np.array([0, 1, 1], np.int32))

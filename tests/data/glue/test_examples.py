@@ -3,7 +3,7 @@
 import numpy as np
 
 from geojax.data import glue
-from geojax.data.glue.examples import digest, subset
+from geojax.data.task_data import digest, subset
 
 
 def test_subsets_are_seeded_nested_and_exact():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from geojax.data import glue
-from geojax.data.glue.examples import digest
 from geojax.data.glue.files import from_hub, read_tsv
+from geojax.data.task_data import digest
 from geojax.errors import InputError
 
 ROWS = {

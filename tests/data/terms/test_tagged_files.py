@@ -39,8 +39,8 @@ def test_an_i_that_has_no_term_to_go_on_with_is_read_as_b_and_counted(tmp_path, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no utterance"),
-        ("\n\n", "holds no utterance"),
+        ("", "holds no sentence with tags"),
+        ("\n\n", "holds no sentence with tags"),
         ("a\tb c\tO B\na\tb c d\tO B\n", "line 2: 3 words and 2 tags"),
         ("a\tb c\tO B\n\nb c\tO O\n", "line 3: 2 cells separated by tabs"),
         ("a\tb c\tO S\n", "line 1: tag 'S'"),

@@ -1,0 +1,189 @@
+"""The experiment as a sweep: a run is a work unit, and a stage needs the record of the one before.
+
+| stage | runs | writes |
+|---|---|---|
+| development | arms that choose a rate x rates x development seeds | `development.json` |
+| look | the confirmatory arms, the first seeds | `look.json`: whether to stop, and no outcome |
+| confirmatory | the confirmatory arms, the other seeds | `confirmatory.csv`, `curves.svg`, once all runs are there |
+| exploratory | the other arms, all seeds | `exploratory.csv` |
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from configs.schema import Initialise
+from experiments import pretrain as pretraining
+from experiments.initialise import analysis, development, probes, tables
+from experiments.initialise.arms import ARMS, BY_NAME, CHOOSING, CONTROL, OTHERS, STANDARD
+from experiments.initialise.materials import Materials
+from experiments.initialise.sizes import DEVELOPMENT_SEEDS, LOOK_SEEDS, RATES, size_of
+from experiments.initialise.trial import Task, Trial
+from geojax.errors import InputError
+from geojax.runtime import folders, records
+from geojax.runtime.environment import environment
+from geojax.runtime.run_once import settings_without
+from geojax.sweeps import engine
+from geojax.sweeps.engine import Sweep, Unit
+from geojax.training.pretrain import unigram
+
+STAGES = ("development", "look", "confirmatory", "exploratory")
+FREE = ("stage", "checkpoint_seconds")  # settings on which no result depends
+PLACES = ("text", "eval_text", "data_dir")
+LEDGER, LOOK = "initialise.jsonl", "look.json"
+
+
+def run(config: Initialise, workdir: Path) -> None:
+    """Does the missing runs of a stage, then writes its record or its tables."""
+    engine.run(sweep(config, workdir))
+
+
+def sweep(config: Initialise, workdir: Path) -> Sweep:
+    """The work units of a stage.
+
+    Raises:
+      InputError: an unknown stage or size, no text, or the stage before is not done.
+    """
+    stage = Stage(config, folders.local(workdir))
+    return Sweep(
+        workdir=stage.workdir,
+        units=tuple(stage.units),
+        settings=settings_without(config, FREE),
+        worker=partial(Worker, stage),
+        collect=stage.collect,
+        headline=lambda result: result["failure"] or "done",  # no loss: nobody looks before the end
+        places=PLACES,
+        ledger=stage.workdir / LEDGER,
+    )
+
+
+class Stage:
+    """The runs of a stage, and what is written when all are done."""
+
+    def __init__(self, config: Initialise, workdir: Path):
+        if config.stage not in STAGES:
+            raise InputError(f"stage {config.stage!r} is unknown: choose {', '.join(STAGES)}")
+        if not config.tokenizer:
+            raise InputError("tokenizer is empty: name a model, because all encoders share its tokenizer")
+        self.config, self.workdir, self.size = config, workdir, size_of(config.size)
+        if config.stage in ("confirmatory", "exploratory") and self._look()["stop"]:
+            raise InputError(f"{workdir / LOOK} says to stop: the start lost in each of {LOOK_SEEDS} seeds")
+        if config.stage == "exploratory" and not (workdir / tables.CONFIRMATORY).exists():
+            raise InputError(f"{workdir} has no {tables.CONFIRMATORY}: run --config.stage=confirmatory first")
+        self.tasks = {self.name(task): task for task in self._tasks(config.stage)}
+
+    @cached_property
+    def choice(self) -> dict[str, Any]:
+        """The rates and the goal that development fixed."""
+        return development.read(self.workdir)
+
+    @cached_property
+    def materials(self) -> Materials:
+        """What the runs share."""
+        return Materials(self.config, self.size, self.workdir)
+
+    @property
+    def units(self) -> list[Unit]:
+        """A unit for every run."""
+        return [self.unit(task) for task in self.tasks.values()]
+
+    def name(self, task: Task) -> str:
+        """The name of a run: confirmatory runs have one rate an arm, which is not in the name."""
+        kind = f"rate_{task.rate:g}" if task.seed in DEVELOPMENT_SEEDS else "run"
+        return f"{task.arm.name}/{kind}/seed_{task.seed}"
+
+    def unit(self, task: Task) -> Unit:
+        """The unit of a run."""
+        name = self.name(task)
+        settings = {"rate": task.rate, "steps": task.steps, "marks": task.marks}
+        return Unit(name, self.workdir / "units" / name, settings, task.arm.name, ("losses", "start", "failure"))
+
+    def _tasks(self, stage: str) -> list[Task]:
+        """The runs of a stage, in the order of work."""
+        size = self.size
+        if stage == "development":
+            return [
+                Task(BY_NAME[arm], seed, rate, size.steps if arm in (STANDARD, CONTROL) else size.rate_steps)
+                for arm in CHOOSING
+                for seed in DEVELOPMENT_SEEDS
+                for rate in RATES
+            ]
+        first, rest = size.confirmation[:LOOK_SEEDS], size.confirmation[LOOK_SEEDS:]
+        arms, seeds = (OTHERS, size.confirmation) if stage == "exploratory" else (ARMS, first)
+        if stage == "confirmatory":
+            seeds = rest
+        return [
+            Task(arm, seed, self.choice["rates"][arm.rate_of], self._steps(arm.name), size.marks)
+            for seed in seeds
+            for arm in arms
+        ]
+
+    def _steps(self, arm: str) -> int:
+        return self.size.steps + (self.choice["more_steps"] if arm == STANDARD else 0)
+
+    def _look(self) -> dict[str, Any]:
+        try:
+            return records.read_json(self.workdir / LOOK, ("stop",))
+        except FileNotFoundError as error:
+            raise InputError(f"{self.workdir} has no {LOOK}: run --config.stage=look first") from error
+
+    def results(self, *stages: str) -> dict[tuple[str, int], Mapping[str, Any]]:
+        """The results of all runs of stages, by arm and seed.
+
+        Raises:
+          InputError: some have none: there is no analysis of a part.
+        """
+        found = {(task.arm.name, task.seed): self.unit(task).result() for name in stages for task in self._tasks(name)}
+        if missing := [f"{arm} of seed {seed}" for (arm, seed), result in found.items() if result is None]:
+            raise InputError(
+                f"{len(missing)} of {len(found)} runs have no result, the first is {missing[0]}: the analysis is done "
+                "once, when all have"
+            )
+        return found
+
+    def collect(self, failures: Sequence[str]) -> None:
+        """Writes the record or the tables of the stage; a unit that failed leaves nothing to analyse."""
+        stage, length = self.config.stage, self.size.steps
+        if stage == "development":
+            runs = {(task.arm.name, task.rate, task.seed): self.unit(task).result() for task in self.tasks.values()}
+            if missing := [key for key, result in runs.items() if result is None]:
+                raise InputError(f"{len(missing)} of {len(runs)} development runs have no result: nothing is chosen")
+            text = self.materials.text
+            loss, _ = unigram(text["windows"], text["held_out"], len(self.materials.tokenizer))
+            records.write_json(self.workdir / development.RECORD, development.choose(runs, loss, self.size))
+            return
+        goal = self.choice["goal"]
+        if stage == "look":
+            stop = analysis.futile(self.curves(self.results("look")), goal, length)
+            records.write_json(self.workdir / LOOK, {"stop": stop, "seeds": LOOK_SEEDS})
+            if not stop:
+                return
+        done = ("look",) if stage == "look" else ("look", "confirmatory")
+        results = self.results(*done)
+        if stage == "exploratory":
+            results |= self.results("exploratory")
+        arms = [arm.name for arm in (OTHERS if stage == "exploratory" else ARMS)]
+        tables.write(self.workdir, stage, results, self.curves(results), arms, goal, length)
+
+    def curves(self, results: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[tuple[str, int], analysis.Curve]:
+        """The curves of runs, their starts charged at the seconds of a step of the standard development runs."""
+        return {key: analysis.curve_of(result, self.choice["step_seconds"]) for key, result in results.items()}
+
+
+class Worker:
+    """Does runs one after another."""
+
+    def __init__(self, stage: Stage, units: Sequence[Unit]):
+        self.stage, config = stage, stage.config
+        pretraining.check_files(config.text)
+        pretraining.check_files(config.eval_text, "eval_text")
+        probed = config.data_dir and config.stage != "development"
+        self.tasks = probes.load(config.data_dir) if probed else {}
+
+    def __call__(self, unit: Unit) -> dict[str, Any]:
+        """The result of a run."""
+        stage, task = self.stage, self.stage.tasks[unit.name]
+        kept = stage.workdir / "models" / task.arm.name / f"seed_{task.seed}"
+        trial = Trial(task, stage.materials, self.tasks, unit.folder / engine.SCRATCH, kept)
+        return trial.run(stage.config.checkpoint_seconds) | environment()

@@ -1,0 +1,1 @@
+"""Token classification: tagged words, their files, entities and scores, and a miniature."""

@@ -1,0 +1,183 @@
+"""The experiment on initialisation: its stages in their order, a whole small run, a run that is killed or fails."""
+
+import json
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs.schema import Initialise
+from experiments import initialise
+from experiments.initialise import arms, command, development, materials, probes, sizes, tables, trial
+from experiments.initialise.analysis import Curve
+from experiments.initialise.sizes import SIZES
+from geojax.errors import InputError
+from geojax.measures import spread
+from geojax.runtime import records
+from geojax.sweeps import engine
+from geojax.training import geometry
+
+FEW = ("standard", "geometry", "displaced")
+RATE = 1.5e-3
+
+
+def result(losses, cost=0.0, every=50):
+    """A result of a run with these losses."""
+    return {"losses": [[every * place, loss] for place, loss in enumerate(losses)], "start": {"seconds": cost},
+            "step_seconds": 0.1}  # fmt: skip
+
+
+def runs_of(size, **changes):
+    """Development runs, falling to a goal of 6 in a straight line; the control is a fifth faster."""
+    found = {}
+    for arm in arms.CHOOSING:
+        for place, rate in enumerate(sizes.RATES):
+            for seed in sizes.DEVELOPMENT_SEEDS:
+                speed = (1.25 if arm == "mimetic" else 1) * (1 - 0.1 * abs(place - 1)) * (1 + 0.01 * seed)
+                count = (size.steps if arm in ("standard", "mimetic") else size.rate_steps) // size.every + 1
+                losses = 8.5 - 0.1 * speed * np.arange(count)
+                found[arm, rate, seed] = result(losses, cost=12.0 if arm == "geometry" else 0.01)
+    return found | changes
+
+
+def test_the_choice_takes_the_best_rate_the_median_goal_and_the_dearest_start():
+    size = sizes.FEASIBLE
+    found = development.choose(runs_of(size), 7.5, size)
+    assert found["rates"] == dict.fromkeys(arms.CHOOSING, 1.5e-3)
+    assert found["goal"] == pytest.approx(8.5 - 0.1 * 1.025 * 24)  # step 1 200
+    assert found["more_steps"] == 150 and found["cost"]["geometry"] == pytest.approx(120)
+    assert found["gate"]["gain"] == pytest.approx(7.5 - found["goal"])
+    assert found["gate"]["contrast"] == pytest.approx(0.2, abs=1e-3) and found["passed"]
+    assert not development.choose(runs_of(size), found["goal"] + 0.4, size)["passed"]
+    same = {("mimetic", *key): runs_of(size)["standard", *key] for _, *key in runs_of(size)}
+    assert not development.choose(runs_of(size) | same, 7.5, size)["passed"]
+    failed = {("standard", 1.5e-3, 2): result([8.5, 8.4, np.nan])}
+    assert development.choose(runs_of(size) | failed, 7.5, size)["rates"]["standard"] != 1.5e-3
+
+
+def test_a_gate_that_is_not_passed_stops_the_experiment(tmp_path):
+    record = development.choose(runs_of(sizes.FEASIBLE), 6.0, sizes.FEASIBLE)
+    records.write_json(tmp_path / development.RECORD, record)
+    with pytest.raises(InputError, match=r"the goal is -0\.04 nats below the unigram loss, and the positive control"):
+        command.Stage(Initialise(stage="look"), tmp_path)
+
+
+def test_every_arm_has_a_rate_and_a_start_and_stages_share_no_run(tmp_path):
+    known = {*materials.MOVED, "standard", "displaced", "mimetic", "rotated", "scale", "spectrum", "frequency", "warm"}
+    assert {arm.rate_of for arm in arms.BY_NAME.values()} <= {*arms.CHOOSING}
+    assert {arm.begins for arm in arms.BY_NAME.values()} <= known
+    assert all(arm.begins in materials.MOVED for arm in arms.BY_NAME.values() if arm.held)
+    records.write_json(tmp_path / development.RECORD, development.choose(runs_of(sizes.FEASIBLE), 7.5, sizes.FEASIBLE))
+    records.write_json(tmp_path / command.LOOK, {"stop": False})
+    (tmp_path / "confirmatory.csv").write_text("")
+    names = {}
+    for stage in command.STAGES:
+        units = command.Stage(Initialise(stage=stage), tmp_path).units
+        names[stage] = {unit.name for unit in units}
+        if stage != "development":
+            assert {unit.settings["steps"] for unit in units if unit.name.startswith("standard/")} <= {1750}
+            assert {unit.settings["steps"] for unit in units if unit.name.startswith("geometry/")} <= {1600}
+    assert [len(some) for some in names.values()] == [24, 21, 28, 63]
+    assert len(set.union(*names.values())) == 136
+    records.write_json(tmp_path / command.LOOK, {"stop": True})
+    with pytest.raises(InputError, match=r"look\.json says to stop: the start lost in each of 3 seeds"):
+        command.Stage(Initialise(stage="confirmatory"), tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Settings of a run with few arms, on a text of a few words; VRM, slow to compile, stands for IsoScore."""
+    monkeypatch.setitem(geometry.DIRECT, "vrm", spread.isoscore)
+    monkeypatch.setattr(command, "ARMS", tuple(arms.BY_NAME[name] for name in FEW))
+    for module in (command, development):
+        monkeypatch.setattr(module, "RATES", (RATE,))
+    random, words = np.random.default_rng(0), "the king saw a small ship near an old town and went on to sea".split()
+    for name, count in {"text": 300, "held_out": 60}.items():
+        lines = [" ".join(random.choice(words, 12)) for _ in range(count)]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    return Initialise(text=str(tmp_path / "text.txt"), eval_text=str(tmp_path / "held_out.txt"), size="tiny",
+                      checkpoint_seconds=0.0)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same_numbers(small, tmp_path, killed):
+    workdir, size = tmp_path / "run", SIZES["tiny"]
+    killed(lambda: initialise.run(small, workdir), lambda path, record: record.get("step") == 16)
+    small.checkpoint_seconds = 60.0
+    initialise.run(small, workdir)
+    choice = json.loads((workdir / "development.json").read_text())
+    assert choice["passed"] and choice["more_steps"] > 0
+
+    small.stage = "look"
+    initialise.run(small, workdir)
+    assert json.loads((workdir / "look.json").read_text()) == {"stop": False, "seeds": 3}
+    assert not (workdir / "confirmatory.csv").exists()
+    small.stage = "confirmatory"
+    with pytest.raises(InputError, match="3 of 12 runs have no result"):
+        engine.collect(initialise.sweep(small, workdir))
+    initialise.run(small, workdir)
+    table = pd.read_csv(workdir / "confirmatory.csv")
+    assert list(table["claim"].dropna()) == ["C1", "C2"] * 2 and (table["seeds"] == 4).all()
+    assert {*table["word"]} <= {"fewer", "some", "none", "slower", "unclear"} and table["p_corrected"].between(
+        0, 1
+    ).all()
+    runs = pd.read_csv(workdir / "runs.csv").set_index(["arm", "seed"])
+    assert len(runs) == 12 and (runs.loc["standard"]["cost_steps"] == 0).all()
+    assert (runs.loc["displaced"]["cost_steps"] == runs.loc["geometry"]["cost_steps"]).all()
+    measured = pd.read_csv(workdir / "geometry.csv").set_index(["arm", "seed", "step"])["eee"]
+    assert len({measured[arm, 10, 0] for arm in FEW}) == 3
+    assert {*pd.read_csv(workdir / "marks.csv")["step"]} == {*size.marks}
+    assert b"<svg" in (workdir / "curves.svg").read_bytes()
+
+    shared = command.Stage(small, workdir).materials
+    leaves = [jax.tree.leaves(shared.start(name, 10).params) for name in ("displaced", "geometry", "standard")]
+    for moved, other, first in zip(*leaves, strict=True):
+        np.testing.assert_allclose(*map(np.linalg.norm, (moved - first, other - first)), rtol=1e-3, atol=1e-6)
+
+    path = workdir / "units/standard/rate_0.0015/seed_2/result.json"  # the run that was killed, now in one go
+    killed_run = json.loads(path.read_text())
+    path.unlink()
+    (workdir / command.LEDGER).unlink()
+    small.stage = "development"
+    initialise.run(small, workdir)
+    again = json.loads(path.read_text())
+    assert again["losses"] == killed_run["losses"] and killed_run["resumed_at"] > again["resumed_at"] == 0
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ({0: 8.0, 4: 8.5, 8: 7.9}, ""),
+        ({0: 8.0, 4: 8.5}, ""),
+        ({0: 8.0, 8: 8.1}, "the loss at step 8 is above that of the start"),
+        ({0: 8.0, 4: np.nan}, "the loss is not finite at step 4"),
+    ],
+)
+def test_a_run_ends_where_its_loss_is_not_finite_or_has_not_fallen(losses, reason):
+    run = SimpleNamespace(records=[{"step": step, "loss": loss} for step, loss in losses.items()], size=SIZES["tiny"])
+    assert trial.Trial.failure(run) == reason
+
+
+def test_steps_of_memory_and_of_the_plateau():
+    def measures(*values):
+        return {"measures": {str(step): dict.fromkeys(("eee", "isoscore", "vrm"), [value]) for step, value in
+                             zip((0, 10, 50), values, strict=True)}}  # fmt: skip
+
+    base = measures(1.0, 1.0, 1.0)
+    assert tables.memory(measures(*np.exp([0.4, 0.3, 0.1])), base) == pytest.approx(30)
+    assert tables.memory(measures(*np.exp([0.4, 0.4, 0.3])), base) is None and tables.memory(base, base) is None
+    losses = [8.5, 7.0, 6.2, 6.1, 6.09, 6.085, 5.8, 5.0]
+    assert tables.plateau(Curve(range(0, 400, 50), losses)) == 6.1
+
+
+def test_probes_tell_what_is_linear_and_what_is_near():
+    random = np.random.default_rng(0)
+    rows, new = random.normal(size=(400, 6)) * 3 + 1, random.normal(size=(200, 6)) * 3 + 1
+    scaled = probes.standard_scaled(rows, new)
+    np.testing.assert_allclose([scaled[0].mean(), scaled[0].std()], [0, 1], atol=1e-6)
+    found = probes.ridge(scaled[0], rows[:, 0], scaled[1])
+    np.testing.assert_allclose(np.corrcoef(found, new[:, 0])[0, 1], 1, atol=2e-2)
+    labels = (rows[:, 1] > 1).astype(int)
+    assert np.mean(probes.nearest(scaled[0], labels, scaled[1]) == (new[:, 1] > 1)) > 0.75
