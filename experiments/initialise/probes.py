@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from geojax.data import glue
-from geojax.data.glue.examples import Examples, TaskData
+from geojax.data.glue.examples import Examples
+from geojax.data.task_data import TaskData
 from geojax.models import Model
 from geojax.representations import task_examples
 
