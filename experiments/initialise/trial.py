@@ -14,7 +14,7 @@ from experiments.initialise import probes
 from experiments.initialise.arms import SLOWER, Arm
 from experiments.initialise.materials import Materials, masks_key
 from geojax import models
-from geojax.data.glue.examples import TaskData
+from geojax.data.task_data import TaskData
 from geojax.models.apply import Params
 from geojax.runtime import records
 from geojax.training import constant_rate, geometry, pretrain
