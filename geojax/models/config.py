@@ -255,5 +255,7 @@ def to_record(config: ModelConfig) -> dict[str, Any]:
             value = config.embedding_width
         elif name == "classifier_dropout" and value is None and architecture.defaults.keys() & set(names):
             value = config.hidden_dropout_prob  # `from_record` reads null as the default
+        if value is None and not set(names) & set(architecture.nullable):
+            continue
         record |= dict.fromkeys(names, list(value) if isinstance(value, tuple) else value)
     return architecture.write(record)

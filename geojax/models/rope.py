@@ -66,8 +66,10 @@ class Rope:
         if self.scaling == "linear":
             return slow
         wavelengths = 2 * np.pi / plain
-        share = np.clip((self.original / wavelengths - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
-        return (1 - share) * slow + share * plain
+        # Operations in the order of the originals: the last bit of a frequency counts many positions later.
+        share = (self.original * (1 / wavelengths) - self.low) / (self.high - self.low)
+        share = np.clip(share, 0, 1).astype(np.float32)
+        return (1 - share) * plain / np.float32(self.factor) + share * plain
 
 
 def read_rope(given: Any, **settings: Any) -> Rope:

@@ -35,8 +35,7 @@ def read(record: Record) -> Record:
 
 def write(record: Record) -> Record:
     """The reverse of `read`."""
-    buckets = record["position_buckets"]
-    return record | {"position_buckets": -1 if buckets is None else buckets, "pos_att_type": ["p2c", "c2p"]}
+    return {"position_buckets": -1} | record | {"pos_att_type": ["p2c", "c2p"]}
 
 
 DEBERTA_V2: Architecture = replace(

@@ -67,7 +67,7 @@ def _read_windows(record: Record) -> Record:
 
 def _write_windows(record: Record) -> Record:
     """The reverse: layers without types of their own have the window, if there is one."""
-    return write(record) | {"use_sliding_window": record["sliding_window"] is not None, "max_window_layers": 0}
+    return write(record) | {"use_sliding_window": record.get("sliding_window") is not None, "max_window_layers": 0}
 
 
 LLAMA = Architecture(
