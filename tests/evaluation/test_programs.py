@@ -33,7 +33,7 @@ def test_no_program_calls_the_host():
             programs.values(part, cells, space, key, options)
             for part in programs.together(rows, name, None, space.points)
         ]
-    assert len(found) == 12
+    assert len(found) == 14
     for program in found:
         assert "callback" not in program.lower().as_text()
 

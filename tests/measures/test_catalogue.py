@@ -56,7 +56,8 @@ UNDEFINED = {
     "rsa": ("two",),
     "mutual_knn": ("few", "two"),
     "two_nn": ("two", "lattice"),
-    **dict.fromkeys(("mle_dimension", "gride", "correlation_dimension", "hubness"), ("duplicates", "few", "two")),
+    **dict.fromkeys(("mle_dimension", "hubness"), ("duplicates", "few", "two")),
+    **dict.fromkeys(("gride", "correlation_dimension"), ("duplicates", "few", "two", "lattice")),  # equal distances
     "local_two_nn": ("duplicates", "few", "two", "lattice"),
     "local_pca_dimension": ("duplicates", "few", "two"),
 }

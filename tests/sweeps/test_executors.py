@@ -21,7 +21,7 @@ from configs.schema import Study
 from experiments import study
 from experiments.common import tuning
 from geojax.errors import InputError
-from geojax.models import load, make_apply
+from geojax.models import load, make_apply, shapes
 from geojax.runtime import records
 from geojax.sweeps import costs, engine, executors
 
@@ -183,7 +183,7 @@ def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
     assert measuring.operations == sum(3 * (8 * t * 24**2 + 4 * t * 24 * 40 + 4 * t**2 * 24) for t in lengths)
     assert tuning.operations > 100 * measuring.operations / 40  # 64 rows there and back, 256 there
     head = make_apply(model.config, "classification", 2)
-    kept = [costs.backward(head, rows, 24) for rows in (8, 16, 24)]
+    kept = [costs.backward(head, shapes(head), rows, 24) for rows in (8, 16, 24)]
     assert kept[2] - kept[1] == kept[1] - kept[0] > 8 * 24 * 24 * 4 * 3 and tuning.memory > 20 * tuning.parameters
     text = costs.describe(found)
     assert (
