@@ -68,7 +68,7 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
             data = load_task(config.task, config, config.train_examples, config.seed)
             source = models.resolve(config.model, config.revision or None)
             with layout.on_host() if config.shard_parameters else contextlib.nullcontext():
-                model = headed(models.load(source.folder), data.task, config, config.seed)
+                model = headed(models.load(source.folder, dtype=config.parameters), data.task, config, config.seed)
             options = {"allow_unknown": config.allow_unknown}
             encoded = finetune.encode_task(model.tokenizer, data, settings.max_length, **options)
         reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)

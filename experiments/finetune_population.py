@@ -159,7 +159,7 @@ class Loader:
     def __init__(self, configs: Mapping[str, Finetune]):
         self.configs = configs
         self.source = cache(lambda model, revision: models.resolve(model, revision or None))
-        self.base = cache(lambda folder: models.load(folder))
+        self.base = cache(lambda folder: models.load(folder, dtype=self.any.parameters))
         self.data = cache(self._data)
         self.encoded = cache(self._encoded)
 

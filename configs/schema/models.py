@@ -30,6 +30,7 @@ class Finetune(
     lora_rank: int = 0  # train adapters of this rank and the head, and freeze the model; 0: train all parameters
     lora_alpha: float = 16.0  # adapters are scaled by lora_alpha / lora_rank
     lora_targets: str = "query,value"  # kernels with an adapter, as query,key,value,attention/output,intermediate
+    parameters: str = "float32"  # type of the kernels below adapters; bfloat16: half the memory, no model/ written
     tensorboard: bool = False  # write the folder `tensorboard` beside metrics.jsonl
     population: int = 1  # members that train as one step: of the lists below, or seeds from `seed` on; 0: all that fit
     alphas: str = ""  # for a population: noise levels in percent; empty: alpha

@@ -41,6 +41,8 @@ def check(config: schema.Finetune) -> None:
         raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
     if not config.checkpoint_seconds >= 0:
         raise InputError(f"checkpoint_seconds is {config.checkpoint_seconds}: give seconds, from 0 on")
+    if config.parameters != "float32" and not config.lora_rank:
+        raise InputError(f"parameters are {config.parameters}: only frozen kernels can be, so give a lora_rank too")
     if config.tensorboard:
         summary_writer()
 
@@ -115,11 +117,13 @@ def facts(config: schema.Finetune, source: models.Source, data: TaskData) -> dic
         "alpha": config.alpha,
         "noise_seed": config.noise_seed,
         "data": data.source,
-    }
+    } | ({} if config.parameters == "float32" else {"parameters": config.parameters})
 
 
 def write_model(folder: PurePath, model: Model, trained: Any, settings: Settings, about: Mapping[str, Any]) -> None:
     """Writes the fine-tuned model to `model/` of a folder and, with LoRA, what was trained to `adapter/`.
+
+    Where frozen kernels are held in bfloat16, the adapter is all that is written.
 
     Args:
       folder: of a run or of a member.
@@ -131,6 +135,8 @@ def write_model(folder: PurePath, model: Model, trained: Any, settings: Settings
     folders.remove(folder / "model")  # incomplete if a run was killed
     if lora := settings.lora():
         save_adapter(folder / "adapter", trained, lora, model.apply, about)
+        if "parameters" in about:  # a whole model in float32 would take more memory than the training did
+            return
         trained = merged(model.params, trained, lora.scale)
     models.save(folder / "model", model.apply, trained, model.tokenizer)
 

@@ -21,7 +21,7 @@ from geojax.runtime.folders import written
 from geojax.runtime.records import write_atomic, write_json
 
 TENSORS, RECORD = "adapter.safetensors", "adapter.json"
-BASE = ("model", "model_revision", "alpha", "noise_seed")  # what identifies the model below an adapter
+BASE = ("model", "model_revision", "alpha", "noise_seed", "parameters")  # what identifies the model below an adapter
 
 
 def save_adapter(folder: PurePath, adapter: Params, lora: Lora, apply: Apply, base: Mapping[str, Any]) -> None:
@@ -32,10 +32,15 @@ def save_adapter(folder: PurePath, adapter: Params, lora: Lora, apply: Apply, ba
       adapter: the trained parameters of `finetune` with LoRA.
       lora: its settings.
       apply: the function of the adapted model, for its head.
-      base: the entries `BASE`: name and revision of the model, level in percent and seed of the noise on its weights.
+      base: the entries `BASE`: name and revision of the model, level in percent and seed of the noise on its weights,
+        and the type in which its kernels were held, absent for float32.
     """
     head = {"head": apply.head, "num_labels": apply.num_labels, "label_names": list(apply.label_names or ())}
-    record = {"lora": asdict(lora), "base": {name: base[name] for name in BASE}, "pooler": apply.pooler} | head
+    record = {
+        "lora": asdict(lora),
+        "base": {name: base[name] for name in BASE if name in base},
+        "pooler": apply.pooler,
+    } | head
     with written(folder) as local:
         write_atomic(Path(local) / TENSORS, save({name: np.asarray(leaf) for name, leaf in _named(adapter)}))
         write_json(Path(local) / RECORD, record)
@@ -60,7 +65,8 @@ def load_adapted(folder: str | Path, base: str | Path = "") -> Model:
         tensors = load_file(folder / TENSORS)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{folder} holds no adapter that can be read ({type(error).__name__}: {error})") from error
-    model = load(base or own["model"], revision=None if base else _revision(own))
+    dtype = own.get("parameters", "float32")
+    model = load(base or own["model"], revision=None if base else _revision(own), dtype=dtype)
     found = resolve(base or own["model"], None if base else _revision(own)).revision
     if found != own["model_revision"]:
         raise InputError(
