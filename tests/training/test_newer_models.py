@@ -1,4 +1,4 @@
-"""A decoder, ModernBERT, MPNet and DeBERTa learn a miniature task from scratch."""
+"""A decoder, ModernBERT, MPNet, DeBERTa and Nomic's BERT learn a miniature task from scratch."""
 
 import jax
 import pytest
@@ -19,7 +19,7 @@ DISTANCES = dict(
     relative_attention=True, pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm", position_biased_input=False,
     share_att_key=True, position_buckets=8,
 )  # fmt: skip
-STATED = {"llama": {}, "modernbert": {}, "mpnet": {"pad_token_id": 1}, "deberta-v2": DISTANCES}
+STATED = {"llama": {}, "modernbert": {}, "mpnet": {"pad_token_id": 1}, "deberta-v2": DISTANCES, "nomic_bert": {}}
 
 
 def words_of(data, pad):
