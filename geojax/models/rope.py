@@ -99,6 +99,11 @@ def read_rope(given: Any, **settings: Any) -> Rope:
     return Rope(scaling=scaling, **settings)
 
 
+def stated_rope(record: Mapping[str, Any], **settings: Any) -> Rope:
+    """The settings in a `config.json`, in the form of transformers 5 or in an older one; the rest as `read_rope`."""
+    return read_rope(record.get("rope_scaling") or record.get("rope_parameters"), **settings)
+
+
 def rope_record(rope: Rope) -> dict[str, Any]:
     """The settings as an entry `rope_parameters`."""
     record = {"rope_type": rope.scaling, "rope_theta": rope.theta}

@@ -1,7 +1,7 @@
 """GPT-2 (Radford et al. 2019)."""
 
 from geojax.models.architectures.bert import TOKENS
-from geojax.models.architectures.record import Architecture, layers, same
+from geojax.models.architectures.record import DECODER, Architecture, layers, same
 
 GPT2 = Architecture(
     classes="GPT2",
@@ -49,12 +49,7 @@ GPT2 = Architecture(
         "eos_token_id": 50256,
     },
     required={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False},
-    token_types=False,
-    pre_norm=True,
-    embeddings_norm=False,
-    causal=True,
-    feature="last",
-    head_bias=False,
+    **DECODER,
     kernels_in_out=True,
     causal_class="LMHeadModel",
 )

@@ -1,14 +1,13 @@
 """GPT-NeoX (Black et al. 2022, arXiv 2204.06745), whose layers Pythia has (Biderman et al. 2023, arXiv 2304.01373)."""
 
 from geojax.models.architectures.bert import TOKENS
-from geojax.models.architectures.record import SIZES, Architecture, Record, layers, same
-from geojax.models.rope import read_rope, rope_record
+from geojax.models.architectures.record import DECODER, SIZES, Architecture, Record, layers, same
+from geojax.models.rope import rope_record, stated_rope
 
 
 def read(record: Record) -> Record:
     """The record with its rotary embeddings, in the form of transformers 5 or in an older one."""
-    given = record.get("rope_scaling") or record.get("rope_parameters")
-    return record | {"rope": read_rope(given, theta=record["rotary_emb_base"], partial=record["rotary_pct"])}
+    return record | {"rope": stated_rope(record, theta=record["rotary_emb_base"], partial=record["rotary_pct"])}
 
 
 def write(record: Record) -> Record:
@@ -65,11 +64,6 @@ GPT_NEOX = Architecture(
     read=read,
     write=write,
     positions="rotary",
-    token_types=False,
-    pre_norm=True,
-    embeddings_norm=False,
-    causal=True,
-    feature="last",
-    head_bias=False,
+    **DECODER,
     interleaved=True,
 )

@@ -6,8 +6,8 @@ arXiv 2505.09388).
 
 from dataclasses import replace
 
-from geojax.models.architectures.record import FULL, SIZES, SLIDING, Architecture, Record, layers, same, whole
-from geojax.models.rope import read_rope, rope_record
+from geojax.models.architectures.record import DECODER, FULL, SIZES, SLIDING, Architecture, Record, layers, same, whole
+from geojax.models.rope import rope_record, stated_rope
 
 LAYERS = layers(
     "layers.{}",
@@ -47,8 +47,7 @@ DEFAULTS = {
 
 def read(record: Record) -> Record:
     """The record with its rotary embeddings, in the form of transformers 5 or in an older one."""
-    given = record.get("rope_scaling") or record.get("rope_parameters")
-    return record | {"rope": read_rope(given, theta=record.get("rope_theta", THETA))}
+    return record | {"rope": stated_rope(record, theta=record.get("rope_theta", THETA))}
 
 
 def write(record: Record) -> Record:
@@ -86,14 +85,9 @@ LLAMA = Architecture(
     read=read,
     write=write,
     positions="rotary",
-    token_types=False,
     norm="rms",
-    pre_norm=True,
-    embeddings_norm=False,
     gated=True,
-    causal=True,
-    feature="last",
-    head_bias=False,
+    **DECODER,
 )
 MISTRAL = replace(
     LLAMA,

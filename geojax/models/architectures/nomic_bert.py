@@ -3,7 +3,7 @@
 from geojax.models.architectures.bert import FIELDS, TOKENS
 from geojax.models.architectures.llama import write
 from geojax.models.architectures.record import Architecture, Record, embeddings, layers, same
-from geojax.models.rope import read_rope
+from geojax.models.rope import stated_rope
 
 NAMES_OF_2024 = {  # names in the first `config.json`, which transformers 5 does not read
     "n_embd": "hidden_size",
@@ -19,8 +19,7 @@ NAMES_OF_2024 = {  # names in the first `config.json`, which transformers 5 does
 def read(record: Record) -> Record:
     """The record with its rotary embeddings, and with the names of transformers."""
     record = record | {NAMES_OF_2024[name]: value for name, value in record.items() if name in NAMES_OF_2024}
-    given = record.get("rope_scaling") or record.get("rope_parameters")
-    return record | {"rope": read_rope(given, theta=record["rope_theta"])}
+    return record | {"rope": stated_rope(record, theta=record["rope_theta"])}
 
 
 NOMIC_BERT = Architecture(

@@ -1,6 +1,6 @@
 """OPT (Zhang et al. 2022, arXiv 2205.01068), without the form of its 350 million parameters."""
 
-from geojax.models.architectures.record import Architecture, Record, layers, same
+from geojax.models.architectures.record import DECODER, Architecture, Record, layers, same
 
 
 def read(record: Record) -> Record:
@@ -54,10 +54,5 @@ OPT = Architecture(
     required={"do_layer_norm_before": True, "_remove_final_layer_norm": False, "layer_norm_elementwise_affine": True},
     read=read,
     numbering="mask",
-    token_types=False,
-    pre_norm=True,
-    embeddings_norm=False,
-    causal=True,
-    feature="last",
-    head_bias=False,
+    **DECODER,
 )

@@ -141,6 +141,15 @@ def whole(record: Record, name: str) -> int:
     return value
 
 
+# The differences from BERT that all decoders have.
+DECODER: Mapping[str, Any] = {
+    "token_types": False,
+    "pre_norm": True,
+    "embeddings_norm": False,
+    "causal": True,
+    "feature": "last",
+    "head_bias": False,
+}
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
 
 
