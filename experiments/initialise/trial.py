@@ -119,12 +119,9 @@ class Trial:
 
     def loss(self, params: Params) -> float:
         """The masked-LM loss on the held-out windows under the fixed maskings."""
-        windows, rows = self.materials.text["held_out"], self.size.batch_size
-        sums = []
+        options, sums = {"apply": self.apply, "batch_size": self.size.batch_size}, []
         for masking in range(self.size.maskings):
-            for first in range(0, len(windows), rows):
-                key = jax.random.fold_in(jax.random.key(masking), first)
-                sums.append(pretrain.eval_step(params, windows[first : first + rows], key, apply=self.apply))
+            sums += pretrain.sums_of(params, self.materials.text["held_out"], jax.random.key(masking), **options)
         return loss_and_accuracy(sums)["loss"]
 
     def measures(self, params: Params) -> dict[str, list[float]]:

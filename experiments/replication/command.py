@@ -36,7 +36,7 @@ from geojax.streaming import layer_stream
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 from geojax.training.masking import pack
-from geojax.training.pretrain import eval_step
+from geojax.training.pretrain import sums_of
 from geojax.training.scoring import loss_and_accuracy
 
 LABELLED_EXAMPLES = 1000  # examples of each training set that transfer measures read
@@ -160,10 +160,7 @@ class Worker:
             return None
         own = perturb.perturbed(models.load(folder, head="masked_lm"), model.alpha, model.noise_seed)
         windows = self.held_out(own.tokenizer)
-        sums = [
-            eval_step(own.params, part, jax.random.fold_in(jax.random.key(0), place), apply=own.apply)
-            for place, part in enumerate(np.split(windows, len(windows) // WINDOWS_AT_ONCE))
-        ]
+        sums = sums_of(own.params, windows, jax.random.key(0), apply=own.apply, batch_size=WINDOWS_AT_ONCE)
         return loss_and_accuracy(sums)["loss"]
 
     @cached_property

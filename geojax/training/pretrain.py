@@ -259,13 +259,27 @@ def evaluate(
     """
     if not len(windows):
         raise InputError("there is no window to score: give more held-out text")
-    key, sums = jax.random.fold_in(jax.random.key(seed), 1), []
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    return loss_and_accuracy(sums_of(params, windows, key, classes, apply=apply, batch_size=batch_size))
+
+
+def sums_of(
+    params: Params,
+    windows: Int[np.ndarray, "n T"],
+    key: Key,
+    classes: Int[np.ndarray, "V"] | None = None,
+    *,
+    apply: Apply,
+    batch_size: int,
+) -> list[LossSums]:
+    """The sums of `loss_sums` over windows in batches; the masks depend on the key and on `batch_size`."""
+    sums = []
     for index, first in enumerate(range(0, len(windows), batch_size)):
         batch = windows[first : first + batch_size]
         # Windows of padding fill the last batch, so that one shape is compiled; no token of theirs is masked.
         batch = np.pad(batch, ((0, batch_size - len(batch)), (0, 0)), constant_values=PAD)
         sums.append(eval_step(params, batch, jax.random.fold_in(key, index), classes, apply=apply))
-    return loss_and_accuracy(sums)
+    return sums
 
 
 def unigram(
