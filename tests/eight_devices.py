@@ -14,6 +14,6 @@ def run(script, *arguments):
     environment = os.environ | {"XLA_FLAGS": xla_flags(8), "JAX_PLATFORMS": "cpu"}
     environment["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, str(ROOT / "tests" / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed (peers extra)"),
 ]
 
-STEPS, ROWS = 50, 16
+STEPS, ROWS = 25, 16
 
 
 def their_losses(folder, batches, settings, regression):
@@ -54,7 +54,7 @@ def test_losses_are_those_of_pytorch(name, minilm, tmp_path):
     params = with_head(apply, minilm.params, finetune.head_key(0))
     save(tmp_path, apply, params, minilm.tokenizer)
     train = finetune.encode_task(minilm.tokenizer, data, settings.max_length).train
-    order = np.concatenate([epoch_order(len(train), 0, epoch) for epoch in range(2)])
+    order = epoch_order(len(train), 0, 0)
     rows = [order[place * ROWS : (place + 1) * ROWS] for place in range(STEPS)]
     state, sums, losses = step.init_state(params), step.no_sums(params), []
     rates = step.Rates(*np.float32([settings.learning_rate, 0.0, STEPS]))
