@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint readme constraints clean
+.PHONY: demo test test-all lint tables constraints clean
 
 demo: $(VENV)/.base
 	$(BIN)/python launch.py --config=configs/demo.py --workdir=runs/demo
@@ -21,8 +21,8 @@ test-all: test $(VENV)/.peers
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-readme: $(VENV)/.base  ## the table of measures, to go into README.md
-	$(BIN)/python -m geojax.measures
+tables: $(VENV)/.base  ## of measures: by family for README.md, and whole for docs/catalogue.md
+	$(BIN)/python -m geojax.measures families; $(BIN)/python -m geojax.measures
 
 constraints: $(VENV)/.peers  ## records the versions in use, after trying newer ones
 	( echo '# The versions that geojax was tested with; `make constraints` writes this file.'; \

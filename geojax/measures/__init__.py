@@ -3,7 +3,8 @@
 from geojax.measures.catalogue import CATALOGUE
 from geojax.measures.conventions import CONVENTIONS, check_convention
 from geojax.measures.row import INVARIANCES, Measure
-from geojax.measures.selection import markdown_table, select
+from geojax.measures.selection import select
+from geojax.measures.tables import family_table, markdown_table
 
 __all__ = [
     "CATALOGUE",
@@ -11,6 +12,7 @@ __all__ = [
     "INVARIANCES",
     "Measure",
     "check_convention",
+    "family_table",
     "markdown_table",
     "select",
 ]

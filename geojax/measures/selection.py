@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from geojax.errors import InputError
 from geojax.measures.catalogue import CATALOGUE
-from geojax.measures.row import INVARIANCES, Measure
+from geojax.measures.row import Measure
 
 GROUPS = {
     "all": tuple(row.name for row in CATALOGUE if row.reads in ("points", "cells")),
@@ -101,23 +101,3 @@ def _checked(row: Measure) -> Measure:
         call = ", ".join((*reading, *(f"{name}=" for name in options)))
         raise InputError(f"measure {row.name!r} must take ({call}): {error}") from error
     return row
-
-
-def markdown_table() -> str:
-    """The catalogue as a table in Markdown, a line for each function; measures of two quantizers share one."""
-    names = ("measure", "what it is", "range", "unchanged by", "equal points", "cost", "reference")
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    for function in dict.fromkeys(row.function for row in CATALOGUE):
-        rows = [row for row in CATALOGUE if row.function == function]
-        row = rows[0]
-        low, high = ("∞" if abs(end) == float("inf") else f"{end:g}" for end in row.value_range)
-        low = f"−{low}" if row.value_range[0] == -float("inf") else low
-        kept = []
-        for name in INVARIANCES:
-            under = [other.quantizer for other in rows if name in other.invariances]
-            kept += [name if len(under) == len(rows) else f"{name} ({', '.join(under)})"] if under else []
-        names = ", ".join(f"`{other.name}`" for other in rows)
-        ties = "once" if row.once else "each"
-        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), ties, row.cost, row.reference)
-        lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in entries) + " |")
-    return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """Every measure of a cloud or of a pair of clouds, declared once: a file of rows for each family, and their one order.
 
-From a row of `CATALOGUE` follow the command line, the table in the README, the columns of reports and the tests.
+From a row of `CATALOGUE` follow the command line, the tables in README and docs, the columns of reports and the tests.
 """
 
 from geojax.measures.catalogue import cells, dimension, neighbours, shape, similarity, spread, topology, transfer
