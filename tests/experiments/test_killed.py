@@ -13,7 +13,7 @@ from places import ROOT
 
 from geojax.runtime import records
 
-SHARES = 16  # of the time of a run: in each it is killed once, at random
+SHARES = 8  # of the time of a run: in each it is killed once, at random
 FILES = ("training/checkpoints/*tmp*", "model/config.json", "model/.model.safetensors*", "result.json")
 
 
@@ -24,7 +24,7 @@ def environment(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_moments(tmp_path):
+def test_killed_at_a_dozen_moments(tmp_path):
     """Whatever it is about: imports, reading, compiling, a step, a checkpoint, the model, the result."""
     data, draw = write_task(tmp_path / "data"), random.Random(0)
 
