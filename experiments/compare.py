@@ -13,10 +13,11 @@ import numpy as np
 
 from configs import schema
 from configs.lists import names
-from experiments.common import measuring, remarks, sampling, similarity
+from experiments.common import measuring, similarity
 from experiments.common.identity import identity
 from experiments.common.spaces import kept_cloud
 from geojax import representations
+from geojax.api import remarks, sources, values
 from geojax.errors import InputError
 from geojax.evaluation.results import Evaluation, difference
 from geojax.evaluation.uncertainty import student_interval
@@ -60,7 +61,7 @@ def run(config: schema.Compare, workdir: PurePath) -> None:
 
 def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measure], workdir: PurePath) -> None:
     """Samples and measures what is missing, and writes and logs the tables."""
-    texts, broken = sampling.sequences(config.sequences), {}
+    texts, broken = sources.sequences(config.sequences), {}
     of_pairs = [row for row in measures if row.reads == "pair"]
     of_one = [row for row in measures if row.reads != "pair"]
 
@@ -102,16 +103,17 @@ def differences(
         except InputError as error:
             leave_out(name, error)
             continue
-        results = measuring.results_of(record)
+        results = values.results_of(record)
         replicates = {measure: np.asarray(values, np.float32) for measure, values in record["replicates"].items()}
         evaluations[name] = Evaluation(results, np.empty(0), {}, replicates)
-        found = measuring.rows(results, cloud.layer)
+        found = values.rows(results, cloud.layer)
         if len(cloud.points) < len(clouds[name].points):
             cut = f"cut from {len(clouds[name].points)} to {len(cloud.points)} points, as many as all models have"
             logging.warning("%s: %s", name, cut)
             found = [row | {"warnings": "; ".join(filter(None, (cut, row["warnings"])))} for row in found]
         rows += [{"model": name, "d": cloud.points.shape[1], **row} for row in found]
-    remarks.log({name: evaluation.results for name, evaluation in evaluations.items()})
+    for sentence in remarks.sentences({name: one.results for name, one in evaluations.items()}):
+        logging.warning("%s", sentence)
     table = []
     for a, b in itertools.combinations(evaluations, 2):
         widths = [common[name].points.shape[1] for name in (a, b)]
@@ -124,7 +126,7 @@ def differences(
                 low, high = student_interval(value, error, LEVEL)
                 row |= {"std_error": error.std_error, "separable": not low <= 0 <= high}
             table.append(row)
-    records.write_table(workdir / "measures.csv", rows, ("model", "d", *measuring.COLUMNS))
+    records.write_table(workdir / "measures.csv", rows, ("model", "d", *values.COLUMNS))
     records.write_table(workdir / "compare.csv", table, COLUMNS)
 
 

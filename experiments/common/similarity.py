@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from configs import schema
-from experiments.common import measuring
 from experiments.common.spaces import Space, kept_layers
+from geojax.api import values
 from geojax.errors import InputError
 from geojax.evaluation import evaluate_pair
 from geojax.measures import Measure
@@ -60,7 +60,7 @@ def make(
         record = kept(path, partial(_beside, a, b, measures, config), ("a_b", "b_a"))
         for first, second, results in ((a, b, record["a_b"]), (b, a, record["b_a"])):
             ends = dict(zip(ENDS, (first.model, first.layer, second.model, second.layer), strict=True))
-            found = measuring.rows(measuring.results_of({"results": results}), first.layer)
+            found = values.rows(values.results_of({"results": results}), first.layer)
             table += [ends | {name: row[name] for name in COLUMNS if name in row} for row in found]
     records.write_table(workdir / TABLE, table, COLUMNS)
     from geojax import plots  # imports matplotlib, which nothing else here needs

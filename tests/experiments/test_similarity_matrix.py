@@ -9,7 +9,8 @@ from places import FIXTURES
 
 from configs import schema
 from experiments import compare
-from experiments.common import sampling, similarity
+from experiments.common import similarity
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.runtime import folders
 
@@ -70,7 +71,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(config, whole, tmp_path, monkey
         patch.setattr(similarity, "evaluate_pair", until(5))
         compare.run(config, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(sampling, "sample", None)  # no model is sampled again
+        patch.setattr(sources, "sample", None)  # no model is sampled again
         patch.setattr(similarity, "evaluate_pair", until(100))
         compare.run(config, tmp_path)
     assert len(measured) == 13  # two evaluations for each of six pairs, and one that was lost with its other order
