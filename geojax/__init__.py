@@ -7,11 +7,11 @@ from geojax.version import __version__
 
 if TYPE_CHECKING:
     from geojax import testing
-    from geojax.api.calls import measure
+    from geojax.api.calls import compare, measure
     from geojax.streaming.monitor import monitor
 
-__all__ = ["__version__", "measure", "monitor", "testing"]
-PLACES = {"measure": "geojax.api.calls", "monitor": "geojax.streaming.monitor"}
+__all__ = ["__version__", "compare", "measure", "monitor", "testing"]
+PLACES = {"compare": "geojax.api.calls", "measure": "geojax.api.calls", "monitor": "geojax.streaming.monitor"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,15 @@
-"""`geojax.measure`: the geometry of an array, a cloud, a file or a model in one call."""
+"""`geojax.measure` and `geojax.compare`: the geometry of arrays, clouds, files and models in one call."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from geojax.api import comparison, remarks, values
+from geojax.api.comparison import Comparison
 from geojax.api.measurement import Measurement, measured
 from geojax.errors import InputError
 from geojax.measures import Measure, select
@@ -93,9 +97,87 @@ def measure(
         from geojax.api import sources  # imports the libraries that models need
 
         return measured(sources.spaces(str(x), seed=seed, **of_model), rows, str(x), labels=labels, **options)
-    if changed := [name for name, value in of_model.items() if not _is(value, OF_MODELS[name])]:
-        raise InputError(f"{', '.join(changed)}: only a model takes this, and x is {named(x)}, whose points are given")
+    _refuse_of_models(of_model, named(x))
     return measured(points(x, sequence_index), rows, named(x), labels=labels, **options)
+
+
+def compare(
+    xs: Mapping[str, Any] | Sequence[Any],
+    *,
+    texts: Sequence[str] | str | PurePath | None = None,
+    layers: str | int | Sequence[int] = "last",
+    measures: str | Sequence[str | Measure] = "study",
+    tokens: str = "all",
+    backend: str = "jax",
+    parameters: str = "float32",
+    allow_unknown: bool = False,
+    seed: int = 0,
+    groups: int = 24,
+    convention: str = "standard",
+    codebooks: int = 4,
+    codebook_size: int = 256,
+    quantizer_seeds: int = 1,
+    iterations: int | None = None,
+) -> Comparison:
+    """Compares spaces of the same inputs: what `configs/compare.py` does, without files.
+
+        geojax.compare(["bert-base-uncased", "roberta-base"], texts="texts.txt", measures="eee,isoscore")
+        geojax.compare({"before": x, "after": y}, measures="cka,mutual_knn").plot()
+
+    Measures of one space give the difference of every two spaces, with paired errors: a difference is separable or a
+    tie. Measures of a pair ("similarity", "cka") tell how alike every two spaces are.
+
+    Args:
+      xs: two or more spaces, in a sequence or by names of yours: models, clouds, files or arrays, as `geojax.measure`
+        takes them. Row i of all arrays is the same input, and each row counts as a sequence.
+      texts, tokens, backend, parameters, allow_unknown: of models, as in `geojax.measure`.
+      layers: of models, for measures of a pair: "last", "all" or indices; one model is then enough. The other measures
+        compare the last layers.
+      measures: as in `geojax.measure`, and those of a pair of spaces.
+      seed, groups, convention, codebooks, codebook_size, quantizer_seeds, iterations: as in `geojax.measure`.
+
+    Returns:
+      A `Comparison`: `print` it, or take its `table`, `plot()`, `warnings` or `to_csv(path)`.
+
+    Raises:
+      InputError: fewer than two spaces or two of one name; spaces that are not of the same inputs; measures that need
+        labels; as `geojax.measure`.
+    """
+    rows = select(measures)
+    without_labels(rows, "measure each with its labels by geojax.measure")
+    of_pairs, of_one = ([row for row in rows if (row.reads == "pair") == pair] for pair in (True, False))
+    if layers != "last" and of_one:
+        raise InputError("layers are for measures of a pair of spaces, such as cka: the others compare the last layers")
+    of_model = {"texts": texts, "layers": layers, "tokens": tokens, "backend": backend, "parameters": parameters}
+    of_model |= {"allow_unknown": allow_unknown, "max_points": 0, "revision": "", "seed": seed}
+    given = dict(xs) if isinstance(xs, Mapping) else _by_name(xs)
+    if not any(map(is_model, given.values())):
+        _refuse_of_models({name: of_model[name] for name in of_model if name in OF_MODELS}, "the spaces")
+    spaces = [
+        (name, None if cloud.layer < 0 else cloud.layer, cloud)
+        for name, x in given.items()
+        for cloud in _clouds(name, x, of_model)
+    ]
+    if len(spaces) < 2:
+        raise InputError(f"there is {len(spaces)} space: give two or more, or several layers of a model")
+    options = {"seed": seed, "groups": groups, "convention": convention}
+    for name, _, cloud in spaces[1:]:
+        if of_pairs:
+            comparison.check_beside(spaces[0][0], spaces[0][2], name, cloud)
+        elif spaces[0][2].provenance.get("sequences_sha256") != cloud.provenance.get("sequences_sha256"):
+            raise InputError(f"{spaces[0][0]} and {name}: the clouds are of different texts: sample both alike")
+    found, similarities, results = Comparison(), [], {}
+    if of_one:
+        more = {"codebooks": codebooks, "codebook_size": codebook_size, "quantizer_seeds": quantizer_seeds}
+        clouds = {name: cloud for name, _, cloud in spaces}
+        found = comparison.differences(clouds, of_one, **options, **more, iterations=iterations)
+    if of_pairs:
+        for (*a, first), (*b, second) in itertools.combinations(spaces, 2):
+            record = comparison.beside(first, second, of_pairs, **options)
+            similarities += comparison.similarity_rows(tuple(a), tuple(b), record)
+            results[comparison.spaces_text(similarities[-1])] = values.results_of({"results": record["a_b"]})
+    told = (*found.warnings, *remarks.sentences(results))
+    return replace(found, similarities=tuple(similarities), warnings=told)
 
 
 def is_model(x: Any) -> bool:
@@ -135,5 +217,36 @@ def named(x: Any) -> str:
     return "the array"
 
 
-def _is(value: Any, default: Any) -> bool:
-    return value is default or (type(value) is type(default) and value == default)
+def _refuse_of_models(given: Mapping[str, Any], name: str) -> None:
+    """Raises an InputError for settings of models that are not at their defaults."""
+    changed = [
+        setting
+        for setting, value in given.items()
+        if type(value) is not type(OF_MODELS[setting]) or value != OF_MODELS[setting]
+    ]
+    if changed:
+        raise InputError(f"{', '.join(changed)}: only a model takes this, and the points of {name} are given")
+
+
+def _by_name(xs: Sequence[Any]) -> dict[str, Any]:
+    """Spaces by their names, those without one by their places.
+
+    Raises:
+      InputError: one name, or two spaces of one name.
+    """
+    if isinstance(xs, (str, PurePath, Cloud)):
+        raise InputError(f"xs is {named(xs)}: give several spaces in a list, or one model in a list and its layers")
+    names = [str(x) if isinstance(x, (str, PurePath)) else f"{named(x)} {place}" for place, x in enumerate(xs)]
+    if len(set(names)) < len(names):
+        raise InputError(f"{', '.join(names)} name one space twice: give different names")
+    return dict(zip(names, xs, strict=True))
+
+
+def _clouds(name: str, x: Any, of_model: Mapping[str, Any]) -> tuple[Cloud, ...]:
+    """The clouds of one of several spaces; each row of an array counts as a sequence."""
+    if is_model(x):
+        from geojax.api import sources  # imports the libraries that models need
+
+        return sources.spaces(str(x), **of_model)
+    (found,) = points(x)
+    return (found if isinstance(found, Cloud) else with_sequences(np.asarray(found), np.arange(len(found)), name),)

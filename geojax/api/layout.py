@@ -42,9 +42,13 @@ def text(title: str, rows: Sequence[Mapping[str, Any]], sentences: Sequence[str]
       heads: columns that every block of a wide table begins with.
     """
     blocks = [progress.table([{name: row[name] for name in names} for row in rows]) for names in _blocks(rows, heads)]
+    return "\n\n".join([title, *blocks, *([bullets(sentences)] if sentences else [])])
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """Sentences one below another, each in lines of at most `WIDTH` characters."""
     indents = {"initial_indent": "* ", "subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
-    told = [textwrap.fill(sentence, WIDTH, **indents) for sentence in sentences]
-    return "\n\n".join([title, *blocks, *(["\n".join(told)] if told else [])])
+    return "\n".join(textwrap.fill(sentence, WIDTH, **indents) for sentence in sentences)
 
 
 def as_html(title: str, rows: Sequence[Mapping[str, Any]], sentences: Sequence[str]) -> str:
