@@ -47,6 +47,7 @@ def test_a_comparison_shows_its_verdicts_and_warnings(arrays):
     assert "IsoScore" in arrays.plot()._repr_svg_()
 
 
+@pytest.mark.slow
 def test_models_give_the_tables_of_the_command(tmp_path, capsys):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
     few = {"measures": "eee,isoscore", "groups": 6}
