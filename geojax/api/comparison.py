@@ -103,14 +103,14 @@ class Comparison:
                 | {"verdict": VERDICTS[row["separable"]], "models": _pair(row)}
                 for row, cell in zip(self.differences, cells, strict=True)
             ]
-            found.append((f"{len(rows)} differences", rows))
+            found.append(("1 difference" if len(rows) == 1 else f"{len(rows)} differences", rows))
         if self.similarities:
             cells = layout.column([(row["value"], row["std_error"]) for row in self.similarities])
             rows = [
                 {"measure": row["measure"], "value ± error": cell, "spaces": spaces_text(row)}
                 for row, cell in zip(self.similarities, cells, strict=True)
             ]
-            found.append((f"{len(rows)} similarities", rows))
+            found.append(("1 similarity" if len(rows) == 1 else f"{len(rows)} similarities", rows))
         return found
 
 
