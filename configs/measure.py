@@ -5,6 +5,9 @@
     python launch.py --config=configs/measure.py --config.model=bert-base-uncased --config.task=rte \\
         --config.measures=transfer --workdir=DIR
 
+Prints a table of layers and measures, each value ± its standard error, with the warnings below it. In Python the same
+is `geojax.measure` (docs/python.md).
+
 Writes `DIR/measures.csv`, one row a layer and measure, and `DIR/measures.json` with their provenance: model and
 revision, token policy, sequences, seeds, versions, warnings. `--config.layers=all` gives every layer, and the figure
 `DIR/layers.svg` of each measure against depth with 90 % intervals. docs/uncertainty.md defines the errors;

@@ -1,32 +1,22 @@
 """Measures several models on the same sequences: differences of measures of a space, similarity of pairs of spaces."""
 
 import csv
-import dataclasses
-import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
-
 from configs import schema
 from configs.lists import names
-from experiments.common import measuring, remarks, sampling, similarity
+from experiments.common import measuring, similarity
 from experiments.common.identity import identity
 from experiments.common.spaces import kept_cloud
-from geojax import representations
+from geojax.api import comparison, sources
 from geojax.errors import InputError
-from geojax.evaluation.results import Evaluation, difference
-from geojax.evaluation.uncertainty import student_interval
 from geojax.measures import Measure
-from geojax.representations import Cloud
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import PARTS, kept, once
-
-COLUMNS = ("model_a", "model_b", "measure", "difference", "std_error", "separable")
-LEVEL = 0.95
 
 
 def run(config: schema.Compare, workdir: PurePath) -> None:
@@ -59,8 +49,8 @@ def run(config: schema.Compare, workdir: PurePath) -> None:
 
 
 def make(config: schema.Compare, models: Sequence[str], measures: Sequence[Measure], workdir: PurePath) -> None:
-    """Samples and measures what is missing, and writes and logs the tables."""
-    texts, broken = sampling.sequences(config.sequences), {}
+    """Samples and measures what is missing, and writes and prints the tables."""
+    texts, broken = sources.sequences(config.sequences), {}
     of_pairs = [row for row in measures if row.reads == "pair"]
     of_one = [row for row in measures if row.reads != "pair"]
 
@@ -87,67 +77,43 @@ def differences(
     leave_out: Callable[[str, InputError], None],
 ) -> None:
     """Samples and measures the last layers of models, and writes their values and differences."""
-    parts, clouds, evaluations, rows = workdir / PARTS, {}, {}, []
+    parts, clouds = workdir / PARTS, {}
     for place, name in enumerate(models):
         try:
             clouds[name] = kept_cloud(parts / f"{place:02d}.safetensors", name, texts, config)
         except InputError as error:
             leave_out(name, error)
-    common = dict(zip(clouds, representations.common_points(tuple(clouds.values()), config.seed), strict=True))
     together = "-".join(str(models.index(name)) for name in clouds)  # models that are cut to equal numbers of points
-    for name, cloud in common.items():
+
+    def keep(name: str, measure: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        def logged() -> Mapping[str, Any]:
+            record = measure()
+            logging.info("%s measured: %d points", name, record["results"][0]["n"])
+            return record
+
         path = parts / f"{models.index(name):02d}_among_{together}.json"
-        try:
-            record = kept(path, partial(measured, cloud, config, measures, name), ("results", "replicates"))
-        except InputError as error:
-            leave_out(name, error)
-            continue
-        results = measuring.results_of(record)
-        replicates = {measure: np.asarray(values, np.float32) for measure, values in record["replicates"].items()}
-        evaluations[name] = Evaluation(results, np.empty(0), {}, replicates)
-        found = measuring.rows(results, cloud.layer)
-        if len(cloud.points) < len(clouds[name].points):
-            cut = f"cut from {len(clouds[name].points)} to {len(cloud.points)} points, as many as all models have"
-            logging.warning("%s: %s", name, cut)
-            found = [row | {"warnings": "; ".join(filter(None, (cut, row["warnings"])))} for row in found]
-        rows += [{"model": name, "d": cloud.points.shape[1], **row} for row in found]
-    remarks.log({name: evaluation.results for name, evaluation in evaluations.items()})
-    table = []
-    for a, b in itertools.combinations(evaluations, 2):
-        widths = [common[name].points.shape[1] for name in (a, b)]
-        if widths[0] != widths[1]:
-            logging.warning("%s and %s differ in width, d = %d and %d, which measures depend on", a, b, *widths)
-        for measure in measures:
-            value, error = difference(evaluations[a], evaluations[b], measure.name)
-            row = {"model_a": a, "model_b": b, "measure": measure.name, "difference": value}
-            if error is not None:
-                low, high = student_interval(value, error, LEVEL)
-                row |= {"std_error": error.std_error, "separable": not low <= 0 <= high}
-            table.append(row)
-    records.write_table(workdir / "measures.csv", rows, ("model", "d", *measuring.COLUMNS))
-    records.write_table(workdir / "compare.csv", table, COLUMNS)
+        return kept(path, logged, ("results", "replicates"))
 
-
-def measured(cloud: Cloud, config: schema.Compare, measures: Sequence[Measure], name: str) -> dict[str, Any]:
-    """The evaluation of a model as a record."""
-    evaluation = measuring.measure(cloud, config, measures, name)
-    logging.info("%s measured: %d points of width %d", name, *cloud.points.shape)
-    results = [dataclasses.asdict(result) for result in evaluation.results]
-    return {"results": results, "replicates": evaluation.replicates}
+    options = {"seed": config.seed, **measuring.options(config)}
+    found = comparison.differences(clouds, measures, keep=keep, leave_out=leave_out, **options)
+    for sentence in found.warnings:
+        logging.warning("%s", sentence)
+    records.write_table(workdir / "measures.csv", found.values, comparison.VALUES)
+    found.to_csv(workdir / "compare.csv")
 
 
 def show(workdir: PurePath) -> None:
-    """Logs what the tables of a work folder say."""
-    if (workdir / similarity.TABLE).exists():
-        similarity.show(workdir)
-    if not (workdir / "compare.csv").exists():
+    """Prints what the tables of a work folder say, and where they are."""
+    files = [name for name in (similarity.TABLE, "compare.csv") if (workdir / name).exists()]
+    if not files:
         return
-    table = list(csv.DictReader(folders.path(workdir / "compare.csv").read_text().splitlines()))
-    for row in table:
-        verdict = "error not known"
-        if row["std_error"]:
-            tie = "separable" if row["separable"] == "True" else "tie"
-            verdict = f"± {float(row['std_error']):.2g}: {tie}"
-        pair = (row["model_a"], row["model_b"])
-        logging.info("%-26s %12.4g %s  (%s - %s)", row["measure"], float(row["difference"]), verdict, *pair)
-    logging.info("%s: %d differences", workdir / "compare.csv", len(table))
+    read = {name: list(csv.DictReader(folders.path(workdir / name).read_text().splitlines())) for name in files}
+    found = {"differences": read.get("compare.csv", ()), "similarities": read.get(similarity.TABLE, ())}
+    print(comparison.Comparison(**{name: tuple(map(plain, rows)) for name, rows in found.items()}))
+    print(f"\n{workdir}: {', '.join(files)}")
+
+
+def plain(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of CSV with its numbers as such, and None for an empty cell."""
+    kinds = {"separable": "True".__eq__} | dict.fromkeys(("difference", "value", "std_error"), float)
+    return {name: kinds.get(name, str)(cell) if cell else None for name, cell in row.items()}

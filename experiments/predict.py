@@ -16,6 +16,7 @@ from experiments.common import measuring, sampling
 from experiments.common.identity import identity
 from geojax.analysis import prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE, WITH_FAMILY
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.measures import CATALOGUE
 from geojax.regression import units
@@ -133,8 +134,8 @@ def settings_of(config: schema.Predict, record: Mapping[str, Any]) -> SimpleName
 def measure(config: schema.Predict, settings: SimpleNamespace, name: str) -> float:
     """The value of a measure on the model's last layer."""
     model, facts = sampling.named(config)
-    texts = sampling.sequences(settings.sequences)[: settings.max_sequences or None]
-    (cloud,) = sampling.sample(model, texts, "last", settings.tokens, facts, allow_unknown=config.allow_unknown)
+    texts = sources.sequences(settings.sequences)[: settings.max_sequences or None]
+    (cloud,) = sources.sample(model, texts, "last", settings.tokens, facts, allow_unknown=config.allow_unknown)
     evaluation = measuring.measure(cloud, settings, measuring.chosen(name), config.model)
     (result,) = evaluation.results
     for warning in result.warnings:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import schema
-from experiments.common import sampling
 from geojax import models, plots
+from geojax.api import sources
 from geojax.data.tokenizers import check_special_tokens, check_unknown
 from geojax.errors import InputError
 from geojax.models.dense import Hidden
@@ -43,7 +43,7 @@ def run(config: schema.Regularize, workdir: Path) -> None:
 def make(config: schema.Regularize, workdir: Path) -> None:
     """Trains the three runs and writes the files of the work folder."""
     model = models.load(config.model, head="masked_lm")
-    windows, probes = split(model.tokenizer, sampling.sequences(config.sequences), config.length)
+    windows, probes = split(model.tokenizer, sources.sequences(config.sequences), config.length)
     check_unknown(np.concatenate([windows, probes]), "the sequences", config.allow_unknown)
     check_inputs(model.config, windows, token_types(jnp.asarray(windows)))
     first = regularize.encode(model.params, windows[: config.batch_size], apply=model.apply)

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from configs.schema import Sample
 from experiments.common import sampling
 from experiments.common.identity import identity
+from geojax.api import sources
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once
 
@@ -27,11 +28,11 @@ def run(config: Sample, workdir: PurePath) -> None:
 
 def make(config: Sample, workdir: PurePath) -> None:
     """Samples all layers in one pass and writes the files."""
-    texts = sampling.sequences(config.sequences)
+    texts = sources.sequences(config.sequences)
     model, facts = sampling.named(config)
     shapes = {}
     options = {"allow_unknown": config.allow_unknown}
-    for cloud in sampling.sample(model, texts, config.layers, config.tokens, facts, **options):
+    for cloud in sources.sample(model, texts, config.layers, config.tokens, facts, **options):
         path = workdir / f"layer_{cloud.layer:02d}.safetensors"
         cloud.save(path)
         shapes[path.name] = cloud.points.shape

@@ -13,6 +13,7 @@ from configs import schema
 from experiments.common import local, sampling
 from experiments.common.identity import identity
 from geojax import representations
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
@@ -44,11 +45,11 @@ def make(config: schema.Topology, workdir: PurePath) -> None:
     start = time.perf_counter()
     model, facts = sampling.named(config)
     options = {"allow_unknown": config.allow_unknown, "masked": config.masked}
-    texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
+    texts = sources.sequences(config.sequences)[: config.max_sequences or None]
     others = representations.read_sequences(config.store) if config.store else None
-    clouds = stores = sampling.sample(model, texts, config.layers, config.tokens, facts, **options)
+    clouds = stores = sources.sample(model, texts, config.layers, config.tokens, facts, **options)
     if others:
-        stores = sampling.sample(model, others, config.layers, config.tokens, facts, **options)
+        stores = sources.sample(model, others, config.layers, config.tokens, facts, **options)
     layers = [
         kept(workdir / PARTS / f"{cloud.layer:02d}.json", partial(layer_of, cloud, store, config, workdir))
         for cloud, store in zip(clouds, stores, strict=True)

@@ -1,17 +1,27 @@
 """geojax: the geometry of a transformer's latent space, and what it says about fine-tuning."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geojax.version import __version__
 
-__all__ = ["__version__", "monitor", "testing"]
+if TYPE_CHECKING:
+    from geojax import testing
+    from geojax.api.calls import compare, measure
+    from geojax.streaming.monitor import monitor
+
+__all__ = ["__version__", "compare", "measure", "monitor", "testing"]
+PLACES = {"compare": "geojax.api.calls", "measure": "geojax.api.calls", "monitor": "geojax.streaming.monitor"}
 
 
 def __getattr__(name: str) -> Any:
     """The public names, imported on use: `import geojax` stays light."""
-    if name == "monitor":
-        return importlib.import_module("geojax.streaming.monitor").monitor
+    if name in PLACES:
+        return getattr(importlib.import_module(PLACES[name]), name)
     if name == "testing":
         return importlib.import_module("geojax.testing")
     raise AttributeError(f"module 'geojax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -132,6 +132,9 @@ def test_measure_a_model_layer_by_layer(tmp_path):
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "measures.csv")
     assert list(table["layer"]) == [0, 0, 1, 1, 2, 2, 3, 3] and table["value"].notna().all()
+    said = done.stdout.splitlines()
+    assert said[2].split() == ["layer", "eee", "pq_patchiness"] and said[3].count(" ± ") == 2
+    assert said[-1].startswith(f"{tmp_path}: measures.csv, layers.svg, measures.json")
     assert (table["std_error"] > 0).all() and (table["n_sequences"] == 40).all()
     assert "<svg" in (tmp_path / "layers.svg").read_text()
     record = json.loads((tmp_path / "measures.json").read_text())
@@ -186,7 +189,7 @@ def test_compare_calls_a_tie_a_tie(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "compare.csv", keep_default_na=False).set_index("measure")
     assert list(table["difference"]) == [0, 0]
     assert table.loc["eee", "separable"] == "False" and table.loc["pq_patchiness", "separable"] == ""
-    assert "tie" in done.stderr and "error not known" in done.stderr
+    assert "tie" in done.stdout and "error not known" in done.stdout
 
 
 def test_plan_answers_in_a_line(cloud, tmp_path):

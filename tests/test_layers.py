@@ -17,6 +17,7 @@ LAYERS = (
     ("geojax.analysis",),
     ("geojax.plots", "geojax.report"),
     ("geojax.sweeps",),
+    ("geojax.api",),
     ("geojax",),
     ("configs.schema", "configs"),
     ("experiments.common", "experiments", "experiments.study", "experiments.replication", "experiments.benchmark"),

@@ -15,8 +15,8 @@ import numpy as np
 from configs.schema import Benchmark
 from experiments.benchmark import alignment, dimension, finetuning, homology, in_context, peers, regressions
 from experiments.benchmark.timing import Part
-from experiments.common import sampling
 from geojax import representations
+from geojax.api import sources
 from geojax.evaluation import evaluate
 from geojax.measures import cells as statistics_of_cells
 from geojax.measures import select
@@ -136,7 +136,7 @@ def eight(inputs: Inputs) -> Part:
 
 def model_cloud(batch_size: int, inputs: Inputs) -> Part:
     """The last hidden state of every token; PyTorch takes batches of `batch_size` sequences."""
-    name, texts = inputs.config.model, sampling.sequences(inputs.config.sequences)
+    name, texts = inputs.config.model, sources.sequences(inputs.config.sequences)
     apply, params, tokenizer, config = load(name)
     layer = config.num_hidden_layers
 

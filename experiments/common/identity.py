@@ -48,9 +48,9 @@ def identity(config: Any, sequences: str | None = None) -> dict[str, Any]:
         else:
             contents["task"] = glue.load(task, config.data_dir, config.hub).source.get("sha256", "generated")
     elif hasattr(config, "sequences") and not getattr(config, "cloud", ""):
-        from experiments.common import sampling  # imports the libraries that models need
+        from geojax.api import sources  # imports the libraries that models need
 
-        texts = sampling.sequences(config.sequences if sequences is None else sequences)
+        texts = sources.sequences(config.sequences if sequences is None else sequences)
         contents["sequences"] = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     if getattr(config, "model", ""):
         contents["model"] = model_digest(config.model, config.revision)

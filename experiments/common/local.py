@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from configs.lists import integers
-from experiments.common import sampling
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.models import Model
 from geojax.representations import Cloud, parse_layers
@@ -63,7 +63,7 @@ def cloud_of_words(model: Model, words: Sequence[Sequence[str]], config: Any, wh
     layers = parse_layers(config.layer, model.config.num_hidden_layers)
     if len(layers) > 1:
         raise InputError(f"layer {config.layer!r}: name one hidden state, such as last or {layers[-1]}")
-    if (cloud := sampling.cloud_in(path)) is not None:
+    if (cloud := sources.cloud_in(path)) is not None:
         return cloud
     with ProgressBar(what, "sequences") as moved:
         options = {"masked": config.masked, "allow_unknown": config.allow_unknown, "progress": moved}

@@ -1,25 +1,17 @@
-"""Functions that the measuring experiments share: choose measures, read clouds, measure them, tabulate results."""
+"""What the settings of measuring experiments name: measures, clouds, and the options of an evaluation."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from configs.lists import names
 from geojax import representations
+from geojax.api import values
 from geojax.errors import InputError
-from geojax.evaluation import evaluate
-from geojax.evaluation.results import Evaluation, Result
+from geojax.evaluation.results import Evaluation
 from geojax.measures import Measure, select
 from geojax.measures.labels import without_labels
 from geojax.measures.selection import without_pairs
-from geojax.representations.cloud import Cloud
-
-COLUMNS = (
-    *("measure", "value", "std_error", "n", "layer", "convention", "warnings"),
-    *("se_sampling", "se_quantizer", "bias", "quantizer_std", "quantizer_seeds", "n_sequences"),
-)
 
 
 def chosen(measures: str, *, labels: bool = False, pairs: bool = False) -> tuple[Measure, ...]:
@@ -93,26 +85,4 @@ def measure(
     Raises:
       InputError: as `evaluate`; the message begins with `name`.
     """
-    key, settings = jax.random.key(config.seed), options(config)
-    try:
-        if isinstance(cloud, (Cloud, np.ndarray)):
-            return evaluate(cloud, measures, key, labels=labels, **settings)
-        from geojax.streaming import layer_stream  # imports the libraries that models need
-
-        return layer_stream.measure(cloud, measures, key, **settings)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-
-
-def results_of(record: Mapping[str, Any]) -> tuple[Result, ...]:
-    """The results in a record, which stores each as a mapping."""
-    return tuple(Result(**row | {"warnings": tuple(row["warnings"])}) for row in record["results"])
-
-
-def rows(results: Iterable[Result], layer: int | None) -> list[dict[str, Any]]:
-    """Rows of `measures.csv`."""
-    return [
-        {name: getattr(result, name, None) for name in COLUMNS}
-        | {"layer": layer, "warnings": "; ".join(result.warnings)}
-        for result in results
-    ]
+    return values.evaluated(cloud, measures, name, seed=config.seed, labels=labels, **options(config))

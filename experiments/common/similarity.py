@@ -1,7 +1,5 @@
 """How alike the layers of models are: a matrix of every layer beside every other one, as a table and a figure."""
 
-import csv
-import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Sequence
@@ -9,23 +7,16 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-import jax
-import numpy as np
-
 from configs import schema
-from experiments.common import measuring
 from experiments.common.spaces import Space, kept_layers
+from geojax.api import comparison
 from geojax.errors import InputError
-from geojax.evaluation import evaluate_pair
 from geojax.measures import Measure
 from geojax.representations import Cloud
-from geojax.representations.pairs import aligned
-from geojax.runtime import folders, records
+from geojax.runtime import records
 from geojax.runtime.run_once import PARTS, kept
 
 TABLE, FIGURE = "similarity.csv", "similarity.svg"
-ENDS = ("model_a", "layer_a", "model_b", "layer_b")
-COLUMNS = (*ENDS, "measure", "value", "std_error", "bias", "n", "n_sequences", "convention", "warnings")
 
 
 def make(
@@ -49,7 +40,8 @@ def make(
             leave_out(name, error)
             continue
         if spaces:
-            _check_aligned(spaces[0], layers[0])
+            ends = ((space.model, Cloud.load(space.path)) for space in (spaces[0], layers[0]))
+            comparison.check_beside(*itertools.chain(*ends))
         spaces += layers
     if len(models) == len(spaces) == 1:
         raise InputError("one layer of one model stands beside no other: name more --config.models or --config.layers")
@@ -58,61 +50,16 @@ def make(
     for a, b in itertools.combinations(spaces, 2):
         path = parts / f"{a.stem}_beside_{b.stem}.json"
         record = kept(path, partial(_beside, a, b, measures, config), ("a_b", "b_a"))
-        for first, second, results in ((a, b, record["a_b"]), (b, a, record["b_a"])):
-            ends = dict(zip(ENDS, (first.model, first.layer, second.model, second.layer), strict=True))
-            found = measuring.rows(measuring.results_of({"results": results}), first.layer)
-            table += [ends | {name: row[name] for name in COLUMNS if name in row} for row in found]
-    records.write_table(workdir / TABLE, table, COLUMNS)
+        table += comparison.similarity_rows((a.model, a.layer), (b.model, b.layer), record)
+    records.write_table(workdir / TABLE, table, comparison.SIMILARITIES)
     from geojax import plots  # imports matplotlib, which nothing else here needs
 
-    labels = [f"{PurePath(space.model).name} {space.layer}" for space in spaces]
-    records.write_atomic(workdir / FIGURE, plots.similarity(_matrices(table, spaces, measures), labels))
-
-
-def _check_aligned(a: Space, b: Space) -> None:
-    """Raises an InputError that names both models, where the points of one do not stand beside those of the other."""
-    try:
-        aligned(Cloud.load(a.path), Cloud.load(b.path))
-    except InputError as error:
-        raise InputError(f"{a.model} and {b.model}: {error}") from error
+    records.write_atomic(workdir / FIGURE, plots.similarity(*comparison.matrices(table)))
 
 
 def _beside(a: Space, b: Space, measures: Sequence[Measure], config: schema.Compare) -> dict[str, Any]:
     """The results of a pair of spaces, and of measures that are not symmetric those of the other order."""
-    first, second = Cloud.load(a.path), Cloud.load(b.path)
-    both = {
-        "a_b": (first, second, tuple(measures)),
-        "b_a": (second, first, tuple(row for row in measures if not row.symmetric)),
-    }
-    key, options = jax.random.key(config.seed), {"convention": config.convention, "groups": config.groups}
-    found = {}
-    for name, (one, other, rows) in both.items():
-        results = evaluate_pair(one, other, rows, key, **options).results if rows else ()
-        found[name] = [dataclasses.asdict(result) for result in results]
+    options = {"seed": config.seed, "convention": config.convention, "groups": config.groups}
+    found = comparison.beside(Cloud.load(a.path), Cloud.load(b.path), measures, **options)
     logging.info("%s layer %d and %s layer %d measured", a.model, a.layer, b.model, b.layer)
     return found
-
-
-def _matrices(
-    table: Sequence[dict[str, Any]], spaces: Sequence[Space], measures: Sequence[Measure]
-) -> dict[str, np.ndarray]:
-    """For each measure its value of the space of a row beside that of a column, NaN on the diagonal."""
-    places = {(space.model, space.layer): place for place, space in enumerate(spaces)}
-    found = {row.name: np.full((len(spaces),) * 2, np.nan) for row in measures}
-    symmetric = {row.name for row in measures if row.symmetric}
-    for row in table:
-        a, b = places[row["model_a"], row["layer_a"]], places[row["model_b"], row["layer_b"]]
-        found[row["measure"]][a, b] = row["value"]
-        if row["measure"] in symmetric:
-            found[row["measure"]][b, a] = row["value"]
-    return found
-
-
-def show(workdir: PurePath) -> None:
-    """Logs the values in the `similarity.csv` of a work folder."""
-    table = list(csv.DictReader(folders.path(workdir / TABLE).read_text().splitlines()))
-    for row in table:
-        error = f" ± {float(row['std_error']):.2g}" if row["std_error"] else ""
-        ends = tuple(row[name] for name in ENDS)
-        logging.info("%-22s %8.4f%s  (%s layer %s, %s layer %s)", row["measure"], float(row["value"]), error, *ends)
-    logging.info("%s: %d values", workdir / TABLE, len(table))

@@ -5,8 +5,8 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from configs import schema
-from experiments.common import sampling
 from geojax import representations
+from geojax.api import sources
 from geojax.representations import Cloud
 from geojax.runtime.run_once import kept
 
@@ -34,7 +34,7 @@ class Space(NamedTuple):
 
 def kept_cloud(path: PurePath, name: str, texts: Sequence[str], config: schema.Compare) -> Cloud:
     """The cloud of a model's last layer, read from the file at `path`, or sampled and written there."""
-    if (cloud := sampling.cloud_in(path)) is not None:
+    if (cloud := sources.cloud_in(path)) is not None:
         return cloud
     (cloud,), _ = _sampled(name, texts, "last", config)
     cloud.save(path)
@@ -63,15 +63,15 @@ def kept_layers(
 
     record = kept(parts / f"{place:02d}_layers.json", sampled, ("layers", "last"))
     found = spaces(record["layers"], record["last"])
-    if any([sampling.cloud_in(space.path) is None for space in found]):
+    if any([sources.cloud_in(space.path) is None for space in found]):
         sampled()
     return found
 
 
 def _sampled(name: str, texts: Sequence[str], layers: str, config: schema.Compare) -> tuple[tuple[Cloud, ...], int]:
     """The clouds of layers, and the index of the model's last one."""
-    model, facts = sampling.load_perturbed(name, "", 0.0, 0, parameters=config.parameters, backend=config.backend)
+    model, facts = sources.load_perturbed(name, "", 0.0, 0, parameters=config.parameters, backend=config.backend)
     last = model.config.num_hidden_layers
     indices = ",".join(map(str, dict.fromkeys(representations.parse_layers(layers, last))))
     options = {"allow_unknown": config.allow_unknown}
-    return sampling.sample(model, list(texts), indices, config.tokens, facts, **options), last
+    return sources.sample(model, list(texts), indices, config.tokens, facts, **options), last

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from configs import schema
 from configs.lists import names
-from experiments.common import sampling
 from geojax import models
+from geojax.api import sources
 from geojax.data import task_names, tasks
 from geojax.data.task_data import TaskData, subset
 from geojax.errors import InputError
@@ -153,7 +153,7 @@ class Tuner:
         """A base model and the facts that identify it."""
         if self.base is None or self.base[0] != base:
             self.base, self.encoded = None, {}  # frees the memory before the next base model is loaded
-            self.base = (base, *sampling.load_perturbed(base, "", 0.0, 0))
+            self.base = (base, *sources.load_perturbed(base, "", 0.0, 0))
         return self.base[1:]
 
     def tune(self, members: Sequence[NoisyModel], task: str, folder: Path, **changed: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from experiments.common.identity import identity
 from experiments.common.tuning import short_names
 from experiments.rank import evidence, tables
 from geojax.analysis.prediction import check_level
+from geojax.api import sources
 from geojax.data import glue, labelled
 from geojax.data.glue.encode import encode
 from geojax.errors import InputError
@@ -146,18 +147,18 @@ class Worker:
     @cached_property
     def texts(self) -> list[str]:
         """The sequences, where there is no task."""
-        return sampling.sequences(self.config.sequences)
+        return sources.sequences(self.config.sequences)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """Samples and measures a checkpoint, and returns the result of the unit."""
         config, name, start = self.config, unit.settings["model"], time.monotonic()
-        model, facts = sampling.load_perturbed(name, "", 0.0, 0)
+        model, facts = sources.load_perturbed(name, "", 0.0, 0)
         layers, labels = LAYERS[config.layer], self.examples.labels if config.task else None
         if config.task:
             clouds = sampling.clouds_of_examples(model, self.examples, layers, facts, config)
         else:
             options = {"allow_unknown": config.allow_unknown}
-            clouds = sampling.sample(model, self.texts, layers, config.tokens, facts, **options)
+            clouds = sources.sample(model, self.texts, layers, config.tokens, facts, **options)
         found = []
         for cloud in clouds:
             evaluation = measuring.measure(cloud, config, self.measures, f"{name}, layer {cloud.layer}", labels)

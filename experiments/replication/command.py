@@ -15,7 +15,6 @@ import numpy as np
 
 from configs.schema import Replication
 from experiments import pretrain
-from experiments.common import sampling
 from experiments.common.averages import mean
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.replication import base_models, tables
@@ -23,6 +22,7 @@ from experiments.replication.base_models import Base, Model
 from experiments.replication.build_models import Maker
 from experiments.replication.plan import Plan, floor
 from geojax import models
+from geojax.api import sources
 from geojax.data import glue
 from geojax.data.tokenizers import tokenize
 from geojax.errors import InputError
@@ -166,7 +166,7 @@ class Worker:
     @cached_property
     def texts(self) -> list[str]:
         """The sequences on which latent spaces are sampled."""
-        return sampling.sequences(self.config.sequences)[: self.config.max_sequences or None]
+        return sources.sequences(self.config.sequences)[: self.config.max_sequences or None]
 
     def held_out(self, tokenizer: Any) -> np.ndarray:
         """Windows of the held-out text, the same for all models, because every pre-training has the same tokenizer."""

@@ -9,13 +9,13 @@ import numpy as np
 
 from configs import schema
 from experiments import pretrain, regularize
-from experiments.common import sampling
 from experiments.common.tuning import load_task, settings_of
 from experiments.replication import build_models
 from experiments.replication.base_models import Base
 from experiments.replication.command import LABELLED_EXAMPLES
 from experiments.replication.plan import Job, Plan
 from geojax import models
+from geojax.api import sources
 from geojax.data import glue
 from geojax.data.glue.encode import encode
 from geojax.representations import forward, task_examples
@@ -50,7 +50,7 @@ class Estimates:
         self.config, self.plan = config, plan
         self.larger = models.load(config.model)
         self.tokenizer = models.load(config.tokenizer or schema.Replication.tokenizer).tokenizer
-        self.texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
+        self.texts = sources.sequences(config.sequences)[: config.max_sequences or None]
         self.tasks = {name: self._task(name) for name in plan.tasks}
         self.measuring, self.tuning = cache(self._measuring), cache(self._tuning)
 

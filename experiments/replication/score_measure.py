@@ -16,9 +16,10 @@ import pandas
 
 from configs.lists import names
 from configs.schema import ScoreMeasure
-from experiments.common import measuring, sampling
+from experiments.common import measuring
 from experiments.replication import findings, questions
 from geojax.analysis import cross_validation, prediction, score_table
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
 from geojax.measures import Measure
@@ -85,7 +86,7 @@ class Worker:
 
     def __init__(self, config: ScoreMeasure, measures: Sequence[Measure]):
         self.config, self.measures = config, measures
-        self.texts = sampling.sequences(config.sequences)[: config.max_sequences or None]
+        self.texts = sources.sequences(config.sequences)[: config.max_sequences or None]
         self.load = functools.lru_cache(maxsize=1)(load)
 
     def __call__(self, unit: Unit) -> dict[str, Any]:

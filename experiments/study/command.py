@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import Study
-from experiments.common import measuring, sampling
+from experiments.common import measuring
 from experiments.common.averages import said
 from experiments.common.tuning import NoisyModel, Tuner, load_task, settings_of
 from experiments.study import tables
 from experiments.study.pool import MEASURE, Pool, identity
+from geojax.api import sources
 from geojax.data.task_data import TaskData
 from geojax.models import load, perturb
 from geojax.runtime.environment import environment
@@ -61,7 +62,7 @@ def headline(result: Mapping[str, Any]) -> str:
 
 def load_texts(config: Study) -> list[str]:
     """The sequences of a study."""
-    return sampling.sequences(config.sequences)[: config.max_sequences or None]
+    return sources.sequences(config.sequences)[: config.max_sequences or None]
 
 
 def load_tasks(config: Study, needed: Iterable[str]) -> dict[str, TaskData]:
@@ -94,7 +95,7 @@ class Worker:
         model = perturb.perturbed(base, member.alpha, member.noise_seed)
         about = {**facts, "alpha": member.alpha, "noise_seed": member.noise_seed}
         options = {"allow_unknown": self.config.allow_unknown}
-        (cloud,) = sampling.sample(model, self.texts, "last", self.config.tokens, about, **options)
+        (cloud,) = sources.sample(model, self.texts, "last", self.config.tokens, about, **options)
         evaluation = measuring.measure(cloud, self.config, self.measures, member.name)
         return {
             "values": {result.measure: result.value for result in evaluation.results},

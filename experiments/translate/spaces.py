@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from configs import schema
 from configs.lists import names
-from experiments.common import sampling
 from experiments.common.tuning import short_names
 from experiments.translate.texts import Texts, joined
 from geojax import models
+from geojax.api import sources
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.representations import Cloud, parse_layers, sentence_transformers, task_examples
@@ -93,7 +93,7 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
       InputError: a model that cannot be read, vectors that are not finite, or vectors in `parts` of other texts.
     """
     files = {place: parts / f"{place.file}.safetensors" for place in wanted}
-    clouds = {place: cloud for place, path in files.items() if (cloud := sampling.cloud_in(path)) is not None}
+    clouds = {place: cloud for place, path in files.items() if (cloud := sources.cloud_in(path)) is not None}
     for model in dict.fromkeys(place.model for place in wanted if place not in clouds):
         missing = [place for place in wanted if place.model == model and place not in clouds]
         layers = tuple(place.layer for place in missing)
@@ -111,13 +111,13 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
 
 def encoded(config: schema.Translate, name: str, layers: tuple[int, ...], texts: Texts) -> tuple[Cloud, ...]:
     """The clouds of all texts, those of training first, at some layers of a model."""
-    model, facts = sampling.load_perturbed(name, "", 0.0, 0)
+    model, facts = sources.load_perturbed(name, "", 0.0, 0)
     both = joined(texts.train, texts.held_out)
     facts = {name: facts[name] for name in ("model", "revision")} | {"texts_sha256": texts.digest}
     if both.text_b is None:
         listed = ",".join(map(str, layers))
         options = {"allow_unknown": config.allow_unknown}
-        return sampling.sample(model, list(both.text_a), listed, config.pooling, facts, **options)
+        return sources.sample(model, list(both.text_a), listed, config.pooling, facts, **options)
     return of_pairs(config, model, both, layers, facts)
 
 

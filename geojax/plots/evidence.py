@@ -12,7 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from geojax.plots import style
 
 
-def intervals(
+def intervals(rows: Sequence[Mapping[str, Any]], label: str, *, format: str = "svg", **options: Any) -> bytes:
+    """The file of `intervals_figure`, which takes the options, in the format "svg" or "png"."""
+    return style.render(intervals_figure(rows, label, **options), format)
+
+
+def intervals_figure(
     rows: Sequence[Mapping[str, Any]],
     label: str,
     *,
@@ -20,8 +25,7 @@ def intervals(
     reference: float | None = None,
     limits: tuple[float, float] | None = None,
     brackets: Sequence[tuple[int, int]] = (),
-    format: str = "svg",
-) -> bytes:
+) -> style.Picture:
     """A value with its interval for every row, the first row at the top, marked by kind.
 
     A value beyond the limits is drawn at the edge with an arrowhead; an unbounded interval reaches both edges.
@@ -33,7 +37,6 @@ def intervals(
       reference: Place of a dashed vertical line; None draws none.
       limits: Limits of the horizontal axis; by default the range of the finite numbers with a margin of 5 %.
       brackets: First and last row of each group that a bracket at the right joins, as ties.
-      format: "svg" or "png".
     """
     figure, axes = style.figure_and_axes(5.2, 0.9 + 0.21 * max(len(rows), 3))
     kinds = list(dict.fromkeys([*kinds, *(row["kind"] for row in rows)]))
@@ -75,7 +78,7 @@ def intervals(
         handles.append(Line2D([], [], linestyle="", marker="x", color="black", label="actual"))
     if len(handles) > 1:
         figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
-    return style.render(figure, format)
+    return figure
 
 
 def iid_against_wide(points: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:

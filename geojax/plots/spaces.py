@@ -114,16 +114,20 @@ def dimension_scans(scans: Mapping[str, Scan], unit: str = "", *, format: str = 
 
 
 def similarity(matrices: Mapping[str, np.ndarray], names: Sequence[str], *, format: str = "svg") -> bytes:
+    """The file of `similarity_figure`, in the format "svg" or "png"."""
+    return style.render(similarity_figure(matrices, names), format)
+
+
+def similarity_figure(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> style.Picture:
     """How alike spaces are, as a heat map for each measure; numbers in the cells of up to 12 spaces.
 
     Args:
       matrices: by the measure's name, its value for the space of a row beside that of a column; NaN stays empty.
       names: of the spaces.
-      format: "svg" or "png".
     """
     size = 1.4 + 0.34 * len(names)
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(size + 1.2, size * len(matrices)), layout="constrained")
+        figure = style.Picture(figsize=(size + 1.2, size * len(matrices)), layout="constrained")
         grid = figure.subplots(len(matrices), squeeze=False)[:, 0]
     labels = [style.text(name, 20) for name in names]
     for axes, (measure, values) in zip(grid, matrices.items(), strict=True):
@@ -137,20 +141,24 @@ def similarity(matrices: Mapping[str, np.ndarray], names: Sequence[str], *, form
                 column, row, shown, ha="center", va="center", fontsize=6, color="black" if value > 0.6 else "white"
             )
         figure.colorbar(image, shrink=0.7)
-    return style.render(figure, format)
+    return figure
 
 
 def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, format: str = "svg") -> bytes:
+    """The file of `curves_figure`, in the format "svg" or "png"."""
+    return style.render(curves_figure(panels, label), format)
+
+
+def curves_figure(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str) -> style.Picture:
     """Lines over a shared horizontal axis, one panel below another, with intervals where known.
 
     Args:
       panels: the lines of each panel by the panel's title; a line by its name, as rows of (place, value, low, high),
         low and high NaN for no interval. One line named "" gets no legend.
       label: label of the horizontal axis.
-      format: "svg" or "png".
     """
     with matplotlib.rc_context(style.STYLE):
-        figure = Figure(figsize=(4.2, 0.6 + 1.7 * len(panels)), layout="constrained")
+        figure = style.Picture(figsize=(4.2, 0.6 + 1.7 * len(panels)), layout="constrained")
         grid = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (title, lines) in zip(grid, panels.items(), strict=True):
         for index, (name, rows) in enumerate(lines.items()):
@@ -164,4 +172,4 @@ def curves(panels: Mapping[str, Mapping[str, Sequence[tuple]]], label: str, *, f
     if any(lines):
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     grid[-1].set_xlabel(label)
-    return style.render(figure, format)
+    return figure

@@ -27,10 +27,17 @@ def measure_name(measure: str) -> str:
     return text(" ".join(WORDS.get(word, word) for word in measure.split("_")))
 
 
-def figure_and_axes(width: float = 4.2, height: float = 3.2) -> tuple[Figure, Axes]:
+class Picture(Figure):
+    """A figure that a notebook shows by itself, without pyplot."""
+
+    def _repr_svg_(self) -> str:
+        return render(self, "svg").decode()
+
+
+def figure_and_axes(width: float = 4.2, height: float = 3.2) -> tuple[Picture, Axes]:
     """A figure with one pair of axes, width and height in inches."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Picture(figsize=(width, height), layout="constrained")
         return figure, figure.add_subplot()
 
 

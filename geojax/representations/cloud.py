@@ -75,10 +75,19 @@ def read_cloud(path: str, sequence_index: str = "") -> Cloud | np.ndarray:
     points = _read_array(path, "cloud")
     if not sequence_index:
         return points
-    what = f"sequence_index {sequence_index}"
+    index = _read_array(sequence_index, "sequence_index")
+    return with_sequences(points, index, f"cloud {path}", f"sequence_index {sequence_index}")
+
+
+def with_sequences(points: Any, sequence_index: Any, name: str, index_name: str = "sequence_index") -> Cloud:
+    """The cloud of an array whose rows belong to sequences; the names are for messages.
+
+    Raises:
+      InputError: a single number, or not one integer for each row.
+    """
     if not points.ndim:
-        raise InputError(f"cloud {path} is a single number: a matrix of n points by d coordinates is needed")
-    index = as_groups(_read_array(sequence_index, "sequence_index"), len(points), what)
+        raise InputError(f"{name} is a single number: a matrix of n points by d coordinates is needed")
+    index = as_groups(sequence_index, len(points), index_name)
     zeros = np.zeros(len(index), np.int32)
     return Cloud(points, index, zeros, zeros - 1, -1)
 

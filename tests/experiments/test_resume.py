@@ -19,8 +19,8 @@ from places import FIXTURES, ROOT
 
 from configs import schema
 from experiments import compare, measure, plan, predict, regress, sample
-from experiments.common import measuring, sampling
 from geojax.analysis import prediction, score_table
+from geojax.api import sources, values
 from geojax.errors import InputError
 from geojax.runtime import folders, records
 from geojax.runtime.folder_lock import claim
@@ -30,7 +30,8 @@ COMMANDS = {"measure": measure, "compare": compare, "plan": plan, "sample": samp
             "regress": regress}  # fmt: skip
 INPUTS = {"measure": "sequences", "compare": "sequences", "plan": "cloud", "sample": "sequences", "predict": "fit",
           "regress": "table"}  # fmt: skip
-TOLD = {"measure": "eee .*layer 3", "compare": "isoscore .* - ", "plan": "isoscore: sqrt",
+TOLD = {"measure": r"layer +eee +isoscore\n +0 .* ± .*\n +3 .*\n(.*\n)*.*: measures.csv, layers.svg, measures.json",
+        "compare": "isoscore .* - ", "plan": "isoscore: sqrt",
         "sample": "layer_03.safetensors: ", "predict": "geojax-bert-tiny: glue_average",
         "regress": "report.html"}  # fmt: skip
 
@@ -145,7 +146,7 @@ def test_done_it_does_nothing_again_and_says_so(command, inputs, undisturbed, mo
 
     caplog.set_level("INFO")
     monkeypatch.setattr(COMMANDS[command], "make", never)
-    for module, name in ((sampling, "load"), (sampling, "sample"), (measuring, "measure")):
+    for module, name in ((sources, "load"), (sources, "sample"), (values, "evaluated")):
         monkeypatch.setattr(module, name, never)
     COMMANDS[command].run(config, folder)
     assert f"{folder} is done" in caplog.text and files(folder) == before
@@ -184,15 +185,15 @@ def test_a_changed_model_is_another(inputs, tmp_path):
 
 
 def test_no_layer_is_measured_twice(inputs, tmp_path, monkeypatch):
-    calls, real = [], measuring.measure
+    calls, real = [], values.evaluated
 
-    def counting(space, config, measures, name, labels):
+    def counting(space, measures, name, **options):
         calls.append(name)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(space, config, measures, name, labels)
+        return real(space, measures, name, **options)
 
-    monkeypatch.setattr(measuring, "measure", counting)
+    monkeypatch.setattr(values, "evaluated", counting)
     config = dataclasses.replace(config_of("measure", inputs)[0], layers="0,2,3")
     with pytest.raises(KeyboardInterrupt):
         measure.run(config, tmp_path)
@@ -203,7 +204,7 @@ def test_no_layer_is_measured_twice(inputs, tmp_path, monkeypatch):
 
 def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(inputs, tmp_path, monkeypatch):
     sampled, measured = [], []
-    real = {"sample": sampling.sample, "measure": measuring.measure}
+    real = {"sample": sources.sample, "measure": values.evaluated}
     broken = {"roberta": InputError("no disk today")}
 
     def sample_one(model, *rest, **options):
@@ -212,12 +213,12 @@ def test_no_model_is_sampled_or_measured_twice_and_a_broken_one_is_tried_again(i
             raise error
         return real["sample"](model, *rest, **options)
 
-    def measure_one(cloud, config, measures, name):
+    def measure_one(cloud, measures, name, **options):
         measured.append(Path(name).name.removeprefix("random-"))
-        return real["measure"](cloud, config, measures, name)
+        return real["measure"](cloud, measures, name, **options)
 
-    monkeypatch.setattr(sampling, "sample", sample_one)
-    monkeypatch.setattr(measuring, "measure", measure_one)
+    monkeypatch.setattr(sources, "sample", sample_one)
+    monkeypatch.setattr(values, "evaluated", measure_one)
     models = ",".join(str(FIXTURES / f"random-{name}") for name in ("bert", "roberta", "distilbert"))
     config = dataclasses.replace(config_of("compare", inputs)[0], models=models, measures="eee")
     with pytest.raises(InputError, match="1 of 3 models could not be measured: .*no disk today"):
@@ -239,11 +240,11 @@ def test_in_a_store_a_comparison_goes_on_too(inputs, monkeypatch):
     fake_store.STORE.objects.clear()
     config, bucket = config_of("compare", inputs)[0], folders.path("gs://bucket/run")
     with monkeypatch.context() as patch, pytest.raises(TimeoutError):
-        patch.setattr(measuring, "measure", Mock(side_effect=TimeoutError))
+        patch.setattr(values, "evaluated", Mock(side_effect=TimeoutError))
         compare.run(config, bucket)
     kept = [name for name in fake_store.STORE.objects if "parts" in name]
     assert kept == ["run/parts/00.safetensors", "run/parts/01.safetensors"]
-    monkeypatch.setattr(sampling, "sample", None)  # no model is sampled again
+    monkeypatch.setattr(sources, "sample", None)  # no model is sampled again
     compare.run(config, bucket)
     compare.run(config, bucket)
     whole = ["run/DONE", "run/compare.csv", "run/measures.csv", "run/settings.json"]
@@ -271,6 +272,6 @@ def test_a_killed_process_leaves_whole_files_and_no_lock(inputs, tmp_path, monke
     done = subprocess.run([sys.executable, "-c", KILLED, cloud, tmp_path], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (tmp_path / "measures.json").exists() and (tmp_path / "parts" / "00.json").exists()
-    monkeypatch.setattr(measuring, "measure", None)  # the layer is not measured again
+    monkeypatch.setattr(values, "evaluated", None)  # the layer is not measured again
     measure.run(schema.Measure(cloud=cloud, measures="eee,isoscore", groups=0), tmp_path)
     assert (tmp_path / "DONE").exists() and len(pd.read_csv(tmp_path / "measures.csv")) == 2

@@ -9,7 +9,8 @@ from places import FIXTURES
 
 from configs import schema
 from experiments import compare
-from experiments.common import sampling, similarity
+from experiments.common import similarity
+from geojax.api import comparison, sources
 from geojax.errors import InputError
 from geojax.runtime import folders
 
@@ -41,7 +42,7 @@ def names(folder):
 @pytest.mark.slow
 def test_every_layer_stands_beside_every_other_one(whole):
     table = pd.read_csv(whole / similarity.TABLE)
-    assert tuple(table.columns) == similarity.COLUMNS
+    assert tuple(table.columns) == comparison.SIMILARITIES
     counts = table.groupby("measure").size()
     assert counts["cka"] == 6 and counts["linear_predictivity"] == 12  # the latter in either order
     layers = set(zip(table["model_a"], table["layer_a"], strict=True))
@@ -55,7 +56,7 @@ def test_every_layer_stands_beside_every_other_one(whole):
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bytes(config, whole, tmp_path, monkeypatch):
-    measured, real = [], similarity.evaluate_pair
+    measured, real = [], comparison.evaluate_pair
 
     def until(most):
         def measure(*given, **options):
@@ -67,11 +68,11 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(config, whole, tmp_path, monkey
         return measure
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(similarity, "evaluate_pair", until(5))
+        patch.setattr(comparison, "evaluate_pair", until(5))
         compare.run(config, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(sampling, "sample", None)  # no model is sampled again
-        patch.setattr(similarity, "evaluate_pair", until(100))
+        patch.setattr(sources, "sample", None)  # no model is sampled again
+        patch.setattr(comparison, "evaluate_pair", until(100))
         compare.run(config, tmp_path)
     assert len(measured) == 13  # two evaluations for each of six pairs, and one that was lost with its other order
     for name in (similarity.TABLE, similarity.FIGURE):
@@ -81,7 +82,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(config, whole, tmp_path, monkey
 @pytest.mark.slow
 def test_a_damaged_cloud_is_sampled_again(config, whole, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(similarity, "evaluate_pair", lambda *given, **options: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr(comparison, "evaluate_pair", lambda *given, **options: (_ for _ in ()).throw(KeyboardInterrupt()))
         compare.run(config, tmp_path)
     (tmp_path / "parts" / "00_layer_01.safetensors").write_bytes(b"cut")
     compare.run(config, tmp_path)

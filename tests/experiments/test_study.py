@@ -13,10 +13,11 @@ from places import FIXTURES, ROOT
 
 from configs.schema import Study
 from experiments import study
-from experiments.common import averages, sampling
+from experiments.common import averages
 from experiments.study import command, tables
 from experiments.study.pool import Pool
 from geojax.analysis import score_table
+from geojax.api import sources
 from geojax.errors import InputError
 from geojax.measures import select
 from geojax.report import remarks
@@ -107,7 +108,7 @@ def test_the_tables_need_the_results_alone(finished, data_dir, tmp_path, monkeyp
         copy = tmp_path / path.relative_to(finished)
         copy.parent.mkdir(parents=True)
         copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(sampling, "load_perturbed", None)
+    monkeypatch.setattr(sources, "load_perturbed", None)
     engine.collect(study.sweep(Study(**settings(data_dir) | {"data_dir": "gone"}), tmp_path))
     assert (tmp_path / "results.csv").read_text() == (finished / "results.csv").read_text()
     assert (tmp_path / "regression.csv").read_text() == (finished / "regression.csv").read_text()

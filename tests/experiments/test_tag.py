@@ -108,7 +108,7 @@ def test_the_topology_of_every_token_of_every_layer(tmp_path):
     texts.write_text("\n".join(map(" ".join, miniature.load(train=30).train.words)) + "\n")
     settings = {"sequences": str(texts), "layers": "1,2", "neighbours": 8, "ranks": "1,4", "image": 2}
     topology.run(schema.Topology(model=str(BERT), masked=True, **settings), tmp_path / "out")
-    model = topology.sampling.load_perturbed(str(BERT), "", 0.0, 0)[0]
+    model = topology.sources.load_perturbed(str(BERT), "", 0.0, 0)[0]
     clouds = sample(*model[:3], texts.read_text().splitlines(), layers=(1, 2), tokens="word", masked=True)
     for cloud in clouds:
         found = np.load(tmp_path / "out" / f"layer_{cloud.layer:02d}.npz")

@@ -40,7 +40,7 @@ def done(tmp_path_factory):
     parts = {path.name for path in (folder / "work" / "parts").iterdir()}
     assert parts == {f"{TINY}_01.safetensors", f"{TINY}_02.safetensors", f"{TINY}_01_{TINY}_02.json"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spaces.sampling, "sample", None)  # the texts are encoded, and the first pair is measured
+        patch.setattr(spaces.sources, "sample", None)  # the texts are encoded, and the first pair is measured
         patch.setitem(pairs.JITTED, "cka", None)  # what is symmetric is taken from it
         translate.run(settings, folder / "work")
     return folder, settings
@@ -158,7 +158,7 @@ BAD = {
 @pytest.mark.parametrize(("changed", "message"), BAD.values(), ids=BAD)
 def test_bad_input_gets_a_sentence_before_a_model_is_loaded(written, monkeypatch, changed, message):
     monkeypatch.chdir(written)
-    monkeypatch.setattr(spaces.sampling, "load_perturbed", None)
+    monkeypatch.setattr(spaces.sources, "load_perturbed", None)
     usual = {"models": BERT, "layers": "1,2", "task": "task.tsv", "anchors": "8"}
     settings = changed if {"bridge", "vectors"} & changed.keys() and "text" not in changed else usual | changed
     with pytest.raises(InputError, match=message) as raised:

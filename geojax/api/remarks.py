@@ -1,18 +1,11 @@
-"""What weakens the numbers of a measurement, in sentences for a terminal: each once, with the rows that it concerns."""
+"""What weakens the numbers of a measurement, in sentences: each once, with the rows that it concerns."""
 
-import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
 
 from geojax.evaluation.results import Result
 
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\d)")
-
-
-def log(results: Mapping[Hashable, Sequence[Result]]) -> None:
-    """Logs the warnings of results."""
-    for sentence in sentences(results):
-        logging.warning("%s", sentence)
 
 
 def sentences(results: Mapping[Hashable, Sequence[Result]]) -> list[str]:
@@ -41,7 +34,7 @@ def _together(places: Mapping[Hashable, Mapping[str, str]]) -> str:
     if not differing:
         return texts[0]
     if len(differing) > 1:
-        return f"{texts[0]} (the numbers of the first; the files have all)"
+        return f"{texts[0]} (the numbers of the first; the table has all)"
     low, high = (end(numbers[differing[0]], key=float) for end in (min, max))
     ends = iter(f"{low} to {high}" if place in differing else values[0] for place, values in enumerate(numbers))
     return NUMBER.sub(lambda _: next(ends), texts[0])

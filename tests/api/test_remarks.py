@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from experiments.common.remarks import sentences
+from geojax.api.remarks import sentences
 from geojax.evaluation.results import Result
 
 
@@ -39,7 +39,7 @@ def bias(number):
         ),
         (
             {layer: results(sign=[f"over them it is 0.{layer} to 0.9{layer}"]) for layer in (1, 2)},
-            ["sign of layers 1 to 2: over them it is 0.1 to 0.91 (the numbers of the first; the files have all)"],
+            ["sign of layers 1 to 2: over them it is 0.1 to 0.91 (the numbers of the first; the table has all)"],
         ),
         ({"a/b": results(eee=["few"]), "c": results(eee=["few"])}, ["eee of a/b, c: few"]),
     ],

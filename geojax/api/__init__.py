@@ -1,0 +1,1 @@
+"""Geometry in one call: what `geojax.measure` and its like take, do and give back."""
