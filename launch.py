@@ -22,12 +22,9 @@ Exit status: 0 done · 1 the experiment failed · 2 bad input, explained in one 
 checkpoint if it was training: the same command goes on · 130 interrupted.
 """
 
-import ast
 import dataclasses
 import difflib
 import importlib
-import importlib.util
-import inspect
 import logging
 import os
 import re
@@ -40,7 +37,10 @@ from typing import Any
 from absl import app, flags
 from ml_collections import config_flags
 
-ROOT = Path(__file__).parent
+from experiments.common import calling
+from experiments.common.calling import configs, defaults
+from geojax.errors import InputError
+
 CONFIG = config_flags.DEFINE_config_file("config", help_string="the experiment: a file of configs/")
 WORKDIR = flags.DEFINE_string("workdir", None, "folder of the results, or gs://...; default: runs/NAME of the config")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "join the other hosts of this TPU pod or Slurm job")
@@ -65,7 +65,7 @@ PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h
 
 def fail(message: str, status: int = 2, leave: Callable[[int], None] = sys.exit) -> None:
     """Prints one sentence to stderr and ends the program with a status."""
-    print(f"launch.py: {message}", file=sys.stderr)
+    print(f"{calling.program()}: {calling.words(message)}", file=sys.stderr)
     leave(status)
 
 
@@ -88,48 +88,14 @@ def config_path(argv: list[str]) -> Path | None:
     return path
 
 
-def configs() -> list[Path]:
-    """The config files of the experiments that ship with the project."""
-    return [file for file in sorted((ROOT / "configs").glob("*.py")) if "def get_config(" in file.read_text()]
-
-
-def help_text(path: Path | None) -> str:
-    """The text of --help: the experiments, or the description of one config and the meaning of each of its fields."""
-    if path is None:
-        width = max(len(file.name) for file in configs()) + 1
-        rows = [
-            f"  configs/{file.name:<{width}}{ast.get_docstring(ast.parse(file.read_text())).splitlines()[0]}"
-            for file in configs()
-        ]
-        return "\n".join([__doc__.strip(), "", "Experiments (--config=configs/NAME.py --help tells more):", *rows])
-    settings = defaults(path)
-    kinds = [kind for kind in reversed(type(settings).__mro__) if dataclasses.is_dataclass(kind)]
-    source = "\n".join(map(inspect.getsource, kinds))  # base classes first: later comments replace theirs
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", source, re.MULTILINE))
-    rows = [
-        f"  --config.{name}={getattr(settings, name)!r}\n      {comments[name]}"
-        for name in inspect.signature(type(settings)).parameters
-        if name in comments
-    ]
-    return "\n".join([ast.get_docstring(ast.parse(path.read_text())), "", "Settings and their defaults:", *rows])
-
-
-def defaults(path: Path) -> Any:
-    """The settings that a config file gives."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
 def parse(argv: list[str]) -> list[str]:
     """Reads the flags and returns the other arguments; a mistake in the flags ends the program with one sentence."""
     path = config_path(argv)
     if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv):
-        print(help_text(path))
+        print(calling.help_text(path) if path else calling.overview(__doc__))
         sys.exit(0)
     if path is None:
-        fail("no --config given; python launch.py --help lists the experiments")
+        fail("no experiment is named; python launch.py --help lists them")
     fields = [field.name for field in dataclasses.fields(defaults(path))]
     for name in re.findall(r"^--config\.([^=\n]*)", "\n".join(argv), re.MULTILINE):
         if name not in fields:
@@ -160,7 +126,7 @@ def again(config: Any, path: Path, workdir: Path) -> list[str]:
     from experiments.common.command_line import changed
 
     ledger = [f"--ledger={LEDGER.value}"] if LEDGER.value else []
-    return [sys.argv[0], f"--config={path}", *changed(config, defaults(path)), f"--workdir={workdir}", *ledger]
+    return [*calling.repeated(path), *changed(config, defaults(path)), f"--workdir={workdir}", *ledger]
 
 
 def run_units(experiment: Any, config: Any, path: Path, workdir: Path) -> None:
@@ -254,7 +220,7 @@ def run(config: Any, path: Path) -> None:
 
     refuse_flags(config, path)
     check_numbers(config)
-    workdir = folders.path(WORKDIR.value or ROOT / "runs" / path.stem)
+    workdir = folders.path(WORKDIR.value or calling.default_workdir(path))
     experiment = importlib.import_module(f"experiments.{config.experiment}")
     if DRY_RUN.value:
         dry_run(experiment, config, workdir)
@@ -270,7 +236,6 @@ def main(argv: list[str]) -> None:
     from geojax.runtime import compilation_cache
 
     compilation_cache.switch_on(CACHE.value)
-    from geojax.errors import InputError
     from geojax.runtime import preemption, processes
 
     config = CONFIG.value
@@ -293,8 +258,17 @@ def main(argv: list[str]) -> None:
         fail("interrupted; the same command goes on from here", 130, processes.leave)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Reads the command line and runs it, under the name in sys.argv[0]."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # transformers warns that torch is absent, as intended
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     sys.path.append(os.getcwd())  # measures of your own: --config.measures=mypackage.module:ROW
+    try:
+        sys.argv[1:] = calling.expanded(sys.argv[1:])
+    except InputError as error:
+        fail(str(error))
     app.run(main, flags_parser=parse)
+
+
+if __name__ == "__main__":
+    start()

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from configs import lists, schema
+from experiments.common import calling
 from geojax import models
 from geojax.data import tokenizers
 from geojax.data.text import read_text
@@ -216,5 +217,5 @@ stored as float16.
 Text: {result["train_tokens"]:,} tokens, of which {result["seen_tokens"]:,} were seen with repetitions, in \
 {result["seconds"] / 60:.0f} minutes.
 
-    python launch.py --config=configs/pretrain.py {options}
+    {calling.words("python launch.py --config=configs/pretrain.py")} {options}
 """

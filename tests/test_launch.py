@@ -14,7 +14,7 @@ import pytest
 from places import FIXTURES, ROOT
 from safetensors.numpy import load_file, save_file
 
-from launch import configs, defaults, help_text
+from experiments.common.calling import configs, defaults, help_text
 
 BERT, ROBERTA = FIXTURES / "random-bert", FIXTURES / "random-roberta"
 
@@ -60,7 +60,7 @@ def test_help_tells_the_default_and_the_meaning_of_every_setting(path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no --config given"),
+        ([], "no experiment is named"),
         (["--config=configs/mesure.py"], "did you mean configs/measure.py?"),
         (["--config=configs/lists.py"], "defines no get_config()"),
         (["--config=configs/measure.py", "--config.modell=x"], "did you mean 'model'?"),

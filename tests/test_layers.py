@@ -23,6 +23,7 @@ LAYERS = (
     ("experiments.common", "experiments", "experiments.study", "experiments.replication", "experiments.benchmark"),
     ("experiments.translate", "experiments.convert_checkpoint", "experiments.rank", "experiments.initialise"),
     ("launch",),
+    ("geojax.__main__",),
 )
 ORDER = [room for layer in LAYERS for room in layer]
 FILES = [path for top in ("geojax", "experiments", "configs") for path in sorted((ROOT / top).rglob("*.py"))]
@@ -83,4 +84,4 @@ def test_every_room_has_a_layer_and_a_line_of_the_page():
     page = (ROOT / "docs" / "architecture.md").read_text()
     assert re.findall(r"^([a-z_.]+)  +\S", page, re.MULTILINE) == ORDER, "docs/architecture.md has other rooms"
     loose = {name_of(path) for path in (ROOT / "geojax").glob("*.py")}
-    assert loose == {"geojax", "geojax.errors", "geojax.typing", "geojax.version"}
+    assert loose == {"geojax", "geojax.__main__", "geojax.errors", "geojax.typing", "geojax.version"}

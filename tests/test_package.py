@@ -9,6 +9,7 @@ import pytest
 from places import ROOT
 
 from geojax.measures import family_table, markdown_table
+from geojax.version import __version__
 
 MODULES = sorted((ROOT / "geojax").rglob("*.py"))
 
@@ -41,6 +42,11 @@ def test_the_files_that_a_page_names_exist(page):
         assert path.startswith("http") or (ROOT / page).parent.joinpath(path).exists(), path
     for path in re.findall(r"--config=(\S+\.py)", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_changelog_and_the_citation_name_the_version():
+    assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from typing import Any
 
+from experiments.common import calling
 from geojax.errors import InputError
 
 LEAST = {  # least values of settings that mean the same in every experiment
@@ -34,4 +35,4 @@ def changed(config: Any, standard: Any) -> list[str]:
 def command(name: str, config: Any) -> str:
     """The command line of an experiment with the settings that differ from its defaults."""
     flags = map(shlex.quote, changed(config, type(config)()))
-    return " ".join([f"python launch.py --config=configs/{name}.py", *flags, "--workdir=DIR"])
+    return " ".join([calling.words(f"python launch.py --config=configs/{name}.py"), *flags, "--workdir=DIR"])

@@ -11,6 +11,7 @@ import numpy as np
 
 from geojax.errors import InputError
 from geojax.runtime import folders
+from geojax.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -233,6 +234,6 @@ def versions() -> dict[str, str]:
 
     import jax
 
-    packages = ("geojax", "jax", "jaxlib", "flax", "optax", "numpy", "transformers")
-    found = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy", "transformers")
+    found = {"python": platform.python_version(), "geojax": __version__, **{name: version(name) for name in packages}}
     return found | {"device": f"{jax.default_backend()}: {jax.devices()[0].device_kind} x {jax.device_count()}"}

@@ -1,7 +1,7 @@
 """Executors of the units of a sweep: processes of this machine, a Slurm array, or command lines for any scheduler.
 
-Each process runs `launch.py` on the same config and work folder; `geojax.sweeps.engine` defines the units and keeps two
-processes from the same unit.
+Each process runs the program again, `launch.py` or the installed `geojax`, on the same config and work folder;
+`geojax.sweeps.engine` defines the units and keeps two processes from the same unit.
 """
 
 import logging
@@ -90,7 +90,7 @@ def slurm(
     Args:
       sweep: the sweep.
       units: the units to do.
-      command: arguments of Python for `launch.py`, without `--unit`.
+      command: arguments of Python that run the program again, without `--unit`.
       workers: most tasks at once.
       options: "NAME=VALUE" of sbatch, under submitit's names.
 
@@ -162,5 +162,5 @@ def _gpus() -> list[str]:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").split("\n") if path.exists() else []
-    ours = [line for line in lines if line.startswith("launch.py: ")]
+    ours = [line for line in lines if line.startswith(("launch.py: ", "geojax: "))]
     return ours[-1] if ours else "nothing that tells why"
