@@ -23,6 +23,7 @@ from geojax.evaluation.uncertainty import student_interval
 from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import PARTS, kept, once
 
 COLUMNS = ("model_a", "model_b", "measure", "difference", "std_error", "separable")
@@ -95,7 +96,7 @@ def differences(
             leave_out(name, error)
     common = dict(zip(clouds, representations.common_points(tuple(clouds.values()), config.seed), strict=True))
     together = "-".join(str(models.index(name)) for name in clouds)  # models that are cut to equal numbers of points
-    for name, cloud in common.items():
+    for name, cloud in through(list(common.items()), "measuring", "models"):
         path = parts / f"{models.index(name):02d}_among_{together}.json"
         try:
             record = kept(path, partial(measured, cloud, config, measures, name), ("results", "replicates"))

@@ -17,6 +17,7 @@ from experiments.common.identity import identity
 from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import PARTS, kept, once
 
 NEEDS = ("layer", "width", "provenance", "results", "seconds")  # entries of the record of a layer
@@ -47,9 +48,11 @@ def make(config: schema.Measure, measures: Sequence[Measure], workdir: PurePath)
     else:
         (clouds, facts), labels = measuring.clouds_of(config), None
     seconds, name = time.perf_counter() - start, facts.get("model") or config.cloud
+    paths = [workdir / PARTS / f"{place:02d}.json" for place in range(len(clouds))]
+    known = sum(path.exists() for path in paths)
     layers = [
-        kept(workdir / PARTS / f"{place:02d}.json", partial(layer_of, space, config, measures, name, labels), NEEDS)
-        for place, space in enumerate(clouds)
+        kept(path, partial(layer_of, space, config, measures, name, labels), NEEDS)
+        for path, space in through(list(zip(paths, clouds, strict=True)), "measuring", "layers", known)
     ]
     rows, profiles, found = [], {measure.name: [] for measure in measures}, {}
     for one in layers:

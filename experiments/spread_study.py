@@ -20,6 +20,7 @@ from geojax.measures import Measure, check_convention, select
 from geojax.measures.axes import partition_range
 from geojax.ops.threads import one_blas_thread
 from geojax.runtime import records
+from geojax.runtime.progress import ProgressLine
 from geojax.typing import Key, Points, Scalar
 
 MEASURES = (
@@ -51,17 +52,19 @@ def run(config: SpreadStudy, workdir: Path) -> None:
         for record in records.read_lines(path, ("distribution", "dim", "values", "partition_range", "settings"))
         if record["settings"] == settings
     }
-    found = []
-    for d in dims:
-        for name in DISTRIBUTIONS:
-            if (name, d) not in known:
-                start = time.perf_counter()
-                values, signs = measure(name, d, config.convention, config.seed)
-                record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
-                records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
-                known[name, d] = records.plain(record)
-                logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
-            found.append(known[name, d])
+    clouds = [(name, d) for d in dims for name in DISTRIBUTIONS]
+    missing, done = [cloud for cloud in clouds if cloud not in known], 0
+    work = sum(d**3 for _, d in missing)  # n grows with d, and the slowest measures compare all pairs of points
+    with ProgressLine("measuring", "distributions") as moved:
+        for place, (name, d) in enumerate(missing):
+            moved(len(clouds) - len(missing) + place, len(clouds), ahead=(work - done) / done if done else None)
+            start, done = time.perf_counter(), done + d**3
+            values, signs = measure(name, d, config.convention, config.seed)
+            record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
+            records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
+            known[name, d] = records.plain(record)
+            logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
+    found = [known[cloud] for cloud in clouds]
     rows = [{"distribution": row["distribution"], "dim": row["dim"], **row["values"]} for row in found]
     records.write_atomic(workdir / "spread_study.svg", plots.spread_by_distribution(found))
     records.write_table(workdir / "spread_study.csv", rows, ("distribution", "dim", *MEASURES))

@@ -16,7 +16,7 @@ from geojax.measures.labels import need_classes
 from geojax.models import ASSETS, Model, load, load_torch, perturb, resolve
 from geojax.representations import Cloud, sentence_transformers, task_examples
 from geojax.runtime import records
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
@@ -75,7 +75,7 @@ def sample(
     seed: int = 0,
     masked: bool = False,
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
-    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar.
+    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; logs its progress.
 
     `masked` is for clouds: vectors at a mask token in place of each token. The token policy "sentence_transformers" is
     read from the folder of the model that the facts name.
@@ -83,7 +83,7 @@ def sample(
     if tokens == "sentence_transformers":
         tokens = sentence_transformers.read(resolve(facts["model"], facts["revision"]).folder)
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
-    with ProgressBar("sampling", "sequences") as moved:
+    with ProgressLine("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         options["allow_unknown"] = allow_unknown
         if max_points:
@@ -133,10 +133,10 @@ def training_examples(config: Any, measures: tuple[Measure, ...]) -> tuple[glue.
 def clouds_of_examples(
     model: Model, examples: glue.Examples, layers: str, facts: dict[str, Any], config: Any
 ) -> tuple[Cloud, ...]:
-    """Clouds of examples, one for each of the named layers, by the token policy of a config; shows a progress bar."""
+    """Clouds of examples, one for each of the named layers, by the token policy of a config; logs its progress."""
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens
-    with ProgressBar("sampling", "examples") as moved:
+    with ProgressLine("sampling", "examples") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         return task_examples.clouds(model, examples, allow_unknown=config.allow_unknown, **options)
 

@@ -21,6 +21,7 @@ from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.representations.pairs import aligned
 from geojax.runtime import folders, records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import PARTS, kept
 
 TABLE, FIGURE = "similarity.csv", "similarity.svg"
@@ -55,7 +56,7 @@ def make(
         raise InputError("one layer of one model stands beside no other: name more --config.models or --config.layers")
     if len(spaces) < 2:
         return  # the models that were left out are named at the end
-    for a, b in itertools.combinations(spaces, 2):
+    for a, b in through(list(itertools.combinations(spaces, 2)), "measuring", "pairs"):
         path = parts / f"{a.stem}_beside_{b.stem}.json"
         record = kept(path, partial(_beside, a, b, measures, config), ("a_b", "b_a"))
         for first, second, results in ((a, b, record["a_b"]), (b, a, record["b_a"])):
