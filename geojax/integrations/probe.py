@@ -109,7 +109,7 @@ class Probe:
         Raises:
           InputError: fewer positions than `points`, or another width than at the first call.
         """
-        mask = None if self.mask is None else np.asarray(self.mask)
+        mask = None if self.mask is None else np.asarray(getattr(self.mask, "cpu", lambda: self.mask)())
         scalars = {}
         for layer, state in states.items():
             if layer not in self.monitors:
