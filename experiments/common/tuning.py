@@ -20,6 +20,7 @@ from geojax.models.lora import merged
 from geojax.parallel import layout
 from geojax.runtime import folders
 from geojax.runtime.environment import warn_of_other_machine
+from geojax.sweeps import costs as estimates
 from geojax.training import finetune, population
 from geojax.training.reporting import summary_writer
 from geojax.training.settings import Settings
@@ -167,6 +168,8 @@ class Tuner:
             self.encoded[task] = finetune.encode_task(
                 model.tokenizer, self.tasks[task], settings.max_length, allow_unknown=self.allow_unknown
             )
+            if forecast := estimates.forecast(model, self.tasks[task], settings, self.encoded[task]):
+                logging.info("%s, each model: %s", task, forecast)
         warn_of_other_machine(folder)
         data, encoded = self.tasks[task], self.encoded[task]
         ready = [

@@ -48,7 +48,7 @@ class ProgressLine:
 
     logs "measure · measuring, layers: 2/7, about 40 s left". As a context manager it gives the function to call with
     (done, total). A line names all blocks that are open, the outermost first. A thread writes it, also while one item
-    takes long: the first line after `LOG_SECONDS`, the next ones a twentieth of the time so far apart, but not less
+    takes long: the first line after `LOG_SECONDS`, the next ones a fifth of the time so far apart, but not less
     than `LOG_SECONDS` and not more than six times that.
     """
 
@@ -83,7 +83,7 @@ class ProgressLine:
         return ", ".join(filter(None, (f"{self.name}: {self.clock(missing, ahead)}", note)))
 
     def _write(self) -> None:
-        while not self.ended.wait(min(max(LOG_SECONDS, (time.monotonic() - self.start) / 20), 6 * LOG_SECONDS)):
+        while not self.ended.wait(min(max(LOG_SECONDS, (time.monotonic() - self.start) / 5), 6 * LOG_SECONDS)):
             line = " · ".join(map(str, self.blocks))
             logging.info("%s" if " left" in line else f"%s, {duration(time.monotonic() - self.start)} so far", line)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -90,6 +90,7 @@ def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedT
     )
 
 
+@cache
 def peak(size: int, repeats: int) -> float:
     """The speed of XLA in a product of square float32 matrices on one device, in operations a second, the best one."""
     matrix = jnp.ones((size, size))
