@@ -36,6 +36,9 @@ MEASURES = (
     "kl_empirical",
 )
 POINTS_PER_DIMENSION = 250
+COMPILING = (
+    100**3
+)  # roughly the work of compiling for a new d, where measuring one cloud is d^3: all pairs of 250 d points
 Generator = np.random.RandomState
 
 
@@ -53,12 +56,13 @@ def run(config: SpreadStudy, workdir: Path) -> None:
         if record["settings"] == settings
     }
     clouds = [(name, d) for d in dims for name in DISTRIBUTIONS]
-    missing, done = [cloud for cloud in clouds if cloud not in known], 0
-    work = sum(d**3 for _, d in missing)  # n grows with d, and the slowest measures compare all pairs of points
+    missing = [cloud for cloud in clouds if cloud not in known]
+    work = [d**3 + (COMPILING if d not in [own for _, own in missing[:i]] else 0) for i, (_, d) in enumerate(missing)]
     with ProgressLine("measuring", "distributions") as moved:
         for place, (name, d) in enumerate(missing):
-            moved(len(clouds) - len(missing) + place, len(clouds), ahead=(work - done) / done if done else None)
-            start, done = time.perf_counter(), done + d**3
+            ahead = sum(work[place:]) / sum(work[:place]) if place else None
+            moved(len(clouds) - len(missing) + place, len(clouds), ahead=ahead)
+            start = time.perf_counter()
             values, signs = measure(name, d, config.convention, config.seed)
             record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
             records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
