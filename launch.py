@@ -216,19 +216,20 @@ def join() -> None:
 def run(config: Any, path: Path) -> None:
     """Runs the whole experiment or some of its units, or estimates their cost, as the flags say."""
     from experiments.common.command_line import check_numbers
-    from geojax.runtime import folders
+    from geojax.runtime import folders, progress
 
     refuse_flags(config, path)
     check_numbers(config)
     workdir = folders.path(WORKDIR.value or calling.default_workdir(path))
     experiment = importlib.import_module(f"experiments.{config.experiment}")
     if DRY_RUN.value:
-        dry_run(experiment, config, workdir)
-    elif SWEEP.value or UNIT.value or COLLECT.value:
-        run_units(experiment, config, path, workdir)
-    else:
-        workdir.mkdir(parents=True, exist_ok=True)
-        experiment.run(config, workdir)
+        return dry_run(experiment, config, workdir)
+    with progress.ProgressLine(path.stem):
+        if SWEEP.value or UNIT.value or COLLECT.value:
+            run_units(experiment, config, path, workdir)
+        else:
+            workdir.mkdir(parents=True, exist_ok=True)
+            experiment.run(config, workdir)
 
 
 def main(argv: list[str]) -> None:

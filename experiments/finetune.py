@@ -71,6 +71,8 @@ def run(config: schema.Finetune, workdir: PurePath) -> None:
                 model = headed(models.load(source.folder, dtype=config.parameters), data.task, config, config.seed)
             options = {"allow_unknown": config.allow_unknown}
             encoded = finetune.encode_task(model.tokenizer, data, settings.max_length, **options)
+        if processes.leads() and (forecast := estimates.forecast(model, data, settings, encoded)):
+            logging.info("%s: %s", config.task, forecast)
         reporter = Reporter(workdir / "metrics.jsonl", settings, tensorboard=config.tensorboard)
         with contextlib.closing(reporter):
             trained, result = finetune.finetune(

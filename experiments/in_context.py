@@ -26,7 +26,6 @@ from geojax.in_context.tasks import EVALUATION_QUERIES, TRAINING_QUERIES, make_t
 from geojax.in_context.tasks.base import check_intensity
 from geojax.in_context.train import PARTS_OF_TRAINING, Trained, train
 from geojax.runtime import records
-from geojax.runtime.progress import ProgressBar
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
@@ -192,12 +191,10 @@ class Worker:
     def __call__(self, unit: Unit) -> dict[str, Any]:
         """Trains the models of a unit, or takes the trained ones, and returns what is measured of them."""
         cell, config = self.cells[unit.name], self.config
-        with ProgressBar(unit.name, "calls") as moved:
-            trained = train(
-                cell.apply, cell.size, range(config.seeds), queries=config.queries, parts=PARTS_OF_TRAINING,
-                validate=config.select == "best", workdir=self.workdir / "models" / unit.name,
-                progress=lambda stop, stops, _: moved(stop, stops),
-            )  # fmt: skip
+        trained = train(
+            cell.apply, cell.size, range(config.seeds), queries=config.queries, parts=PARTS_OF_TRAINING,
+            validate=config.select == "best", workdir=self.workdir / "models" / unit.name,
+        )  # fmt: skip
         found = audit.errors_of(trained, config.intensity) | {"train_seconds": trained.seconds}
         found |= {"diverged_at": trained.diverged_at.tolist(), "losses": trained.losses[:, -1].tolist()}
         if config.select == "best":

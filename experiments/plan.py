@@ -15,6 +15,7 @@ from geojax.errors import InputError
 from geojax.evaluation import sample_size
 from geojax.measures import Measure
 from geojax.runtime import folders, records
+from geojax.runtime.progress import ProgressLine
 from geojax.runtime.run_once import once
 
 COLUMNS = ("measure", "n_sequences", "n", "value", "std_error", "bias")
@@ -44,9 +45,9 @@ def make(config: schema.Plan, measures: Sequence[Measure], workdir: PurePath) ->
     if getattr(cloud, "sequence_index", None) is None:
         logging.warning("%s has no sequence indices: each of its rows counts as a sequence", name)
     try:
-        sizes = sample_size.curve(
-            cloud, measures, jax.random.key(config.seed), draws=config.draws, **measuring.options(config)
-        )
+        options = {"draws": config.draws} | measuring.options(config)
+        with ProgressLine("measuring", "points of sub-samples") as moved:
+            sizes = sample_size.curve(cloud, measures, jax.random.key(config.seed), progress=moved, **options)
         plans = [
             sample_size.plan([size for size in sizes if size.measure == measure.name], measure.name, config.epsilon)
             for measure in measures

@@ -38,6 +38,7 @@ from geojax.regression import units
 from geojax.regression.correlation import correlate_each
 from geojax.report import page, remarks
 from geojax.runtime import folders, records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import once
 
 COLUMNS = tuple(
@@ -149,14 +150,20 @@ def _write(
     elif len(table.frame) < FEWEST_MODELS:
         log.warning("%d models are too few to validate anything: %d are needed", len(table.frame), FEWEST_MODELS)
     else:
-        lines["partial"] = list(doses.partial_rows(table, by, config.level, *chance))
-        lines["ladders"] = list(doses.ladder_rows(table, *chance))
-        lines["relations"] = list(fits.relation_rows(table))
         columns = (*table.measures, *table.baselines)
-        lines["choice"] = list(choosing.rows(table, columns, choosing.units_of(table), config.level, *chance))
         everything = [*predictors.of_table(table, sides), *predictors.baselines(table)]
-        for row, predicted in cross_validation.outcomes(table, everything, config.level, *chance):
-            lines["cross_validation"].append(row)
+        validations = {
+            "partial": lambda: doses.partial_rows(table, by, config.level, *chance),
+            "ladders": lambda: doses.ladder_rows(table, *chance),
+            "relations": lambda: fits.relation_rows(table),
+            "choice": lambda: choosing.rows(table, columns, choosing.units_of(table), config.level, *chance),
+            "cross_validation": lambda: cross_validation.outcomes(table, everything, config.level, *chance),
+        }
+        for name in through(list(validations), "validating", "tables"):
+            lines[name] = list(validations[name]())
+        outcomes = lines["cross_validation"]
+        lines["cross_validation"] = [row for row, _ in outcomes]
+        for row, predicted in outcomes:
             lines["held_out"] += cross_validation.held_out(table, row, predicted)
     for name, columns in COLUMNS_OF.items():
         records.write_table(workdir / f"{name}.csv", lines[name], columns)

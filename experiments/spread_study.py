@@ -20,6 +20,7 @@ from geojax.measures import Measure, check_convention, select
 from geojax.measures.axes import partition_range
 from geojax.ops.threads import one_blas_thread
 from geojax.runtime import records
+from geojax.runtime.progress import ProgressLine
 from geojax.typing import Key, Points, Scalar
 
 MEASURES = (
@@ -35,6 +36,9 @@ MEASURES = (
     "kl_empirical",
 )
 POINTS_PER_DIMENSION = 250
+COMPILING = (
+    100**3
+)  # roughly the work of compiling for a new d, where measuring one cloud is d^3: all pairs of 250 d points
 Generator = np.random.RandomState
 
 
@@ -51,17 +55,20 @@ def run(config: SpreadStudy, workdir: Path) -> None:
         for record in records.read_lines(path, ("distribution", "dim", "values", "partition_range", "settings"))
         if record["settings"] == settings
     }
-    found = []
-    for d in dims:
-        for name in DISTRIBUTIONS:
-            if (name, d) not in known:
-                start = time.perf_counter()
-                values, signs = measure(name, d, config.convention, config.seed)
-                record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
-                records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
-                known[name, d] = records.plain(record)
-                logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
-            found.append(known[name, d])
+    clouds = [(name, d) for d in dims for name in DISTRIBUTIONS]
+    missing = [cloud for cloud in clouds if cloud not in known]
+    work = [d**3 + (COMPILING if d not in [own for _, own in missing[:i]] else 0) for i, (_, d) in enumerate(missing)]
+    with ProgressLine("measuring", "distributions") as moved:
+        for place, (name, d) in enumerate(missing):
+            ahead = sum(work[place:]) / sum(work[:place]) if place else None
+            moved(len(clouds) - len(missing) + place, len(clouds), ahead=ahead)
+            start = time.perf_counter()
+            values, signs = measure(name, d, config.convention, config.seed)
+            record = {"distribution": name, "dim": d, "values": values, "partition_range": signs}
+            records.append(path, record | {"settings": settings, "seconds": time.perf_counter() - start})
+            known[name, d] = records.plain(record)
+            logging.info("%-19s d = %-4d %.1f s", name, d, time.perf_counter() - start)
+    found = [known[cloud] for cloud in clouds]
     rows = [{"distribution": row["distribution"], "dim": row["dim"], **row["values"]} for row in found]
     records.write_atomic(workdir / "spread_study.svg", plots.spread_by_distribution(found))
     records.write_table(workdir / "spread_study.csv", rows, ("distribution", "dim", *MEASURES))

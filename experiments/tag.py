@@ -23,7 +23,7 @@ from geojax.errors import InputError
 from geojax.ops.diagrams import ImageRange
 from geojax.representations import read_sequences
 from geojax.runtime import folders, records
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.runtime.run_once import PARTS, kept, once
 from geojax.topology import Datastore
 from geojax.topology.local import Shown
@@ -112,7 +112,7 @@ def make(config: schema.Tag, workdir: PurePath) -> None:
     sizes = sizes_of(config, len(corpus[TRAIN]))
     drawn = draws(corpus[TRAIN], sizes, config)
     predicted, dims = {}, {}
-    with ProgressBar("tagging", "sets of features") as moved:
+    with ProgressLine("tagging", "sets of features") as moved:
         for place, one in enumerate(sets_of(config)):
             features = {name: np.hstack([own[block] for block in one.split("+")]) for name, own in blocks.items()}
             dims[one] = features[TRAIN].shape[1]
@@ -203,7 +203,7 @@ def topology_of(
 ) -> tuple[list[str], dict[str, np.ndarray]]:
     """The names and values of the features of topology; images show what those of training show."""
     store, shown, found = Datastore(vectors), None, {}
-    with ProgressBar("local topology", "words") as moved:
+    with ProgressLine("local topology", "words") as moved:
         for name, own in queries.items():  # the training words first
             path = parts / f"topology_{name}.npz"
             if (arrays := records.whole_arrays(path)) is None:

@@ -17,6 +17,7 @@ from geojax.api import sources
 from geojax.errors import InputError
 from geojax.representations import Cloud
 from geojax.runtime import folders, records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import PARTS, kept, once
 from geojax.topology import Datastore
 
@@ -52,7 +53,7 @@ def make(config: schema.Topology, workdir: PurePath) -> None:
         stores = sources.sample(model, others, config.layers, config.tokens, facts, **options)
     layers = [
         kept(workdir / PARTS / f"{cloud.layer:02d}.json", partial(layer_of, cloud, store, config, workdir))
-        for cloud, store in zip(clouds, stores, strict=True)
+        for cloud, store in through(list(zip(clouds, stores, strict=True)), "local topology", "layers")
     ]
     rows = [row for layer in layers for row in layer["rows"]]
     records.write_table(workdir / "topology.csv", rows, COLUMNS)

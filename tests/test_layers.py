@@ -13,7 +13,7 @@ LAYERS = (
     ("geojax.parallel", "geojax.quantizers", "geojax.models", "geojax.data"),
     ("geojax.measures", "geojax.representations"),
     ("geojax.evaluation", "geojax.testing", "geojax.training", "geojax.topology", "geojax.alignment"),
-    ("geojax.streaming", "geojax.in_context", "geojax.regression"),
+    ("geojax.streaming", "geojax.in_context", "geojax.integrations", "geojax.regression"),
     ("geojax.analysis",),
     ("geojax.plots", "geojax.report"),
     ("geojax.sweeps",),

@@ -4,14 +4,17 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
+
 from configs.lists import names
 from configs.schema import Benchmark
 from experiments.benchmark import start
 from experiments.benchmark.parts import PARTS, Inputs
-from experiments.benchmark.timing import compare, peak
+from experiments.benchmark.timing import compare
 from geojax.errors import InputError
 from geojax.runtime import records
-from geojax.runtime.progress import table
+from geojax.runtime.progress import table, through
+from geojax.sweeps.costs import peak
 
 COLUMNS = (
     *("part", "n", "d", "reference_seconds", "seconds", "ratio", "compile_seconds", "share_of_peak"),
@@ -55,9 +58,9 @@ def need_peers() -> None:
 def run_parts(config: Benchmark, wanted: Sequence[str], workdir: Path) -> None:
     """Writes `benchmark.csv`, a row a part, after each part."""
     inputs, rows = Inputs(config), []
-    speed = peak()
+    speed = peak(2048 if jax.default_backend() == "cpu" else 8192, 10)
     logging.info("products of float32 matrices run at %.0f GFLOP/s", speed / 1e9)
-    for name in wanted:
+    for name in through(wanted, "timing", "parts"):
         rows.append({"part": name, **compare(PARTS[name](inputs), config.repeats, speed)})
         records.write_table(workdir / "benchmark.csv", rows, COLUMNS)
         logging.info(

@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from geojax.ops.threads import one_blas_thread
 
 
@@ -26,15 +23,6 @@ class Part(NamedTuple):
     shows: str
     shape: tuple[int, int]
     flops: float | None = None
-
-
-def peak() -> float:
-    """The speed of XLA in a large product of square float32 matrices, in operations a second, the best of ten."""
-    size = 2048 if jax.default_backend() == "cpu" else 8192
-    matrix = jnp.ones((size, size))
-    product = jax.jit(jnp.matmul)
-    product(matrix, matrix).block_until_ready()
-    return 2 * size**3 / min(_timed(lambda: product(matrix, matrix).block_until_ready())[0] for _ in range(10))
 
 
 def _timed(function: Callable[[], Any]) -> tuple[float, Any]:

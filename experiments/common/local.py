@@ -11,7 +11,7 @@ from geojax.errors import InputError
 from geojax.models import Model
 from geojax.representations import Cloud, parse_layers
 from geojax.representations.words import sample_words
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.topology import Datastore, LocalTopology, local_topology
 from geojax.topology.local import LARGEST
 
@@ -65,7 +65,7 @@ def cloud_of_words(model: Model, words: Sequence[Sequence[str]], config: Any, wh
         raise InputError(f"layer {config.layer!r}: name one hidden state, such as last or {layers[-1]}")
     if (cloud := sources.cloud_in(path)) is not None:
         return cloud
-    with ProgressBar(what, "sequences") as moved:
+    with ProgressLine(what, "sequences") as moved:
         options = {"masked": config.masked, "allow_unknown": config.allow_unknown, "progress": moved}
         (cloud,) = sample_words(*model[:3], words, layers=layers, **options)
     cloud.save(path)

@@ -11,7 +11,7 @@ from geojax.measures import Measure
 from geojax.measures.labels import need_classes
 from geojax.models import Model
 from geojax.representations import Cloud, task_examples
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.streaming.layer_stream import Stream
 
 
@@ -48,10 +48,10 @@ def training_examples(config: Any, measures: tuple[Measure, ...]) -> tuple[glue.
 def clouds_of_examples(
     model: Model, examples: glue.Examples, layers: str, facts: dict[str, Any], config: Any
 ) -> tuple[Cloud, ...]:
-    """Clouds of examples, one for each of the named layers, by the token policy of a config; shows a progress bar."""
+    """Clouds of examples, one for each of the named layers, by the token policy of a config; logs its progress."""
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     tokens = "mean" if config.tokens == "all" else config.tokens
-    with ProgressBar("sampling", "examples") as moved:
+    with ProgressLine("sampling", "examples") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         return task_examples.clouds(model, examples, allow_unknown=config.allow_unknown, **options)
 

@@ -14,6 +14,7 @@ from geojax.errors import InputError
 from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import records
+from geojax.runtime.progress import through
 from geojax.runtime.run_once import PARTS, kept
 
 TABLE, FIGURE = "similarity.csv", "similarity.svg"
@@ -47,7 +48,7 @@ def make(
         raise InputError("one layer of one model stands beside no other: name more --config.models or --config.layers")
     if len(spaces) < 2:
         return  # the models that were left out are named at the end
-    for a, b in itertools.combinations(spaces, 2):
+    for a, b in through(list(itertools.combinations(spaces, 2)), "measuring", "pairs"):
         path = parts / f"{a.stem}_beside_{b.stem}.json"
         record = kept(path, partial(_beside, a, b, measures, config), ("a_b", "b_a"))
         table += comparison.similarity_rows((a.model, a.layer), (b.model, b.layer), record)

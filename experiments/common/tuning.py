@@ -20,7 +20,7 @@ from geojax.models.lora import merged
 from geojax.parallel import layout
 from geojax.runtime import folders
 from geojax.runtime.environment import warn_of_other_machine
-from geojax.runtime.progress import ProgressBar
+from geojax.sweeps import costs as estimates
 from geojax.training import finetune, population
 from geojax.training.reporting import summary_writer
 from geojax.training.settings import Settings
@@ -168,21 +168,19 @@ class Tuner:
             self.encoded[task] = finetune.encode_task(
                 model.tokenizer, self.tasks[task], settings.max_length, allow_unknown=self.allow_unknown
             )
+            if forecast := estimates.forecast(model, self.tasks[task], settings, self.encoded[task]):
+                logging.info("%s, each model: %s", task, forecast)
         warn_of_other_machine(folder)
         data, encoded = self.tasks[task], self.encoded[task]
         ready = [
             population.Member(noisy.name, headed(model, data.task, noisy, settings.seed), data, settings, encoded)
             for noisy in members
         ]
-        with ProgressBar(task, "steps") as progress:
-            options = {"workdir": folder, "progress": lambda step, total, _: progress(step, total)}
-            if len(ready) == 1:
-                (one,) = ready
-                devices = layout.over_all()
-                _, result = finetune.finetune(
-                    one.model, one.data, settings, encoded=one.encoded, layout=devices, **options
-                )
-            else:
-                found = [result for _, result in population.finetune_population(ready, **options)]
-                result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
+        if len(ready) == 1:
+            (one,) = ready
+            options = {"encoded": one.encoded, "layout": layout.over_all(), "workdir": folder}
+            _, result = finetune.finetune(one.model, one.data, settings, **options)
+        else:
+            found = [result for _, result in population.finetune_population(ready, workdir=folder)]
+            result = {"members": {member.name: own for member, own in zip(members, found, strict=True)}}
         return result | {"data": data.source}

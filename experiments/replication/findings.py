@@ -89,7 +89,7 @@ def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[s
         for name, by in origins.items():
             yield from (row | {"unit": name} for row in question(table, config, by, *more))
 
-    for name, found in (
+    asked = (
         ("noise", by_origin(questions.noise)),
         ("dependence", by_origin(questions.dependence)),
         ("primary", by_origin(questions_of_fits.primary)),
@@ -99,7 +99,8 @@ def answered(table: score_table.ScoreTable, config: Findings) -> Iterator[dict[s
         ("measures", by_origin(questions_of_fits.measures, columns)),
         ("choice", by_origin(questions_of_fits.choice)),
         ("intervention", questions.intervention(table, config)),
-    ):
+    )
+    for name, found in progress.through(asked, "answering", "questions"):
         rows = list(found)
         if not rows:
             log.warning("%s: left out, the table has no rows for it", name)

@@ -129,7 +129,7 @@ def collect(
     inside = frame["model"].isin(pool.frame["model"]).to_numpy()
     scores = [
         {"measure": name, **row}
-        for name in values.columns[finite]
+        for name in progress.through(list(values.columns[finite]), "scoring", "measures")
         for unit, by in questions.origins(pool).items()
         for row in skills(pool, values.loc[inside, name].to_numpy(), config, unit, by)
     ]

@@ -21,7 +21,7 @@ from experiments.translate.texts import Texts
 from geojax.alignment import fidelity
 from geojax.alignment.heads import Head
 from geojax.measures.similarity import cka, mutual_knn
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.runtime.run_once import kept
 
 SIMILAR = {"cka": cka, "mutual_knn": mutual_knn}
@@ -39,7 +39,7 @@ def all_of(
     pairs = list(itertools.permutations(own, 2)) if texts.classes else [(own[0], own[1])]
     heads = {one.place: head_of(config, one, texts) for one in own} if texts.classes else {}
     found, similar = [], {}
-    with ProgressBar("translating", "pairs") as moved:
+    with ProgressLine("translating", "pairs") as moved:
         for number, (source, target) in enumerate(pairs, 1):
             names_of = frozenset((source.place, target.place))
             path = parts / f"{source.place.file}_{target.place.file}.json"

@@ -17,7 +17,7 @@ from geojax.api import sources
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.representations import Cloud, parse_layers, sentence_transformers, task_examples
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 
 DEAD = 1e-6  # share of the largest deviation up to which a dimension is constant
 
@@ -125,7 +125,7 @@ def of_pairs(
     config: schema.Translate, model: models.Model, examples: Examples, layers: tuple[int, ...], facts: dict
 ) -> tuple[Cloud, ...]:
     """The clouds of pairs of texts, which a model reads together."""
-    with ProgressBar("sampling", "examples") as moved:
+    with ProgressLine("sampling", "examples") as moved:
         options = {"tokens": config.pooling, "allow_unknown": config.allow_unknown, "progress": moved}
         return task_examples.clouds(model, examples, layers=layers, provenance=facts, **options)
 

@@ -16,7 +16,7 @@ from geojax.alignment.files import BLOCK, opened
 from geojax.errors import InputError
 from geojax.ops.arrays import as_numbers
 from geojax.runtime import folders, records
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 
 BRIDGE, TRANSLATED = "bridge.safetensors", "vectors.npy"
 LENGTHS = 1.5  # ratio of mean lengths from which vectors of a store are of another kind than those of its model
@@ -50,7 +50,7 @@ def move(bridge: PurePath, vectors: str, workdir: PurePath) -> dict[str, Any]:
     """
     found, about = alignment.load_bridge(bridge)
     check(vectors, found.matrix.shape[0], about)
-    with ProgressBar("translating", "vectors") as moved:
+    with ProgressLine("translating", "vectors") as moved:
         done = alignment.translate_file(found, vectors, workdir / TRANSLATED, progress=moved)
     said = f"{workdir / TRANSLATED}: {done.rows} vectors, {found.matrix.shape[1]} wide"
     return {"bridge": about, "vectors": done.rows, "said": [said]}

@@ -21,6 +21,7 @@ from geojax.measures import Measure
 from geojax.representations import Cloud, common_points
 from geojax.representations.pairs import aligned
 from geojax.runtime import records
+from geojax.runtime.progress import through
 
 LEVEL = 0.95
 VALUES = ("model", "d", *values.COLUMNS)
@@ -152,7 +153,7 @@ def differences(
     """
     rows, table, evaluations, told = [], [], {}, []
     common = dict(zip(clouds, common_points(tuple(clouds.values()), seed), strict=True))
-    for name, cloud in common.items():
+    for name, cloud in through(list(common.items()), "measuring", "models"):
         try:
             record = keep(name, partial(_record, cloud, tuple(measures), name, seed=seed, **options))
         except InputError as error:

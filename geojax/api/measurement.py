@@ -13,6 +13,7 @@ from geojax.evaluation.results import Result
 from geojax.measures import Measure
 from geojax.representations import Cloud
 from geojax.runtime import records
+from geojax.runtime.progress import through
 
 
 @dataclass(frozen=True)
@@ -156,5 +157,6 @@ def measured(
         width = (cloud.points if whole else cloud).shape[1]
         return Layer(layer, width, cloud.provenance if whole else {}, results, time.perf_counter() - start)
 
-    layers = tuple(keep(place, partial(layer_of, space)) for place, space in enumerate(spaces))
+    spaces = through(list(enumerate(spaces)), "measuring", "layers")
+    layers = tuple(keep(place, partial(layer_of, space)) for place, space in spaces)
     return Measurement(name, layers)

@@ -13,7 +13,7 @@ from geojax.errors import InputError
 from geojax.models import ASSETS, Model, load, load_torch, perturb, resolve
 from geojax.representations import Cloud, sentence_transformers
 from geojax.runtime import records
-from geojax.runtime.progress import ProgressBar
+from geojax.runtime.progress import ProgressLine
 from geojax.streaming import layer_stream
 from geojax.streaming.layer_stream import Stream
 
@@ -105,7 +105,7 @@ def sample(
     seed: int = 0,
     masked: bool = False,
 ) -> tuple[Cloud, ...] | tuple[Stream, ...]:
-    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; shows a progress bar.
+    """Clouds of the named layers, or streams that keep at most `max_points` each if it is set; logs its progress.
 
     `masked` is for clouds: vectors at a mask token in place of each token. The token policy "sentence_transformers" is
     read from the folder of the model that the facts name.
@@ -113,7 +113,7 @@ def sample(
     if tokens == "sentence_transformers":
         tokens = sentence_transformers.read(resolve(facts["model"], facts["revision"]).folder)
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
-    with ProgressBar("sampling", "sequences") as moved:
+    with ProgressLine("sampling", "sequences") as moved:
         options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
         options["allow_unknown"] = allow_unknown
         if max_points:

@@ -1,7 +1,7 @@
 """How a value depends on the number of sequences, and how many of them an error below some bound takes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -76,6 +76,7 @@ def curve(
     *,
     levels: int = 6,
     draws: int = 4,
+    progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> tuple[Size, ...]:
     """Measures sub-samples of whole sequences: all of them, a half, a quarter, and so on.
@@ -89,6 +90,7 @@ def curve(
       key: draws the sub-samples, and whatever `evaluate` draws.
       levels: sizes, the largest being all sequences.
       draws: sub-samples of a size, at most as many as the sequences make.
+      progress: called with (points measured, all points of all sub-samples) after every sub-sample.
       options: of `evaluate`. A quantizer needs at least 2 `quantizer_seeds`.
 
     Returns:
@@ -104,14 +106,21 @@ def curve(
     place, total = order_of_sequences(index, jax.random.fold_in(key, len(points)))
     fewest_points = options.get("codebook_size", 256) if any(measure.quantizer for measure in measures) else 2
     found: dict[str, list[Size]] = {measure.name: [] for measure in measures}
+    sampled = {}
     for size in sorted({total >> level for level in range(levels)}):
         if size < FEWEST_GROUPS:
             continue
         members = [np.flatnonzero(place // size == draw) for draw in range(min(draws, total // size))]
-        if min(map(len, members)) < fewest_points:
-            continue
-        longest = max(map(len, members))
-        evaluations = [_evaluate(points, index, rows, longest, measures, key, options) for rows in members]
+        if min(map(len, members)) >= fewest_points:
+            sampled[size] = members
+    done, whole = 0, sum(len(rows) for members in sampled.values() for rows in members)
+    for size, members in sampled.items():
+        longest, evaluations = max(map(len, members)), []
+        for rows in members:
+            evaluations.append(_evaluate(points, index, rows, longest, measures, key, options))
+            done += len(rows)
+            if progress:
+                progress(done, whole)
         for own in zip(*(evaluation.results for evaluation in evaluations), strict=True):
             found[own[0].measure].append(_size(own, size))
     return tuple(size for sizes in found.values() for size in _with_bias(sizes))

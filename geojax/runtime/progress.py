@@ -1,13 +1,12 @@
-"""Progress and results of a run as text: durations, the time left, progress bars, tables."""
+"""ProgressLine and results of a run as text: durations, the time left, lines of a log, tables."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
-from tqdm import tqdm
-
-LOG_SECONDS = 30.0  # between the lines of a log
+LOG_SECONDS = 5.0  # before the first line of a log, and at least between lines
 
 
 def duration(seconds: float) -> str:
@@ -40,30 +39,64 @@ class Clock:
         return f"{done}, about {duration((time.monotonic() - self.start) * ahead)} left"
 
 
-class ProgressBar:
-    """A progress bar on a terminal, or a log line at most every `LOG_SECONDS`.
+class ProgressLine:
+    """What is being done, as a line in the log now and then.
 
-    As a context manager it gives the function to call with (done, total).
+        with ProgressLine("measure"), ProgressLine("measuring", "layers") as moved:
+            for done, layer in enumerate(layers):
+                moved(done, len(layers))
+
+    logs "measure · measuring, layers: 2/7, about 40 s left". As a context manager it gives the function to call with
+    (done, total). A line names all blocks that are open, the outermost first. A thread writes it, also while one item
+    takes long: the first line after `LOG_SECONDS`, the next ones a fifth of the time so far apart, but not less
+    than `LOG_SECONDS` and not more than six times that.
     """
 
-    def __init__(self, description: str, unit: str):
-        self.bar = tqdm(desc=description, unit=f" {unit}", disable=None, leave=False)
-        self.description, self.unit, self.clock, self.logged = description, unit, None, time.monotonic()
+    blocks: ClassVar[list["ProgressLine"]] = []
 
-    def __enter__(self) -> Callable[[int, int], None]:
+    def __init__(self, description: str, unit: str = ""):
+        self.name = f"{description}, {unit}" if unit else description
+        self.clock: Clock | None = None
+        self.state: tuple[int, float | None, str] = (0, None, "")
+        self.start, self.ended = time.monotonic(), threading.Event()
+
+    def __enter__(self) -> Callable[..., None]:
+        self.blocks.append(self)
+        if self.blocks[0] is self:
+            threading.Thread(target=self._write, daemon=True).start()
         return self.update
 
     def __exit__(self, *exception: Any) -> None:
-        self.bar.close()
+        if self in self.blocks:
+            del self.blocks[self.blocks.index(self) :]
+        self.ended.set()
 
-    def update(self, done: int, total: int) -> None:
-        """Shows that `done` of `total` items are done."""
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
+    def update(self, done: int, total: int, note: str = "", ahead: float | None = None) -> None:
+        """Notes that `done` of `total` items are done; a line ends with the note. `ahead` is that of a `Clock`."""
         self.clock = self.clock or Clock(total, total - done)
-        if self.bar.disable and time.monotonic() - self.logged > LOG_SECONDS:
-            logging.info("%s, %s: %s", self.description, self.unit, self.clock(total - done))
-            self.logged = time.monotonic()
+        self.state = (total - done, ahead, note)
+
+    def __str__(self) -> str:
+        if self.clock is None:
+            return self.name
+        missing, ahead, note = self.state
+        return ", ".join(filter(None, (f"{self.name}: {self.clock(missing, ahead)}", note)))
+
+    def _write(self) -> None:
+        while not self.ended.wait(min(max(LOG_SECONDS, (time.monotonic() - self.start) / 5), 6 * LOG_SECONDS)):
+            line = " · ".join(map(str, self.blocks))
+            logging.info("%s" if " left" in line else f"%s, {duration(time.monotonic() - self.start)} so far", line)
+
+
+Item = TypeVar("Item")
+
+
+def through(items: Sequence[Item], description: str, unit: str, known: int = 0) -> Iterator[Item]:
+    """The items one by one, inside a `ProgressLine` of them; the first `known` have their results and take no time."""
+    with ProgressLine(description, unit) as moved:
+        for place, item in enumerate(items):
+            moved(max(place, known), len(items))
+            yield item
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -1,7 +1,8 @@
-"""Costs of work units before they run: parameters, operations, memory."""
+"""Costs of work units before they run: parameters, operations, memory, and the least time."""
 
+import time
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from geojax.data import tasks
+from geojax.data.encoded import EncodedTask
 from geojax.data.task_data import TaskData, subset
 from geojax.models import Model, make_apply, shapes
 from geojax.representations import forward
-from geojax.runtime.progress import table
+from geojax.runtime.progress import duration, table
 from geojax.training.finetune import dropout_key
 from geojax.training.memory import size
 from geojax.training.parts import in_training, parts
@@ -20,6 +22,8 @@ from geojax.training.settings import Settings
 from geojax.training.step import init_state
 
 SAMPLE = 1000  # random examples of a split whose lengths represent the split
+LONG = 60.0  # seconds from which on a run is announced
+SLOWEST = 1e9  # operations a second that any machine does
 SAMPLING_COPIES = 2  # of the parameters: without and with noise
 
 
@@ -65,6 +69,39 @@ def training(model: Model, data: TaskData, settings: Settings) -> Cost:
     copies = size(state) + size(trained) + size(parameters)  # trained, moments; summed gradients; base parameters
     held = copies + backward(in_training(apply, settings), trained, settings.rows_at_once, settings.max_length, frozen)
     return Cost(count(parameters), operations, held)
+
+
+def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedTask) -> str:
+    """The least time of a fine-tuning, and its memory, as a sentence; empty where it may take less than a minute.
+
+    The time is that of the matrix products at the speed of a large one on all devices, which no training quite reaches.
+    """
+    rows = ((encoded.train, 3 * settings.epochs), *((split, 1) for split in encoded.dev.values()))
+    operations = sum(passes * products(model.config, split.lengths) for split, passes in rows)
+    if operations < LONG * SLOWEST:
+        return ""
+    speed = peak(1024 if jax.default_backend() == "cpu" else 8192, 2) * jax.device_count()
+    if operations < LONG * speed:
+        return ""
+    held = training(model, data, settings).memory
+    return (
+        f"{operations:.2g} FLOP take {duration(operations / speed)} or more at {speed / 1e9:.0f} GFLOP/s, the speed of "
+        f"matrix products here, and about {held / 1e9:.2g} GB of memory"
+    )
+
+
+@cache
+def peak(size: int, repeats: int) -> float:
+    """The speed of XLA in a product of square float32 matrices on one device, in operations a second, the best one."""
+    matrix = jnp.ones((size, size))
+    product = jax.jit(jnp.matmul)
+    product(matrix, matrix).block_until_ready()
+    seconds = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        product(matrix, matrix).block_until_ready()
+        seconds.append(time.perf_counter() - begun)
+    return 2 * size**3 / min(seconds)
 
 
 def sampling(model: Model, texts: list[str], tokens: str) -> Cost:

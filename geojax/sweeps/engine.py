@@ -23,7 +23,7 @@ from typing import Any
 from geojax.errors import InputError
 from geojax.runtime import folders, preemption, records
 from geojax.runtime.folder_lock import InUse, claim, refuse_others
-from geojax.runtime.progress import Clock
+from geojax.runtime.progress import Clock, ProgressLine
 from geojax.sweeps import ledger
 from geojax.sweeps.unit import FAILURE, RESULT, Unit
 
@@ -220,7 +220,7 @@ def attempt(worker: Worker, unit: Unit) -> None:
     """Does a unit that this process holds, and writes its result or the reason of its failure."""
     start = time.monotonic()
     try:
-        with preemption.surfaced():
+        with preemption.surfaced(), ProgressLine(unit.name):
             result = worker(unit)
     except Exception as error:  # any error: the other units may still succeed
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from geojax.errors import InputError
 from geojax.parallel.layout import device_of, laid
 from geojax.runtime import processes
 from geojax.runtime.preemption import Preempted, deferred
+from geojax.runtime.progress import ProgressLine
 from geojax.training import checkpoint
 
 AGREE_STEPS = 16  # steps after which several processes agree whether a checkpoint is due, because their clocks differ
@@ -49,7 +50,8 @@ def loop(
       folder: folder of the checkpoints. None: no checkpoints are written, and SIGTERM is left to the caller.
       checkpoint_seconds: least time between checkpoints.
       progress: called after every step as `progress(step, total, loss)`. If it has a method `settle`, that is called
-        before a checkpoint is written: a resumed run does not report the step of the checkpoint again.
+        before a checkpoint is written: a resumed run does not report the step of the checkpoint again. Its text
+        `note`, if it has one, ends the lines of the log, which tell the steps and the time left.
       pauses: the steps after which `report` is called and a checkpoint may be written; None: all steps. A step that
         ends in a SIGTERM is a pause too.
       report: `report(step, state)`, called before the checkpoint of that step is written, so that an exception of
@@ -66,13 +68,15 @@ def loop(
         keep(0, state)
     sums, settle = empty(state), getattr(progress, "settle", lambda: None)
     saved = time.monotonic()
-    with deferred() if folder is not None else nullcontext(lambda _: False) as preempted:
+    kept = deferred() if folder is not None else nullcontext(lambda _: False)
+    with kept as preempted, ProgressLine("training", "steps") as moved:
         for step, batch in enumerate(batches(first), first + 1):
             state, sums, loss = take(state, sums, batch)
             if step in snapshots:
                 keep(step, state)
             if progress is not None:
                 progress(step, total, loss)
+            moved(step, total, getattr(progress, "note", ""))
             ending = preempted(step)
             if not (ending or pauses is None or step in pauses):
                 continue

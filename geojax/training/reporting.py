@@ -1,4 +1,4 @@
-"""Progress of a training: a progress bar or log lines, `metrics.jsonl`, TensorBoard."""
+"""Progress of a training: log lines, `metrics.jsonl`, TensorBoard."""
 
 import logging
 import math
@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from tqdm import tqdm
-
 from geojax.errors import InputError
-from geojax.runtime import processes, progress, records
+from geojax.runtime import processes, records
 from geojax.runtime.progress import Clock
 from geojax.training.optimizers import learning_rate
 from geojax.training.scoring import loss_and_accuracy
@@ -19,17 +17,19 @@ from geojax.training.step import LossSums
 
 
 class Reporter:
-    """Shows a progress bar on a terminal, or writes log lines, and appends at most 400 lines to `metrics.jsonl`.
+    """Logs the first and the last loss, and appends at most 400 lines to `metrics.jsonl`.
 
-    It reads the loss of a step once the next step is started or a checkpoint is due, so that the device never waits.
-    Every step has one record, in a training that was killed and went on, too.
+    `note` is the newest loss and the speed, for the lines of the log in between. The loss of a step is read once the
+    next step is started or a checkpoint is due, so that the device never waits. Every step has one record, in a
+    training that was killed and went on, too.
     """
 
     def __init__(self, path: PurePath, settings: Settings, members: int = 1, tensorboard: bool = False):
         self.path, self.settings, self.leads = path, settings, processes.leads()
         self.rows = settings.batch_size * members  # of a step
         self.writer = summary_writer() if tensorboard and self.leads else None
-        self.bar = self.previous = self.board = None
+        self.clock = self.previous = self.board = None
+        self.note, self.logged = "", False
 
     def __call__(self, step: int, total: int, loss: Any) -> None:
         """Reports step `step` of `total`, which was just started, with the `loss` that it will have.
@@ -37,16 +37,13 @@ class Reporter:
         Raises:
           InputError: the loss of the previous step is not finite.
         """
-        if self.bar is None:
-            hidden = None if self.leads else True  # None: tqdm shows the bar on a terminal only
-            self.bar = tqdm(total=total * self.rows, initial=(step - 1) * self.rows, unit=" examples", disable=hidden)
-            self.first, self.start, self.logged = step, time.monotonic(), -math.inf
+        if self.clock is None:
+            self.first, self.start = step, time.monotonic()
             self.clock = Clock(total, total - step)
             if self.writer:  # TensorBoard drops what an earlier process wrote of this step and of later ones
                 self.board = self.writer(str(self.path.parent / "tensorboard"), purge_step=step)
         elif self.previous is not None:
             self._record(step - 1, step, total)
-        self.bar.update(self.rows)
         self.previous, self.step, self.total = loss, step, total
 
     def settle(self) -> None:
@@ -68,19 +65,17 @@ class Reporter:
         timed = {"examples_per_second": speed} if started > self.first else {}
         if self.leads:
             records.append_step(self.path, line | timed)
-        self.bar.set_postfix(loss=shown, refresh=False)
-        if self.bar.disable and (started == total or time.monotonic() - self.logged > progress.LOG_SECONDS):
-            logging.info("step %s: loss %s, %.0f examples/s", self.clock(total - started), shown, speed)
-            self.logged = time.monotonic()
+        self.note = f"loss {shown}, {speed:.0f} examples/s"
+        if started == total or not self.logged:
+            logging.info("step %s: %s", self.clock(total - started), self.note)
+            self.logged = True
         for name, value in self.scalars(line | timed) if self.board else ():
             self.board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Closes the progress bar, which stays visible, and the TensorBoard writer."""
-        if self.bar is not None:
-            self.bar.close()
-            if self.board:
-                self.board.close()
+        """Closes the TensorBoard writer."""
+        if self.board:
+            self.board.close()
 
     def line(self, step: int, total: int) -> tuple[str, dict[str, Any]]:
         """The loss as text and the record of `step`, whose loss is `previous`."""

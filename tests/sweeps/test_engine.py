@@ -16,7 +16,6 @@ from places import ROOT
 from geojax.errors import InputError
 from geojax.runtime import progress, records
 from geojax.runtime.folder_lock import claim
-from geojax.runtime.progress import ProgressBar
 from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 
@@ -217,16 +216,6 @@ def test_the_time_left_knows_that_some_kinds_of_units_take_longer(tmp_path):
     assert pace(missing) == "3/6, about 3 min left"
     settle("slow1", "slow2")
     assert pace(units[5:]) == "5/6, about 0 s left"
-
-
-def test_a_log_has_a_line_now_and_then(monkeypatch, caplog):
-    caplog.set_level(logging.INFO)
-    with ProgressBar("cola", "steps") as moved:
-        moved(1, 9)
-        assert not caplog.text
-        monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-        moved(2, 9)
-    assert re.search(r"cola, steps: 2/9, about \d+ s left", caplog.text)
 
 
 def test_a_sweep_goes_on_elsewhere_from_its_ledger(tmp_path):

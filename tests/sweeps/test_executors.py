@@ -200,7 +200,7 @@ def test_a_dry_run_tells_parameters_operations_and_memory(small, tmp_path):
 def test_a_unit_goes_on_with_other_devices(small, tmp_path, monkeypatch):
     real, name = tuning.finetune.finetune, "random-bert/mini_paraphrase"
 
-    def cut(*arguments, progress, **options):
+    def cut(*arguments, **options):
         def stop(step, total, loss):
             if step == 2 == total:
                 raise KeyboardInterrupt
