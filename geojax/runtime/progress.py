@@ -55,7 +55,7 @@ class ProgressLine:
     blocks: ClassVar[list["ProgressLine"]] = []
 
     def __init__(self, description: str, unit: str = ""):
-        self.name = f"{description}, {unit}" if unit else description
+        self.name, self.items = description, f"{description}, {unit}" if unit else description
         self.clock: Clock | None = None
         self.state: tuple[int, float | None, str] = (0, None, "")
         self.start, self.ended = time.monotonic(), threading.Event()
@@ -80,7 +80,7 @@ class ProgressLine:
         if self.clock is None:
             return self.name
         missing, ahead, note = self.state
-        return ", ".join(filter(None, (f"{self.name}: {self.clock(missing, ahead)}", note)))
+        return ", ".join(filter(None, (f"{self.items}: {self.clock(missing, ahead)}", note)))
 
     def _write(self) -> None:
         while not self.ended.wait(min(max(LOG_SECONDS, (time.monotonic() - self.start) / 5), 6 * LOG_SECONDS)):
