@@ -15,6 +15,7 @@ from geojax.plots.models import (
 from geojax.plots.spaces import (
     cell_counts,
     cumulative_eigenvalues,
+    cumulative_shares,
     curves,
     dimension_scans,
     similarity,
@@ -26,6 +27,7 @@ __all__ = [
     "cell_counts",
     "correlation_matrix",
     "cumulative_eigenvalues",
+    "cumulative_shares",
     "curves",
     "dimension_scans",
     "iid_against_wide",
