@@ -84,7 +84,7 @@ def spread(evidence: Evidence) -> list[Figure]:
         caption = (
             f"Median {said} goes from {number(medians.iloc[0], '.3g')} at α = {medians.index[0]:g} % to "
             f"{number(medians.iloc[-1], '.3g')} at {medians.index[-1]:g} %, over the draws of the noise. Where lines "
-            "of families part at one level it tells families apart, not noise; models off the ladder are named."
+            "of families part at one level it tells families apart, not noise. Models off the ladder are at the right."
         )
         image = plots.median_by_level(table, name)
         alt = f"Lines of the median {said} at each noise level, one a family."

@@ -71,7 +71,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.open, self.text = [], [], []
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))  # where a name may be broken
         assert not self.open
 
     def handle_starttag(self, tag, attributes):
