@@ -16,6 +16,7 @@ from geojax.plots.models import (
 from geojax.plots.spaces import (
     cell_counts,
     cumulative_eigenvalues,
+    cumulative_shares,
     curves,
     curves_figure,
     dimension_scans,
@@ -29,6 +30,7 @@ __all__ = [
     "cell_counts",
     "correlation_matrix",
     "cumulative_eigenvalues",
+    "cumulative_shares",
     "curves",
     "curves_figure",
     "dimension_scans",

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from geojax.analysis.score_table import ScoreTable
 from geojax.plots import style
 
+MOST_NAMES = 16  # models without a level up to which their names stand beside them
 MOST_NUMBERS = 30  # measures up to which the cells of a correlation matrix show their numbers
 
 
@@ -70,7 +71,10 @@ def predicted_against_actual(
 
 
 def median_by_level(table: ScoreTable, measure: str, *, format: str = "svg") -> bytes:
-    """The median of a measure at each noise level, one line a family; models without a level are named at the right."""
+    """The median of a measure at each noise level, one line a family; models without a level stand at the right.
+
+    Up to `MOST_NAMES` of these are named.
+    """
     figure, axes = style.figure_and_axes()
     for index, rows in enumerate(style.families(table)):
         look = style.mark(index) | {"markersize": 4}
@@ -82,7 +86,8 @@ def median_by_level(table: ScoreTable, measure: str, *, format: str = "svg") -> 
     style.level_axis(axes, table.frame["alpha"])
     axes.set_ylabel(f"median {style.measure_name(measure)}")
     rest = table.frame[table.frame["alpha"].isna()].dropna(subset=[measure])
-    _names(axes, None, rest[measure].to_numpy(), rest["model"].to_numpy())
+    if len(rest) <= MOST_NAMES:
+        _names(axes, None, rest[measure].to_numpy(), rest["model"].to_numpy())
     style.family_legend(figure, table, style.COLOURS)
     return style.render(figure, format)
 

@@ -32,13 +32,17 @@ def cumulative_eigenvalues(spectra: Mapping[str, np.ndarray], *, format: str = "
     """Share of the variance in the first j principal components, one line a model; equal eigenvalues in grey."""
     figure, axes = style.figure_and_axes(5.2, 3.2)
     for index, spectrum in enumerate(spectra.values()):
-        values = np.sort(np.asarray(spectrum, float))[::-1]
-        share = np.cumsum(values) / (values.sum() or 1.0)  # no variance: a line at 0
-        axes.plot(np.concatenate([[0], share]), **style.line(index, len(spectra)))
-        axes.plot([0, len(values)], [0, 1], color="0.6", linewidth=1, zorder=0)
+        axes.plot(cumulative_shares(spectrum), **style.line(index, len(spectra)))
+        axes.plot([0, len(spectrum)], [0, 1], color="0.6", linewidth=1, zorder=0)
     axes.set(xlabel="principal components", ylabel="share of the variance", ylim=(0, 1.02), xlim=(0, None))
     style.model_legend(figure, list(spectra))
     return style.render(figure, format)
+
+
+def cumulative_shares(spectrum: np.ndarray | Sequence[float]) -> np.ndarray:
+    """The share of the variance in the first j of d principal components, j = 0 to d; zeros without variance."""
+    values = np.sort(np.asarray(spectrum, float))[::-1]
+    return np.concatenate([[0], np.cumsum(values) / (values.sum() or 1.0)])
 
 
 def spread_by_distribution(records: Sequence[Mapping[str, Any]], *, format: str = "svg") -> bytes:

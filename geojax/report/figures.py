@@ -1,12 +1,14 @@
-"""Figures of the models, each with a caption that states the finding and an alternative text."""
+"""Figures of the models, each with its numbers, a caption that states the finding, and an alternative text."""
 
-import base64
 import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from geojax import plots
+from geojax.analysis.score_table import ScoreTable
+from geojax.report import files
 from geojax.report.verdict import Evidence
 from geojax.report.words import number
 
@@ -16,16 +18,18 @@ WEAK = 0.3  # size of a rank correlation below which a caption says that the mea
 
 @dataclass(frozen=True)
 class Figure:
-    """One picture of the page."""
+    """One picture of the page, and the numbers that it shows."""
 
-    source: str  # a data URI
+    name: str  # of its files, without an ending
+    source: str  # a data URI: the picture as SVG
+    numbers: str  # a data URI: the numbers as CSV
     alt: str
     caption: str
 
     @classmethod
-    def of(cls, image: bytes, alt: str, caption: str) -> "Figure":
-        """The picture of an SVG, with its texts."""
-        return cls(f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}", alt, caption)
+    def of(cls, name: str, image: bytes, numbers: pd.DataFrame, alt: str, caption: str) -> "Figure":
+        """The picture of an SVG and the table of its numbers, with their texts."""
+        return cls(files.name(name), files.svg(image), files.csv(numbers), alt, caption)
 
 
 def patchiness_and_level(evidence: Evidence) -> list[Figure]:
@@ -40,7 +44,9 @@ def patchiness_and_level(evidence: Evidence) -> list[Figure]:
             f"{number(level_correlation(evidence), '.3f')}. A measure is of use where it says more than this."
         )
         image = plots.level_against_score(table, label)
-        found.append(Figure.of(image, f"Scatter plot of the noise level against the {label}.", caption))
+        numbers = points(table, "alpha", table.target)
+        alt = f"Scatter plot of the noise level against the {label}."
+        found.append(Figure.of(f"noise level and {label}", image, numbers, alt, caption))
     return found
 
 
@@ -61,7 +67,8 @@ def measure(evidence: Evidence, name: str) -> Figure:
     else:
         follows = f"{'rises' if spearman > 0 else 'falls'} with the {label}"
     caption = f"{said} {follows}: Spearman {number(spearman, '.3f')}, R² {number(row['r2'], '.3f')}, n = {row['n']}."
-    return Figure.of(image, f"Scatter plot of {said} against the {label}.", caption)
+    numbers = points(evidence.table, name, evidence.table.target)
+    return Figure.of(f"{name} and {label}", image, numbers, f"Scatter plot of {said} against the {label}.", caption)
 
 
 def spread(evidence: Evidence) -> list[Figure]:
@@ -77,10 +84,11 @@ def spread(evidence: Evidence) -> list[Figure]:
         caption = (
             f"Median {said} goes from {number(medians.iloc[0], '.3g')} at α = {medians.index[0]:g} % to "
             f"{number(medians.iloc[-1], '.3g')} at {medians.index[-1]:g} %, over the draws of the noise. Where lines "
-            "of families part at one level it tells families apart, not noise; models off the ladder are named."
+            "of families part at one level it tells families apart, not noise. Models off the ladder are at the right."
         )
         image = plots.median_by_level(table, name)
-        found.append(Figure.of(image, f"Lines of the median {said} at each noise level, one a family.", caption))
+        alt = f"Lines of the median {said} at each noise level, one a family."
+        found.append(Figure.of(f"{name} by noise level", image, levels(table, name), alt, caption))
     return found
 
 
@@ -89,13 +97,28 @@ def correlations(evidence: Evidence) -> list[Figure]:
     names = list(evidence.table.measures)
     if len(names) < 2:
         return []
-    values = evidence.table.frame[names].corr(method="spearman").to_numpy()[np.triu_indices(len(names), 1)]
+    matrix = evidence.table.frame[names].corr(method="spearman")
+    values = matrix.to_numpy()[np.triu_indices(len(names), 1)]
     alike = int((np.abs(values) > 0.9).sum())
     caption = (
         f"Spearman's correlation of every pair of measures: {alike} of {len(values)} pairs are above 0.9 in size, and "
         "say nearly the same of these models. Yellow: rise together, blue: one falls as the other rises."
     )
-    return [Figure.of(plots.correlation_matrix(evidence.table), "Matrix of the measures' rank correlations.", caption)]
+    image, alt = plots.correlation_matrix(evidence.table), "Matrix of the measures' rank correlations."
+    return [Figure.of("correlations of the measures", image, matrix.reset_index(names="measure"), alt, caption)]
+
+
+def points(table: ScoreTable, *names: str) -> pd.DataFrame:
+    """The models of a scatter plot: those with a value in each of the columns `names`."""
+    about = [name for name in ("model", "family", "alpha") if name in table.frame]
+    return table.frame[list(dict.fromkeys([*about, *names]))].dropna(subset=list(names))
+
+
+def levels(table: ScoreTable, name: str) -> pd.DataFrame:
+    """A measure of every model, and its median over the models of the same noise level and family."""
+    found = points(table, name)
+    by = [column for column in ("family", "alpha") if column in found]
+    return found.assign(median=found.groupby(by)[name].transform("median"))
 
 
 def patchiness(evidence: Evidence) -> list[str]:

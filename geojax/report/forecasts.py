@@ -8,7 +8,7 @@ import pandas as pd
 
 from geojax import plots
 from geojax.analysis.predictors import BLOCKS, MEASURE
-from geojax.report.figures import Figure
+from geojax.report.figures import Figure, points
 from geojax.report.verdict import Evidence, Row
 from geojax.report.words import NAMES, UNITS, count, number
 
@@ -47,7 +47,7 @@ def validation(evidence: Evidence) -> list[Figure]:
             f"{number(best['r2_vs_training_mean'], '.2f')}. Arrowheads: beyond the axis.{omitted}"
         )
         alt = f"Dots with intervals: R² of each predictor with one {unit} left out at a time, the best at the top."
-        found.append(Figure.of(image, alt, caption))
+        found.append(Figure.of(f"R2 {scheme}", image, pd.DataFrame(drawn), alt, caption))
     return [*found, *held_out(evidence)]
 
 
@@ -93,9 +93,9 @@ def held_out(evidence: Evidence) -> list[Figure]:
                 f"{UNITS[scheme][0]}: on the grey diagonal the prediction is the score. Root of the mean squared error "
                 f"{number(error, '.3f')}; {count(int(np.isfinite(predicted).sum()), 'model')}."
             )
-            found.append(
-                Figure.of(image, f"Scatter plot of the {label} predicted by {side} against the actual.", caption)
-            )
+            numbers = points(replace(table, frame=table.frame.assign(predicted=predicted)), "predicted", table.target)
+            alt = f"Scatter plot of the {label} predicted by {side} against the actual."
+            found.append(Figure.of(f"{label} predicted by {side} {scheme}", image, numbers, alt, caption))
     return found
 
 
@@ -126,12 +126,16 @@ def new_models(evidence: Evidence) -> list[Figure]:
         )
         if len(drawn) > 2 * MOST_ROWS:
             caption += f" The first {2 * MOST_ROWS} of {len(drawn)}."
-        image = plots.intervals(drawn[: 2 * MOST_ROWS], f"predicted {label}", kinds=PROMISES)
-        found.append(Figure.of(image, f"Dots with intervals: the {label} of each new model by {side}.", caption))
+        drawn = drawn[: 2 * MOST_ROWS]
+        image = plots.intervals(drawn, f"predicted {label}", kinds=PROMISES)
+        alt = f"Dots with intervals: the {label} of each new model by {side}."
+        found.append(Figure.of(f"new models predicted by {side}", image, pd.DataFrame(drawn), alt, caption))
         if np.isfinite(actual).any():
             frame = pd.DataFrame({"model": [row["model"] for row in own], table.target: actual})
             predicted = np.where(np.isfinite(actual), [row["predicted"] for row in own], np.nan)
             image = plots.predicted_against_actual(replace(table, frame=frame), predicted, label, named=len(own) <= 12)
             caption = f"The same against their scores: on the grey diagonal the prediction by {side} is the score."
-            found.append(Figure.of(image, f"Scatter plot of predicted against actual {label} of new models.", caption))
+            alt = f"Scatter plot of predicted against actual {label} of new models."
+            numbers = frame.assign(predicted=predicted).dropna()
+            found.append(Figure.of(f"new models predicted by {side} and actual", image, numbers, alt, caption))
     return found

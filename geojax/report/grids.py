@@ -1,90 +1,17 @@
 """The tables of the report: rows of the CSV files with fewer columns, an estimate and its interval in one cell."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from geojax.analysis.predictors import BLOCKS
 from geojax.data.task_names import is_score
-from geojax.report.verdict import Evidence
-from geojax.report.words import UNITS, number, with_interval
+from geojax.report.columns import Cell, Column, Grid, grid, plain, spanned
+from geojax.report.verdict import Evidence, Row
+from geojax.report.words import UNITS, number
 
-Row = Mapping[str, Any]
-WIDE = 9  # most columns of a table printed across the short side of a sheet
 MOST_COLUMNS = 20  # most measures in a table printed across the long side
-
-
-class Cell(NamedTuple):
-    """The printed text of a cell, and the number to sort by, None for a text or an empty cell."""
-
-    text: str
-    value: float | None = None
-
-
-class Column(NamedTuple):
-    """A heading, and the function from a row to the cell below it."""
-
-    heading: str
-    cell: Callable[[Row], Cell]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of the page."""
-
-    name: str  # its anchor
-    caption: str
-    note: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-    @property
-    def across(self) -> bool:
-        """Whether the table is too wide for the short side of a sheet."""
-        return len(self.headings) > WIDE
-
-    @property
-    def texts(self) -> list[bool]:
-        """Whether each column has texts and is therefore set flush left."""
-        return [
-            any(row[column].value is None and row[column].text not in ("", "–") for row in self.rows)
-            for column in range(len(self.headings))
-        ]
-
-
-def plain(name: str, heading: str = "", digits: str = "g") -> Column:
-    """The column of a field of the rows: numbers in the format `digits`, texts as they are."""
-
-    def cell(row: Row) -> Cell:
-        value = row.get(name)
-        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        return Cell(number(value, digits), float(value) if known else None)
-
-    return Column(heading or name.replace("_", " "), cell)
-
-
-def spanned(name: str, heading: str, digits: str, lower: str = "", upper: str = "") -> Column:
-    """The column of a number with its interval, sorted by the number."""
-    lower, upper = lower or f"{name}_lower", upper or f"{name}_upper"
-
-    def cell(row: Row) -> Cell:
-        value = row.get(name, math.nan)
-        text = with_interval(value, row.get(lower, math.nan), row.get(upper, math.nan), digits)
-        return Cell(text, None if math.isnan(value) else float(value))
-
-    return Column(heading, cell)
-
-
-def grid(name: str, caption: str, note: str, columns: Iterable[Column], rows: Iterable[Row]) -> Grid:
-    """The table of some columns and rows; columns without any text are left out."""
-    columns = list(columns)
-    cells = [[column.cell(row) for column in columns] for row in rows]
-    kept = [index for index in range(len(columns)) if any(row[index].text not in ("", "–") for row in cells)]
-    headings = [columns[index].heading for index in kept]
-    return Grid(name, caption, note, headings, [[row[index] for index in kept] for row in cells])
 
 
 def validation(evidence: Evidence) -> list[Grid]:
@@ -169,7 +96,7 @@ def fits(evidence: Evidence) -> list[Grid]:
             known = not math.isnan(low)
             return Cell(f"{number(low, '.4g')} to {number(high, '.4g')}" if known else "–", low if known else None)
 
-        return Column(f"{level}: {kinds[kind]}", cell)
+        return Column(f"{level}: {kinds[kind]}", cell, (f"{kind}_lower", f"{kind}_upper"))
 
     coefficients = [
         plain("measure"), plain("terms"), plain("term"), plain("estimate", digits=".5g"), *map(between, kinds),

@@ -1,7 +1,8 @@
 """Writes `report.html`: the verdict, its evidence, and every figure and table in one file.
 
-The page loads nothing: figures are embedded, and the content policy allows only the page's own style and the script
-that sorts tables, each by its hash. Without the script the page is the same, with tables that cannot be sorted.
+The page loads nothing: figures and their numbers are embedded, and the content policy allows only the page's own style
+and script, each by its hash. Without the script the page says the same; its tables cannot be sorted, its colours are
+those of the system, and figures are saved from their context menu.
 """
 
 import base64

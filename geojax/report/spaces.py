@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from geojax import plots
 from geojax.report.figures import Figure
@@ -32,7 +33,10 @@ def profiles(evidence: Evidence, found: Mapping[str, Mapping[str, Any]]) -> tupl
             + ". The higher a line above the grey one, on which all directions are equal, the flatter the space."
         )
         image = plots.cumulative_eigenvalues(spectra)
-        figures.append(Figure.of(image, "Lines of the cumulative share of the variance, one a model.", caption))
+        shares = {model: pd.Series(plots.cumulative_shares(spectrum)) for model, spectrum in spectra.items()}
+        numbers = pd.DataFrame(shares).rename_axis("components").reset_index()
+        alt = "Lines of the cumulative share of the variance, one a model."
+        figures.append(Figure.of("cumulative eigenvalues", image, numbers, alt, caption))
     counts = {model: found[model].get("counts", {}) for model in shown}
     for quantizer in dict.fromkeys(name for cells in counts.values() for name in cells):
         own = {model: cells[quantizer] for model, cells in counts.items() if quantizer in cells}
@@ -44,7 +48,10 @@ def profiles(evidence: Evidence, found: Mapping[str, Mapping[str, Any]]) -> tupl
             + ". The wider a histogram, the less evenly the cells are filled."
         )
         image = plots.cell_counts(own, quantizer)
-        figures.append(Figure.of(image, f"Histograms of the points in each {quantizer.upper()} cell.", caption))
+        cells = {model: pd.Series(np.ravel(values)).value_counts() for model, values in own.items()}
+        numbers = pd.DataFrame(cells).sort_index().fillna(0).rename_axis("points").reset_index()
+        alt = f"Histograms of the points in each {quantizer.upper()} cell."
+        figures.append(Figure.of(f"number of {quantizer} cells by their points", image, numbers, alt, caption))
     return note, figures
 
 
@@ -62,7 +69,10 @@ def layers(found: Mapping[str, Mapping[str, Profile]]) -> list[Figure]:
             f"({number(high[1], '.3g')})."
         )
         image = plots.curves(panels, "layer (0: embeddings)")
-        figures.append(Figure.of(image, f"Lines of {said} against the layer, one a model.", caption))
+        rows = [(model, *row) for model, profile in list(models.items())[:MOST_PROFILES] for row in profile]
+        numbers = pd.DataFrame(rows, columns=["model", "layer", name, "lower", "upper"])
+        alt = f"Lines of {said} against the layer, one a model."
+        figures.append(Figure.of(f"{name} by layer", image, numbers, alt, caption))
     return figures
 
 

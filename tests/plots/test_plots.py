@@ -125,10 +125,11 @@ def test_predictions_that_are_missing_are_not_drawn_and_models_are_named_on_requ
     ElementTree.fromstring(plots.predicted_against_actual(table, np.full(12, np.nan), "score"))
 
 
-def test_models_without_a_level_are_drawn_and_named():
+def test_models_without_a_level_are_drawn_and_if_few_named():
     table = models(alpha=[np.nan, *np.arange(11.0)])
     assert "model_0" in words(FIGURES["median"](table))
     assert "model_1" not in words(FIGURES["median"](table))
+    assert "model_0" not in words(FIGURES["median"](models(20, alpha=[np.nan] * 17 + [0, 1, 2])))
     assert FIGURES["measure"](table) != FIGURES["measure"](models(alpha=np.arange(12.0)))
 
 

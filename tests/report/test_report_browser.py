@@ -113,12 +113,16 @@ def test_a_column_sorts_by_click_and_by_keyboard(wide):
     assert column(wide, place) == (sorted(before, key=float), "ascending")
     button.send_keys("\ue007")  # Enter
     assert column(wide, place) == (sorted(before, key=float, reverse=True), "descending")
-    other, button = heading(wide, "model")
-    button.send_keys(" ")
+    other, by_name = heading(wide, "model")
+    by_name.send_keys(" ")
     models, order = column(wide, other)
     assert order == "ascending" and column(wide, place)[1] is None
     digits = [int(model[-2:].lstrip("_>")) for model in models if model.startswith("a_name")]
     assert digits == sorted(digits)
+    levels = column(wide, place)[0]
+    button.click()  # models of one level stay in the order of their names
+    pairs = sorted(zip(levels, models, strict=True), key=lambda pair: float(pair[0]))
+    assert column(wide, other)[0] == [model for _, model in pairs]
 
 
 def test_missing_values_come_last_in_either_order(wide):
@@ -162,12 +166,63 @@ def test_the_page_never_scrolls_sideways(browser, address, width):
     assert any(inner > outer for inner, outer in boxes)  # tables scroll inside their own
 
 
+FAINT = """
+const rgb = text => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+const paper = one => { while (one && rgb(getComputedStyle(one).backgroundColor)[3] === 0) one = one.parentElement;
+  return light(rgb(getComputedStyle(one ?? document.body).backgroundColor)); };
+return [...document.body.querySelectorAll("*")].filter(one => one.checkVisibility()
+  && [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(one => {
+  const pair = [light(rgb(getComputedStyle(one).color)), paper(one)].sort((a, b) => b - a);
+  return [(pair[0] + .05) / (pair[1] + .05), one.tagName]}).filter(([contrast]) => contrast < 4.5)
+"""  # the texts with less contrast than WCAG's 4.5 to 1 against what is behind them
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_either_mode_is_legible_and_a_button_changes_it_for_the_session(browser, address, system):
+    media = {"features": [{"name": "prefers-color-scheme", "value": system}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    try:
+        opened(browser, address, 1280)
+        dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        button = browser.find_element("id", "mode")
+        assert dark == (system == "dark") and button.get_attribute("aria-pressed") == str(dark).lower()
+        assert browser.execute_script(FAINT) == []
+        button.send_keys(" ")
+        assert button.get_attribute("aria-pressed") == str(not dark).lower()
+        assert browser.execute_script(FAINT) == []
+        browser.refresh()
+        assert browser.find_element("id", "mode").get_attribute("aria-pressed") == str(not dark).lower()
+    finally:
+        browser.execute_script("sessionStorage.clear()")
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_figures_and_tables_are_saved_under_their_names(wide, tmp_path):
+    support = pytest.importorskip("selenium.webdriver.support.wait")
+    wide.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    links = wide.find_elements("css selector", "figure a")[:2]
+    links += wide.find_elements("css selector", "[download='scores.csv']")
+    names = [link.get_attribute("download") for link in links]
+    assert [name.rpartition(".")[2] for name in names] == ["svg", "csv", "csv"]
+    for link, name in zip(links, names, strict=True):
+        link.send_keys("\ue007")  # Enter
+        support.WebDriverWait(wide, 60).until(lambda _, path=tmp_path / name: path.is_file())
+    assert b"</svg>" in (tmp_path / names[0]).read_bytes()
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert list(scores["alpha"]) == [0, 10, 100] * 4 and scores["model"][0] == f"{LONG}0"
+
+
 def test_without_script_the_tables_are_all_there(browser, address):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         opened(browser, address, 1280)
         heads = browser.find_elements("css selector", "[aria-labelledby=table-scores] th[scope=col]")
         assert "model" in heads[0].text and not heads[0].find_elements("tag name", "button")
+        assert not browser.find_element("id", "mode").is_displayed()
+        shown = [link.text for link in browser.find_elements("css selector", "[download]") if link.is_displayed()]
+        assert len(shown) > 5 and set(shown) == {"CSV"}
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
@@ -176,11 +231,13 @@ def test_it_prints_on_paper(browser, address):
     opened(browser, address, 1280)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
-        hidden = browser.execute_script("return getComputedStyle(document.querySelector('nav')).display")
+        hidden = browser.execute_script(
+            "return ['nav', '#mode', '.files'].every(one => !document.querySelector(one).checkVisibility())"
+        )
         cut = browser.execute_script(
             "return [...document.querySelectorAll('.scroll')].some("
             "box => getComputedStyle(box).overflowY !== 'visible')"
         )
-        assert hidden == "none" and not cut
+        assert hidden and not cut
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
