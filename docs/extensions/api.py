@@ -8,6 +8,7 @@ from types import ModuleType
 
 # Rooms for users of the library; the others (numerics, work folders, the report, sweeps) serve these and the commands.
 ROOMS = (
+    "api",
     "measures",
     "evaluation",
     "representations",
