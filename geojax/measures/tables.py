@@ -1,7 +1,7 @@
 """The catalogue as tables in Markdown: whole, as docs/catalogue.md has it, and by family, as the README has it."""
 
 from geojax.measures.catalogue import CATALOGUE
-from geojax.measures.row import INVARIANCES
+from geojax.measures.row import INVARIANCES, Measure
 
 # What the measures of a family ask, and the page about them.
 FAMILIES = {
@@ -30,14 +30,18 @@ def markdown_table() -> str:
     for function in dict.fromkeys(row.function for row in CATALOGUE):
         rows = [row for row in CATALOGUE if row.function == function]
         row = rows[0]
-        low, high = ("∞" if abs(end) == float("inf") else f"{end:g}" for end in row.value_range)
-        low = f"−{low}" if row.value_range[0] == -float("inf") else low
         kept = []
         for name in INVARIANCES:
             under = [other.quantizer for other in rows if name in other.invariances]
             kept += [name if len(under) == len(rows) else f"{name} ({', '.join(under)})"] if under else []
         names = ", ".join(f"`{other.name}`" for other in rows)
         ties = "once" if row.once else "each"
-        entries = (names, row.summary, f"{low} to {high}", ", ".join(kept), ties, row.cost, row.reference)
+        entries = (names, row.summary, span(row), ", ".join(kept), ties, row.cost, row.reference)
         lines.append("| " + " | ".join(entry.replace("|", r"\|") for entry in entries) + " |")
     return "\n".join(lines) + "\n"
+
+
+def span(row: Measure) -> str:
+    """The range of a measure in words: "0 to ∞"."""
+    low, high = ("∞" if abs(end) == float("inf") else f"{end:g}" for end in row.value_range)
+    return f"{'−' if row.value_range[0] == -float('inf') else ''}{low} to {high}"
