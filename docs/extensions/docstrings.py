@@ -61,8 +61,10 @@ def _process(app: Sphinx, what: str, name: str, obj: object, options: object, li
 
 
 def _skip(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
-    """The fields of a named tuple are told by the docstring of its class."""
-    return True if isinstance(obj, _FIELD) else None
+    """The docstring of a named tuple tells its fields; what a library puts into a class has the library's docstring."""
+    module = getattr(obj, "__module__", None)
+    foreign = isinstance(module, str) and module.partition(".")[0] != "geojax"
+    return True if foreign or isinstance(obj, _FIELD) else None
 
 
 def _short(

@@ -1,5 +1,6 @@
 """Writes the pages that are made from the package, the gallery and the API, before Sphinx reads the sources."""
 
+import re
 from pathlib import Path
 
 import api
@@ -36,7 +37,19 @@ def _keep(folder: Path, pages: dict[str, str]) -> None:
             path.write_text(text)
 
 
+def _inside(app: Sphinx, name: str, source: list[str]) -> None:
+    """Leaves the text alone of a link to a page of the repository that is no page of the site."""
+    root = Path(app.srcdir).resolve()
+
+    def link(found: re.Match) -> str:
+        target = (root / name).parent.joinpath(found["path"]).resolve()
+        return found["text"] if target.is_file() and not target.is_relative_to(root) else found[0]
+
+    source[0] = re.sub(r"\[(?P<text>[^\]]*)\]\((?P<path>[^()#:]*\.md)(#[^)]*)?\)", link, source[0])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("builder-inited", _write)
+    app.connect("source-read", _inside)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
