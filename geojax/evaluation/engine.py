@@ -64,7 +64,7 @@ def evaluate(
       iterations: of each quantizer's training; None for its own number.
       quantizer_seeds: refits of each quantizer, over which its measures are averaged.
       groups: G, groups of sequences that are left out in turn for standard errors, at most the number of sequences;
-        0 for none. The errors cost at most G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.
+        0 for none. The errors cost G evaluations of `vrm`, 8 of `cell_eee`, and a second fit of each quantizer.
 
     Memory: for eee, vrm, isoscore and the measures of "pq" in the study at most 1.6 clouds beside the cloud on the
     device, without errors; 2.1 with `pq_cell_eee_fixed`.

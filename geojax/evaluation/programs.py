@@ -135,7 +135,8 @@ def together(
     for row in measures:
         if row.quantizer == quantizer:
             on_host = row.by_host(points)
-            way = row.replicates_by_host if on_host else row.replicates
+            by_mask = on_host and row.replicates is replicates_of.by_mask
+            way = replicates_of.by_mask_on_host if by_mask else row.replicates
             found.setdefault((way, on_host), []).append(row)
     return [_as_one(rows, way, classes) for way, rows in found.items()]
 

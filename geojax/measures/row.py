@@ -44,7 +44,6 @@ class Measure:
     from_moments: bool = False  # second moments say all: it also takes `ops.scatter.Moments` in place of the points
     once: tuple[str, ...] = ()  # conventions in which equal points are taken once; in the others every one counts
     neighbours: int = 0  # so many nearest neighbours of each distinct point it takes, where equal points are taken once
-    replicates_by_host: Callable = replicates.by_mask_on_host  # `replicates` where `by_host`
     replicates: Callable = replicates.by_mask  # its values without each group of points in turn, for standard errors
     by_host: Callable = lambda points: False  # whether of this cloud, outside of a program, the host does some work
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared

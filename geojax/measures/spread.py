@@ -1,7 +1,6 @@
 """Measures of the spread of a whole cloud."""
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +18,6 @@ from geojax.typing import Key, Labels, Mask, Points, Scalar
 AXES = 64
 # Of these, axes whose spacings are taken at once: so few columns stay in a CPU's cache from step to step.
 CACHED = 4
-
-
-class OnAxes(NamedTuple):
-    """What `vrm` reads: points about a place among them, the eigenvalues of their scatter, and their axes in blocks."""
-
-    cloud: Centred
-    eigenvalues: Float[Array, "q"]
-    blocks: Float[Array, "blocks b d"]
 
 
 def early_enrichment(eigenvalues: Float[Array, "k"], q: Int[Array, ""]) -> Scalar:
@@ -117,7 +108,6 @@ def vrm(
     key: Key | None = None,
     twins: Labels | None = None,
     total_variance: Scalar | float | None = None,
-    on_axes: OnAxes | None = None,
 ) -> Scalar:
     """Vasicek ratio mean squared error: how far the entropies of the principal components are from a normal cloud's.
 
@@ -135,8 +125,6 @@ def vrm(
       key: draws that variance; needed in "paper" where `total_variance` is not given.
       total_variance: scales to this in place of the convention's.
       twins: Int[n], one number from 0 to n - 1 for all rows that are equal; found where it is not given.
-      on_axes: the points and the axes of those that `mask` keeps, of equal ones at most one in "standard", where the
-        caller has them.
 
     Returns:
       A value in [0, 2) as n grows; 2 - (2/d) sum of sqrt(l_j) for a centred normal cloud whose spectrum l sums to d.
@@ -154,10 +142,8 @@ def vrm(
     related to a density by a class of statistics based on spacings".
     """
     check_convention(convention)
-    if on_axes is None:
-        mask = once(points, mask, convention, twins)
-        on_axes = find_axes(points, mask)
-    cloud, eigenvalues, blocks = on_axes
+    mask = once(points, mask, convention, twins)
+    cloud, eigenvalues, blocks = _on_axes(points, mask)
     d, q = points.shape[1], len(eigenvalues)
     count = cloud.count.astype(jnp.float32)
     if total_variance is None:
@@ -179,18 +165,13 @@ def vrm(
 
 
 @jax.jit
-def find_axes(points: Points, mask: Mask) -> OnAxes:
-    """The centred cloud on its axes. Cost: O(n d q + q^3)."""
+def _on_axes(points: Points, mask: Mask) -> tuple[Centred, Float[Array, "q"], Float[Array, "blocks b d"]]:
+    """The centred cloud, the eigenvalues of its scatter, and its axes in blocks, the last one filled up with zeros."""
     cloud = centre(points, mask)
     eigenvalues, axes = principal_axes(cloud)
-    return OnAxes(cloud, eigenvalues, in_blocks(axes))
-
-
-def in_blocks(axes: Float[Array, "q d"]) -> Float[Array, "blocks b d"]:
-    """Axes in blocks whose scores are sorted at once, the last one filled up with zeros."""
     q, d = axes.shape
     width = min(AXES, q + -q % CACHED)
-    return jnp.pad(axes, ((0, -q % width), (0, 0))).reshape(-1, width, d)
+    return cloud, eigenvalues, jnp.pad(axes, ((0, -q % width), (0, 0))).reshape(-1, width, d)
 
 
 @jax.jit

@@ -71,23 +71,17 @@ def principal_axes(cloud: Centred) -> tuple[Float[Array, "q"], Float[Array, "q d
 
     Axes of equal eigenvalues are an arbitrary basis of their span, constant for gradients.
     """
-    n, d = cloud.points.shape
-    if n >= d:
-        return axes_of(second_moments(cloud), cloud.count)
     values, vectors = _eigh(second_moments(cloud))
     values, vectors = values[::-1], vectors[:, ::-1]
-    # Vectors of XX' yield axes only above rounding.
-    alive = (values > values[0] * n * jnp.finfo(jnp.float32).eps) & (jnp.arange(n) < cloud.count)
+    n, d = cloud.points.shape
+    # Vectors of X'X are orthonormal however small their eigenvalue; those of XX' yield axes only above rounding.
+    floor = -jnp.inf if n >= d else values[0] * n * jnp.finfo(jnp.float32).eps
+    alive = (values > floor) & (jnp.arange(values.shape[0]) < cloud.count)
     values = jnp.where(alive, jnp.maximum(values, 0), 0)
+    if n >= d:
+        return values, jnp.where(alive[:, None], vectors.T, 0)
     axes = matmul(vectors.T, cloud.points)
     return values, jnp.where(alive[:, None], axes / jnp.sqrt(jnp.where(alive, values, 1))[:, None], 0)
-
-
-def axes_of(products: Float[Array, "d d"], count: Int[Array, ""]) -> tuple[Float[Array, "d"], Float[Array, "d d"]]:
-    """`principal_axes` from X'X: its vectors are orthonormal however small their eigenvalue."""
-    values, vectors = _eigh(products)
-    alive = (values[::-1] > -jnp.inf) & (jnp.arange(values.shape[0]) < count)
-    return jnp.where(alive, jnp.maximum(values[::-1], 0), 0), jnp.where(alive[:, None], vectors[:, ::-1].T, 0)
 
 
 @jax.custom_jvp

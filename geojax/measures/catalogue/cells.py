@@ -104,7 +104,6 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             once=CONVENTIONS,
             replicates=replicates.by_few_masks_on_host,
             by_host=on_one_device,
-            replicates_by_host=replicates.by_few_masks_on_host,
         ),
         row(
             equal_cells.cell_eee_fixed,

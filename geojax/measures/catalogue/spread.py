@@ -1,6 +1,6 @@
 """Rows that read the spread of a cloud over its axes."""
 
-from geojax.measures import axes, axis_replicates, divergence, replicates, spread
+from geojax.measures import axes, divergence, replicates, spread
 from geojax.measures.catalogue.rows import INFINITE, SIMILARITIES, SPREAD, of_points
 from geojax.measures.conventions import CONVENTIONS
 from geojax.ops import order
@@ -30,7 +30,6 @@ VRM = of_points(
     study=True,
     once=("standard",),
     by_host=order.by_host,
-    replicates_by_host=axis_replicates.by_axes_on_host,
 )
 
 ISOSCORE = of_points(
