@@ -13,14 +13,13 @@ from geojax.errors import InputError
 @pytest.fixture
 def cloud(tmp_path):
     rng = np.random.default_rng(0)
-    points = rng.standard_normal((2000, 16)) * np.arange(1, 17) + 20 * (rng.random((2000, 1)) < 0.3)
+    points = rng.standard_normal((2400, 16)) * np.arange(1, 17) + 20 * (rng.random((2400, 1)) < 0.3)
     np.save(tmp_path / "cloud.npy", points.astype(np.float32))
     return str(tmp_path / "cloud.npy")
 
 
 SMALL = (
     (finetuning, "STEPS", 2),
-    (in_context, "PAIRS", 16),
     (in_context, "BATCH", 4),
     (homology, "NEIGHBOURHOODS", 64),
 )

@@ -64,4 +64,4 @@ def test_losses_are_those_of_pytorch(name, minilm, tmp_path):
     expected = their_losses(tmp_path, [train.batch(index, ROWS) for index in rows], settings, data.task.regression)
     assert losses[0] == pytest.approx(expected[0], rel=1e-5)
     np.testing.assert_allclose(losses, expected, rtol=1e-3)
-    assert losses[-1] < losses[0]
+    assert np.ptp(losses) > 0.01  # the weights move
