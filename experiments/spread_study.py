@@ -36,9 +36,7 @@ MEASURES = (
     "kl_empirical",
 )
 POINTS_PER_DIMENSION = 250
-COMPILING = (
-    100**3
-)  # roughly the work of compiling for a new d, where measuring one cloud is d^3: all pairs of 250 d points
+COMPILING = 100**3  # a guess: the work of compiling for a new d, where measuring a cloud of 250 d points is d^3
 Generator = np.random.RandomState
 
 
@@ -57,7 +55,8 @@ def run(config: SpreadStudy, workdir: Path) -> None:
     }
     clouds = [(name, d) for d in dims for name in DISTRIBUTIONS]
     missing = [cloud for cloud in clouds if cloud not in known]
-    work = [d**3 + (COMPILING if d not in [own for _, own in missing[:i]] else 0) for i, (_, d) in enumerate(missing)]
+    before = [None, *(d for _, d in missing)]  # the clouds of a dimension follow each other
+    work = [d**3 + COMPILING * (d != last) for (_, d), last in zip(missing, before, strict=False)]
     with ProgressLine("measuring", "distributions") as moved:
         for place, (name, d) in enumerate(missing):
             ahead = sum(work[place:]) / sum(work[:place]) if place else None

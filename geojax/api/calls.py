@@ -1,5 +1,6 @@
 """`geojax.measure` and `geojax.compare`: the geometry of arrays, clouds, files and models in one call."""
 
+import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,8 +21,6 @@ from geojax.representations import Cloud, read_cloud
 from geojax.representations.cloud import with_sequences
 
 CLOUD_FILES = (".npy", ".npz", ".safetensors")
-OF_MODELS = {"texts": None, "layers": "last", "tokens": "all", "max_points": 0, "revision": "", "backend": "jax"}
-OF_MODELS |= {"parameters": "float32", "allow_unknown": False}
 
 
 def measure(
@@ -99,6 +98,13 @@ def measure(
         return measured(sources.spaces(str(x), seed=seed, **of_model), rows, str(x), labels=labels, **options)
     _refuse_of_models(of_model, named(x))
     return measured(points(x, sequence_index), rows, named(x), labels=labels, **options)
+
+
+# The settings of models, with the defaults under which an array may be measured.
+OF_MODELS = {
+    name: inspect.signature(measure).parameters[name].default
+    for name in ("texts", "layers", "tokens", "max_points", "revision", "backend", "parameters", "allow_unknown")
+}
 
 
 def compare(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from foreign import Foreign
 from places import FIXTURES
 
 import geojax
@@ -20,19 +21,6 @@ BERT = FIXTURES / "random-bert"
 FEW = {"measures": "eee,isoscore", "groups": 6}
 INDEX = np.arange(64) // 2
 TEXTS = [f"a cat in space {i}" for i in range(24)]
-
-
-class Tensor:
-    """An array of a library that shares its memory by DLPack alone."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack__(self, **options):
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +51,7 @@ def by_command(tmp_path_factory):
 HOLDERS = {
     "jax": jnp.asarray,
     "lists": np.ndarray.tolist,
-    "dlpack": Tensor,
+    "dlpack": Foreign,
     "pandas": pd.DataFrame,
 }
 

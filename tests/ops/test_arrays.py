@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from foreign import Foreign
 
 from geojax.errors import InputError
 from geojax.ops import arrays
@@ -17,11 +18,12 @@ WHOLE = np.arange(12, dtype=np.float64).reshape(4, 3) * 2**30 + 1  # float32 kee
 SMALL = np.arange(12, dtype=np.float32).reshape(4, 3) / 4  # bfloat16 keeps all
 
 
-class Tensor:
+class Tensor(Foreign):
     """A tensor of another library, as torch's: shares its buffer by DLPack, but not while it requires gradients."""
 
     def __init__(self, array, requires_grad=False):
-        self.array, self.requires_grad = array, requires_grad
+        super().__init__(array)
+        self.requires_grad = requires_grad
 
     def detach(self):
         return Tensor(self.array)
@@ -29,10 +31,7 @@ class Tensor:
     def __dlpack__(self, **options):
         if self.requires_grad:
             raise RuntimeError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
+        return super().__dlpack__(**options)
 
 
 READ = {

@@ -9,6 +9,7 @@ import oracles
 import oracles_of_shape
 import oracles_of_topology
 import pytest
+from foreign import Foreign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,19 +180,6 @@ def test_a_gradient_passes_through():
     expected = jax.grad(isoscore)(points)
     found = jax.grad(lambda x: moments.finish(moments.update(moments.init(D), x), "isoscore")["isoscore"])(points)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
-
-
-class Foreign:
-    """Another library's array: all that is known of it is that it speaks DLPack."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack__(self, **options):
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
 
 
 def test_other_libraries_hand_over_by_dlpack():
