@@ -13,7 +13,7 @@ import numpy as np
 
 from configs.lists import integers, names, numbers
 from configs.schema import InContext
-from experiments.common import in_context_tables, measuring
+from experiments.common import in_context_costs, in_context_tables, measuring
 from geojax.errors import InputError
 from geojax.in_context import audit, geometry
 from geojax.in_context.evaluate import errors, evaluation_key
@@ -27,6 +27,7 @@ from geojax.in_context.tasks.base import check_intensity
 from geojax.in_context.train import PARTS_OF_TRAINING, Trained, train
 from geojax.runtime import records
 from geojax.sweeps import engine
+from geojax.sweeps.costs import Cost
 from geojax.sweeps.engine import Sweep, Unit
 
 LEDGER = "in_context.jsonl"
@@ -62,6 +63,15 @@ def sweep(config: InContext, workdir: Path) -> Sweep:
         headline=headline,
         ledger=workdir / LEDGER,
     )
+
+
+def costs(config: InContext, workdir: Path) -> dict[str, Cost]:
+    """The cost of training the models of each missing unit, by its name; their audit is left out."""
+    return {
+        cell.name: in_context_costs.training(cell.apply, cell.size, config.queries).times(config.seeds)
+        for cell in cells_of(config)
+        if cell.unit(config, workdir).result() is None
+    }
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -1,10 +1,9 @@
 """Costs of the missing units of a replication, estimated before any base is made."""
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from configs import schema
@@ -22,8 +21,7 @@ from geojax.representations import forward, task_examples
 from geojax.sweeps import costs as sizes
 from geojax.sweeps.costs import Cost
 from geojax.training.memory import size
-from geojax.training.settings import Settings, rows_at_once
-from geojax.training.step import init_state
+from geojax.training.settings import Settings
 
 
 def costs(config: schema.Replication, workdir: Path) -> dict[str, Cost]:
@@ -102,15 +100,12 @@ class Estimates:
         elif base.how == "distill":
             length, rows = min(schema.Distill.length, length), schema.Distill.batch_size
             head = ("classification", self.larger.config.hidden_size)
-        apply = models.make_apply(model.config, *(head or ("masked_lm",)))
-        operations = 3 * steps * sizes.products(model.config, np.full(rows, length))
+        cost = sizes.pretraining(models.make_apply(model.config, *(head or ("masked_lm",))), steps, rows, length)
         if base.how == "distill" and "teacher" not in begun:
             begun.add("teacher")
-            operations += sizes.products(self.larger.config, np.full(self.config.sentences, length))
-        parameters = models.shapes(apply)
-        state = jax.eval_shape(partial(init_state, method="adamw"), parameters)
-        held = size(state) + size(parameters) + sizes.backward(apply, parameters, rows_at_once(rows, length), length)
-        return Cost(sizes.count(parameters), operations, held)
+            taught = sizes.products(self.larger.config, np.full(self.config.sentences, length))
+            cost = cost._replace(operations=cost.operations + taught)
+        return cost
 
     def _measuring(self, kind: tuple[int, int] | None) -> Cost:
         """The cost of the forward passes of a measurement, and the memory of its samples of every layer."""

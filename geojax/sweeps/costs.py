@@ -12,13 +12,13 @@ import numpy as np
 from geojax.data import tasks
 from geojax.data.encoded import EncodedTask
 from geojax.data.task_data import TaskData, subset
-from geojax.models import Model, make_apply, shapes
+from geojax.models import Apply, Model, make_apply, shapes
 from geojax.representations import forward
 from geojax.runtime.progress import duration, table
 from geojax.training.finetune import dropout_key
 from geojax.training.memory import size
 from geojax.training.parts import in_training, parts
-from geojax.training.settings import Settings
+from geojax.training.settings import Settings, rows_at_once
 from geojax.training.step import init_state
 
 SAMPLE = 1000  # random examples of a split whose lengths represent the split
@@ -71,6 +71,14 @@ def training(model: Model, data: TaskData, settings: Settings) -> Cost:
     return Cost(count(parameters), operations, held)
 
 
+def pretraining(apply: Apply, steps: int, rows: int, length: int) -> Cost:
+    """The cost of `steps` steps of AdamW on `rows` windows of full length, without that of the head."""
+    parameters = shapes(apply)
+    state = jax.eval_shape(partial(init_state, method="adamw"), parameters)
+    held = size(state) + size(parameters) + backward(apply, parameters, rows_at_once(rows, length), length)
+    return Cost(count(parameters), 3 * steps * products(apply.config, np.full(rows, length)), held)
+
+
 def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedTask) -> str:
     """The least time of a fine-tuning, and its memory, as a sentence; empty where it may take less than a minute.
 
@@ -80,14 +88,21 @@ def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedT
     operations = sum(passes * products(model.config, split.lengths) for split, passes in rows)
     if operations < LONG * SLOWEST:
         return ""
-    speed = peak(1024 if jax.default_backend() == "cpu" else 8192, 2) * jax.device_count()
-    if operations < LONG * speed:
+    if operations < LONG * speed():
         return ""
     held = training(model, data, settings).memory
-    return (
-        f"{operations:.2g} FLOP take {duration(operations / speed)} or more at {speed / 1e9:.0f} GFLOP/s, the speed of "
-        f"matrix products here, and about {held / 1e9:.2g} GB of memory"
-    )
+    return f"{operations:.2g} FLOP {least_time(operations)}, and about {held / 1e9:.2g} GB of memory"
+
+
+def least_time(operations: float) -> str:
+    """What so many operations take at the least, as the end of a sentence."""
+    taken = duration(operations / speed())
+    return f"take {taken} or more at {speed() / 1e9:.0f} GFLOP/s, the speed of matrix products here"
+
+
+def speed() -> float:
+    """The speed of large matrix products on all devices, in operations a second."""
+    return peak(1024 if jax.default_backend() == "cpu" else 8192, 2) * jax.device_count()
 
 
 @cache
@@ -142,4 +157,5 @@ def describe(costs: Mapping[str, Cost]) -> str:
         for name, cost in costs.items()
     ]
     operations, memory = sum(cost.operations for cost in costs.values()), max(cost.memory for cost in costs.values())
-    return f"{table(rows)}\nunits: {len(costs)}; {operations:.3g} FLOP; about {memory / 1e9:.2g} GB of memory at once"
+    said = f"units: {len(costs)}; {operations:.3g} FLOP {least_time(operations)}; about {memory / 1e9:.2g} GB of memory"
+    return f"{table(rows)}\n{said} at once"

@@ -74,10 +74,15 @@ def branch(state: State, take: Callable[[State, int, float], State], rate: float
       rate: the rate at the start of the branch.
     """
     first, state = int(state.step), jax.tree.map(jnp.copy, state)
-    length = max(1, round(DECAY * first))
+    length = branch_length(first)
     for place in range(length):
         state = take(state, first + place, rate * (1 - place / length))
     return state.params
+
+
+def branch_length(step: int) -> int:
+    """The steps of a branch that leaves a run after `step` steps."""
+    return max(1, round(DECAY * step))
 
 
 def displacement(params: Params, first: Params) -> dict[str, float]:

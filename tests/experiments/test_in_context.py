@@ -66,6 +66,15 @@ def test_units_are_tasks_and_models_and_each_width_of_z_once():
     assert not any(cell.sites for cell in cells[3:])
 
 
+def test_a_dry_run_counts_the_operations_of_every_step_and_seed(tmp_path):
+    config = InContext(tasks="linear", models="known", size="tiny", seeds=2, steps=10)
+    (cost,) = in_context.costs(config, tmp_path).values()
+    width, tokens = 16, 64 * (8 + 1)  # of a step: 64 tasks of 8 pairs and the token that is read
+    kernels = 3 * 2 * tokens * 2 * (4 * width**2 + 2 * 2 * width**2)  # two blocks; a backward pass is two
+    assert cost.operations / (2 * 10) == pytest.approx(kernels, rel=0.2)  # of the last block the token alone is needed
+    assert cost.memory > 2 * 4 * 4 * cost.parameters  # gradients, two moments and parameters of both seeds
+
+
 def test_the_best_stop_is_that_of_the_seeds_mean_and_diverged_seeds_do_not_choose():
     task = TASKS["linear"]
     size = size_of("tiny", task)

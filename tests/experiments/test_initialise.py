@@ -101,6 +101,20 @@ def small(tmp_path, monkeypatch):
                       checkpoint_seconds=0.0)  # fmt: skip
 
 
+def test_a_dry_run_counts_the_encoder_that_gives_targets_once(small, tmp_path):
+    size, found = SIZES["tiny"], initialise.costs(small, tmp_path / "run")
+    token = 2 * 12 * size.hidden_size**2 + 4 * size.length * size.hidden_size  # of one layer, with attention's products
+    window = size.length * token
+    held_out = size.maskings * size.windows * window
+    whole, part = 3 * size.batch_size * window * np.array([size.steps, size.rate_steps]) + held_out * np.array([7, 4])
+    assert {name.split("/")[0] for name in found} == {*arms.CHOOSING}
+    assert found["standard/rate_0.0015/seed_2"].operations == whole
+    first, *others = [cost for name, cost in found.items() if name.startswith("geometry")]
+    assert first.operations == part + 3 * size.batch_size * window * size.target_steps
+    assert {cost.operations for cost in others} == {part}
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same_numbers(small, tmp_path, killed):
     workdir, size = tmp_path / "run", SIZES["tiny"]
