@@ -5,10 +5,10 @@
 | standard | `initialise.standard` |
 | geometry | moved until EEE, IsoScore and VRM of every layer are those of a trained encoder |
 | displaced | standard, every tensor moved as far as in geometry, in a random direction |
-| held | geometry, and the distance to the same measures as a term of the loss at first |
-| spectrum | the trained encoder's singular values in random bases |
 | mimetic | attention near the identity |
+| held | geometry, and the distance to the same measures as a term of the loss at first |
 | rotated | mimetic with every factor turned |
+| spectrum | the trained encoder's singular values in random bases |
 | mirrored | as geometry, as far on the other side of the start |
 | held_mirrored | mirrored, and the distance to the same measures as a term of the loss at first |
 | patchiness | as geometry, with soft patchiness alone |
@@ -58,12 +58,12 @@ ARMS = (
     Arm(STANDARD, STANDARD),
     Arm("geometry", "geometry"),
     Arm("displaced", "geometry"),
-    Arm("held", "geometry", start="geometry", held=True),
-    Arm("spectrum", "spectrum"),
     Arm(CONTROL, CONTROL),
-    Arm("rotated", CONTROL),
 )
 OTHERS = (
+    Arm("held", "geometry", start="geometry", held=True),
+    Arm("rotated", CONTROL),
+    Arm("spectrum", "spectrum"),
     Arm("mirrored", "geometry"),
     Arm("held_mirrored", "geometry", start="mirrored", held=True),
     Arm("patchiness", "geometry"),

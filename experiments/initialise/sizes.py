@@ -68,8 +68,8 @@ class Size:
 
 
 FEASIBLE = Size(
-    layers=2, hidden_size=128, heads=2, length=64, batch_size=32, steps=1600, warmup=200, rate_steps=800, seeds=7,
-    every=50, marks=(400, 800, 1600), measured=(0, 10, 25, 50, 100, 200, 400, 800, 1600), held=400, verdict=400,
+    layers=2, hidden_size=128, heads=2, length=64, batch_size=32, steps=3200, warmup=200, rate_steps=800, seeds=7,
+    every=50, marks=(800, 1600, 3200), measured=(0, 10, 25, 50, 100, 200, 400, 800, 1600, 3200), held=400, verdict=400,
     windows=256, maskings=2, moving_windows=8, moving_steps=150, target_steps=12000, gain=0.5, contrast=0.1,
 )  # fmt: skip
 SIZES = {
