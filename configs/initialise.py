@@ -2,14 +2,15 @@
 
     python launch.py --config=configs/initialise.py --config.text=A.txt,B.txt --config.eval_text=C.txt \\
         --config.data_dir=GLUE --workdir=DIR --sweep --executor=local --workers=2
-    ... --config.stage=look      then --config.stage=confirmatory      then --config.stage=exploratory
+    ... --config.stage=development      then look, confirmatory and exploratory
 
 A start with the geometry of a trained encoder is compared with the standard one and with placebos. The stages go in
-this order in one work folder: `development` chooses the learning rates and the loss that counts, and writes them to
-`DIR/development.json`; `look` does three seeds and says whether to stop; `confirmatory` does the others, and analyses
-all of them once: `DIR/confirmatory.csv` and `DIR/curves.svg`; `exploratory` does the other arms: `DIR/exploratory.csv`.
-Every run is a work unit, which goes on where it was stopped. The encoder that gives targets is trained first, on every
-second paragraph of the text, the others' text. Writes `DIR/runs.csv` too, a row a run.
+this order in one work folder: `rates` chooses the learning rates, `DIR/rates.json`; `development` the loss that counts,
+and whether the runs are long enough, `DIR/development.json`; `look` does three seeds and says whether to stop;
+`confirmatory` does the others, and analyses all of them once: `DIR/confirmatory.csv` and `DIR/curves.svg`;
+`exploratory` does the other arms: `DIR/exploratory.csv`. Every run is a work unit, which goes on where it was stopped.
+The encoder that gives targets is trained first, on every second paragraph of the text, the others' text. Writes
+`DIR/runs.csv` too, a row a run.
 """
 
 from configs.schema import Initialise

@@ -10,7 +10,7 @@ class Initialise(sections.Checkpoints, sections.Corpus):
     """Train encoders from many starts on the same batches, and compare the steps to a loss."""
 
     experiment: str = "initialise"
-    stage: str = "development"  # development, look, confirmatory or exploratory; each needs the one before
+    stage: str = "rates"  # rates, development, look, confirmatory or exploratory; each needs the one before
     size: str = "feasible"  # "tiny" (for tests), "feasible" (two cores, hours) or "scaled" (one accelerator)
     _: KW_ONLY
     tokenizer: str = "geojax-bert-tiny"  # model whose tokenizer all encoders take

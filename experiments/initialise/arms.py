@@ -52,7 +52,7 @@ class Arm:
 
 
 CHOOSING = (STANDARD, CONTROL, "geometry", "spectrum")
-"""Arms that choose a rate on the development seeds; the first two run to the end, for the goal and the gate."""
+"""Arms that choose a rate on the development seeds; the first two then run to the end, for the goal and the gate."""
 
 ARMS = (
     Arm(STANDARD, STANDARD),

@@ -2,12 +2,14 @@
 
 | stage | runs | writes |
 |---|---|---|
-| development | arms that choose a rate x rates x development seeds | `development.json` |
+| rates | arms that choose a rate x rates x development seeds | `rates.json` |
+| development | the standard arm and the positive control, the same seeds | `development.json`: the goal, and the gate |
 | look | the confirmatory arms, the first seeds | `look.json`: whether to stop, and no outcome |
 | confirmatory | the confirmatory arms, the other seeds | `confirmatory.csv`, `curves.svg`, once all runs are there |
 | exploratory | the other arms, all seeds | `exploratory.csv` |
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,7 +30,7 @@ from geojax.sweeps import engine
 from geojax.sweeps.engine import Sweep, Unit
 from geojax.training.pretrain import unigram
 
-STAGES = ("development", "look", "confirmatory", "exploratory")
+STAGES = ("rates", "development", "look", "confirmatory", "exploratory")
 FREE = ("stage", "checkpoint_seconds")  # settings on which no result depends
 PLACES = ("text", "eval_text", "data_dir")
 LEDGER, LOOK = "initialise.jsonl", "look.json"
@@ -74,6 +76,11 @@ class Stage:
         self.tasks = {self.name(task): task for task in self._tasks(config.stage)}
 
     @cached_property
+    def rates(self) -> dict[str, Any]:
+        """The rates that were chosen, and what the starts took."""
+        return development.read_rates(self.workdir)
+
+    @cached_property
     def choice(self) -> dict[str, Any]:
         """The rates and the goal that development fixed."""
         return development.read(self.workdir)
@@ -90,7 +97,7 @@ class Stage:
 
     def name(self, task: Task) -> str:
         """The name of a run: confirmatory runs have one rate an arm, which is not in the name."""
-        kind = f"rate_{task.rate:g}" if task.seed in DEVELOPMENT_SEEDS else "run"
+        kind = f"rate_{task.rate:g}" if task.steps == self.size.rate_steps else "run"
         return f"{task.arm.name}/{kind}/seed_{task.seed}"
 
     def unit(self, task: Task) -> Unit:
@@ -102,13 +109,12 @@ class Stage:
     def _tasks(self, stage: str) -> list[Task]:
         """The runs of a stage, in the order of work."""
         size = self.size
+        if stage == "rates":
+            arms = itertools.product(CHOOSING, DEVELOPMENT_SEEDS, RATES)
+            return [Task(BY_NAME[arm], seed, rate, size.rate_steps) for arm, seed, rate in arms]
         if stage == "development":
-            return [
-                Task(BY_NAME[arm], seed, rate, size.steps if arm in (STANDARD, CONTROL) else size.rate_steps)
-                for arm in CHOOSING
-                for seed in DEVELOPMENT_SEEDS
-                for rate in RATES
-            ]
+            rates, arms = self.rates["rates"], itertools.product((STANDARD, CONTROL), DEVELOPMENT_SEEDS)
+            return [Task(BY_NAME[arm], seed, rates[arm], size.steps) for arm, seed in arms]
         first, rest = size.confirmation[:LOOK_SEEDS], size.confirmation[LOOK_SEEDS:]
         arms, seeds = (OTHERS, size.confirmation) if stage == "exploratory" else (ARMS, first)
         if stage == "confirmatory":
@@ -145,13 +151,17 @@ class Stage:
     def collect(self, failures: Sequence[str]) -> None:
         """Writes the record or the tables of the stage; a unit that failed leaves nothing to analyse."""
         stage, length = self.config.stage, self.size.steps
-        if stage == "development":
+        if stage == "rates":
             runs = {(task.arm.name, task.rate, task.seed): self.unit(task).result() for task in self.tasks.values()}
             if missing := [key for key, result in runs.items() if result is None]:
-                raise InputError(f"{len(missing)} of {len(runs)} development runs have no result: nothing is chosen")
-            text = self.materials.text
+                raise InputError(f"{len(missing)} of {len(runs)} runs have no result: no rate is chosen")
+            records.write_json(self.workdir / development.RATES_RECORD, development.choose_rates(runs, self.size))
+            return
+        if stage == "development":
+            text, runs = self.materials.text, self.results("development")
             loss, _ = unigram(text["windows"], text["held_out"], len(self.materials.tokenizer))
-            records.write_json(self.workdir / development.RECORD, development.choose(runs, loss, self.size))
+            record = development.choose(self.rates, runs, loss, self.size)
+            records.write_json(self.workdir / development.RECORD, record)
             return
         goal = self.choice["goal"]
         if stage == "look":
@@ -178,7 +188,7 @@ class Worker:
         self.stage, config = stage, stage.config
         pretraining.check_files(config.text)
         pretraining.check_files(config.eval_text, "eval_text")
-        probed = config.data_dir and config.stage != "development"
+        probed = config.data_dir and config.stage not in ("rates", "development")
         self.tasks = probes.load(config.data_dir) if probed else {}
 
     def __call__(self, unit: Unit) -> dict[str, Any]:

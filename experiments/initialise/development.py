@@ -1,4 +1,4 @@
-"""What the development runs decide, written down before any confirmatory run: rates, the goal, the gate."""
+"""What the development runs decide, written down before any confirmatory run: rates, then the goal and the gate."""
 
 import math
 import statistics
@@ -14,22 +14,16 @@ from experiments.initialise.sizes import DEVELOPMENT_SEEDS, RATES, Size
 from geojax.errors import InputError
 from geojax.runtime import records
 
-RECORD = "development.json"
+RATES_RECORD, RECORD = "rates.json", "development.json"
 
-Runs = Mapping[tuple[str, float, int], Mapping[str, Any]]  # results by arm, rate and seed
+Results = Mapping[str, Any]
 
 
-def choose(runs: Runs, unigram: float, size: Size) -> dict[str, Any]:
-    """The record of the choice.
-
-    The rate of an arm is that with the least mean loss of the development seeds at `size.rate_steps`. The goal is the
-    median loss of the standard arm at its rate at 3/4 of the steps. The gate is passed if the goal lies far enough
-    below the loss of predicting the frequencies, and the positive control's mean log ratio to standard far enough from
-    0. The standard arm runs on by what the dearest start took, in steps.
+def choose_rates(runs: Mapping[tuple[str, float, int], Results], size: Size) -> dict[str, Any]:
+    """The record of the rates: of every arm that with the least mean loss of the development seeds at the end.
 
     Args:
-      runs: results of all development runs.
-      unigram: the loss of predicting by frequencies, in nats.
+      runs: results of the runs that choose rates, by arm, rate and seed.
       size: the numbers of the experiment.
     """
     losses = {
@@ -38,27 +32,54 @@ def choose(runs: Runs, unigram: float, size: Size) -> dict[str, Any]:
         for rate in RATES
     }
     rates = {arm: min(RATES, key=lambda rate, arm=arm: losses[arm, rate]) for arm in CHOOSING}
-    chosen = {(arm, seed): runs[arm, rates[arm], seed] for arm in CHOOSING for seed in DEVELOPMENT_SEEDS}
-    step_seconds = statistics.median(chosen[STANDARD, seed]["step_seconds"] for seed in DEVELOPMENT_SEEDS)
-    curves = {key: curve_of(result, step_seconds) for key, result in chosen.items()}
-    goal = statistics.median(_loss_at(chosen[STANDARD, seed], size.goal_step) for seed in DEVELOPMENT_SEEDS)
-    dearest = max(curve.cost for curve in curves.values())
-    ratio = statistics.fmean(
-        math.log(_counted(curves[CONTROL, seed], goal, size) / _counted(curves[STANDARD, seed], goal, size))
-        for seed in DEVELOPMENT_SEEDS
-    )
+    seconds = {
+        arm: max(runs[arm, rates[arm], seed]["start"]["seconds"] for seed in DEVELOPMENT_SEEDS) for arm in CHOOSING
+    }
+    named = {f"{arm} at {rate:g}": loss for (arm, rate), loss in losses.items()}
+    return {"rates": rates, "losses": named, "start_seconds": seconds}
+
+
+def choose(rates: Results, runs: Mapping[tuple[str, int], Results], unigram: float, size: Size) -> dict[str, Any]:
+    """The record of the choice.
+
+    The goal is the median loss of the standard arm after 3/4 of the steps. The gate is passed if the goal lies far
+    enough below the loss of predicting the frequencies, and the positive control's mean log ratio to standard far
+    enough from 0. The standard arm runs on by what the dearest start took, in steps.
+
+    Args:
+      rates: the record of the rates.
+      runs: results of the standard arm and the control at their rates, by arm and seed.
+      unigram: the loss of predicting by frequencies, in nats.
+      size: the numbers of the experiment.
+    """
+    step_seconds = statistics.median(runs[STANDARD, seed]["step_seconds"] for seed in DEVELOPMENT_SEEDS)
+    cost = {arm: seconds / step_seconds for arm, seconds in rates["start_seconds"].items()}
+    goal = statistics.median(_loss_at(runs[STANDARD, seed], size.goal_step) for seed in DEVELOPMENT_SEEDS)
+    steps = {key: _counted(curve_of(result, step_seconds), goal, size) for key, result in runs.items()}
+    ratio = statistics.fmean(math.log(steps[CONTROL, seed] / steps[STANDARD, seed]) for seed in DEVELOPMENT_SEEDS)
     gate = {"gain": unigram - goal, "contrast": abs(math.expm1(ratio))}
     return {
-        "rates": rates,
-        "losses": {f"{arm} at {rate:g}": loss for (arm, rate), loss in losses.items()},
+        "rates": rates["rates"],
         "goal": goal,
         "unigram_loss": unigram,
         "gate": gate,
         "passed": bool(gate["gain"] >= size.gain and gate["contrast"] > size.contrast),
         "step_seconds": step_seconds,
-        "cost": {arm: max(curves[arm, seed].cost for seed in DEVELOPMENT_SEEDS) for arm in CHOOSING},
-        "more_steps": math.ceil(dearest / size.every) * size.every,
+        "cost": cost,
+        "more_steps": math.ceil(max(cost.values()) / size.every) * size.every,
     }
+
+
+def read_rates(workdir: Path) -> dict[str, Any]:
+    """The record of the rates.
+
+    Raises:
+      InputError: it is not written yet.
+    """
+    try:
+        return records.read_json(workdir / RATES_RECORD, ("rates", "start_seconds"))
+    except FileNotFoundError as error:
+        raise InputError(f"{workdir} has no {RATES_RECORD}: run --config.stage=rates first") from error
 
 
 def read(workdir: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The experiment on initialisation: its stages in their order, a whole small run, a run that is killed or fails."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -29,37 +30,51 @@ def result(losses, cost=0.0, every=50):
             "step_seconds": 0.1}  # fmt: skip
 
 
-def runs_of(size, **changes):
-    """Development runs, falling to a goal of 3.6 in a straight line; the control is a fifth faster."""
+def rates_of(size):
+    """The record of runs that choose a rate: the middle one is best, and the start of geometry takes 12 s."""
     found = {}
-    for arm in arms.CHOOSING:
-        for place, rate in enumerate(sizes.RATES):
-            for seed in sizes.DEVELOPMENT_SEEDS:
-                speed = (1.25 if arm == "mimetic" else 1) * (1 - 0.1 * abs(place - 1)) * (1 + 0.01 * seed)
-                count = (size.steps if arm in ("standard", "mimetic") else size.rate_steps) // size.every + 1
-                losses = 8.5 - 0.1 * speed * np.arange(count)
-                found[arm, rate, seed] = result(losses, cost=12.0 if arm == "geometry" else 0.01)
-    return found | changes
+    for arm, (place, rate), seed in itertools.product(arms.CHOOSING, enumerate(sizes.RATES), sizes.DEVELOPMENT_SEEDS):
+        losses = 8.5 - 0.1 * (1 - 0.1 * abs(place - 1)) * np.arange(size.rate_steps // size.every + 1)
+        found[arm, rate, seed] = result(losses, cost=12.0 + seed if arm == "geometry" else 0.01)
+    return development.choose_rates(found, size)
+
+
+def goal_runs(size):
+    """Runs that fall in a straight line to a goal of 3.6; the control is a fifth faster."""
+    return {
+        (arm, seed): result(8.5 - 0.1 * speed * (1 + 0.01 * seed) * np.arange(size.steps // size.every + 1))
+        for arm, speed in {"standard": 1.0, "mimetic": 1.25}.items()
+        for seed in sizes.DEVELOPMENT_SEEDS
+    }
+
+
+def chosen(size, unigram=7.5, **changes):
+    return development.choose(rates_of(size), goal_runs(size) | changes, unigram, size)
 
 
 def test_the_choice_takes_the_best_rate_the_median_goal_and_the_dearest_start():
     size = sizes.FEASIBLE
-    found = development.choose(runs_of(size), 7.5, size)
+    found = chosen(size)
     assert found["rates"] == dict.fromkeys(arms.CHOOSING, 1.5e-3)
     assert found["goal"] == pytest.approx(8.5 - 0.1 * 1.025 * 48)  # step 2 400
-    assert found["more_steps"] == 150 and found["cost"]["geometry"] == pytest.approx(120)
+    assert found["more_steps"] == 150 and found["cost"]["geometry"] == pytest.approx(150)
     assert found["gate"]["gain"] == pytest.approx(7.5 - found["goal"])
     assert found["gate"]["contrast"] == pytest.approx(0.2, abs=1e-3) and found["passed"]
-    assert not development.choose(runs_of(size), found["goal"] + 0.4, size)["passed"]
-    same = {("mimetic", *key): runs_of(size)["standard", *key] for _, *key in runs_of(size)}
-    assert not development.choose(runs_of(size) | same, 7.5, size)["passed"]
-    failed = {("standard", 1.5e-3, 2): result([8.5, 8.4, np.nan])}
-    assert development.choose(runs_of(size) | failed, 7.5, size)["rates"]["standard"] != 1.5e-3
+    assert not chosen(size, found["goal"] + 0.4)["passed"]
+    same = {("mimetic", seed): goal_runs(size)["standard", seed] for seed in sizes.DEVELOPMENT_SEEDS}
+    assert not development.choose(rates_of(size), goal_runs(size) | same, 7.5, size)["passed"]
+
+
+def test_a_rate_at_which_a_run_fails_is_not_chosen():
+    size = sizes.FEASIBLE
+    runs = {(arm, rate, seed): result([8.5] * 17) for arm, rate, seed in
+            itertools.product(arms.CHOOSING, sizes.RATES, sizes.DEVELOPMENT_SEEDS)}  # fmt: skip
+    runs["standard", sizes.RATES[0], 2] = result([8.5, 8.4, np.nan])
+    assert development.choose_rates(runs, size)["rates"]["standard"] == sizes.RATES[1]
 
 
 def test_a_gate_that_is_not_passed_stops_the_experiment(tmp_path):
-    record = development.choose(runs_of(sizes.FEASIBLE), 3.54, sizes.FEASIBLE)
-    records.write_json(tmp_path / development.RECORD, record)
+    records.write_json(tmp_path / development.RECORD, chosen(sizes.FEASIBLE, 3.54))
     with pytest.raises(InputError, match=r"the goal is -0\.04 nats below the unigram loss, and the positive control"):
         command.Stage(Initialise(stage="look"), tmp_path)
 
@@ -69,18 +84,19 @@ def test_every_arm_has_a_rate_and_a_start_and_stages_share_no_run(tmp_path):
     assert {arm.rate_of for arm in arms.BY_NAME.values()} <= {*arms.CHOOSING}
     assert {arm.begins for arm in arms.BY_NAME.values()} <= known
     assert all(arm.begins in materials.MOVED for arm in arms.BY_NAME.values() if arm.held)
-    records.write_json(tmp_path / development.RECORD, development.choose(runs_of(sizes.FEASIBLE), 7.5, sizes.FEASIBLE))
+    records.write_json(tmp_path / development.RATES_RECORD, rates_of(sizes.FEASIBLE))
+    records.write_json(tmp_path / development.RECORD, chosen(sizes.FEASIBLE))
     records.write_json(tmp_path / command.LOOK, {"stop": False})
     (tmp_path / "confirmatory.csv").write_text("")
     names = {}
     for stage in command.STAGES:
         units = command.Stage(Initialise(stage=stage), tmp_path).units
         names[stage] = {unit.name for unit in units}
-        if stage != "development":
+        if stage not in ("rates", "development"):
             assert {unit.settings["steps"] for unit in units if unit.name.startswith("standard/")} <= {3350}
             assert {unit.settings["steps"] for unit in units if unit.name.startswith("geometry/")} <= {3200}
-    assert [len(some) for some in names.values()] == [24, 12, 16, 84]
-    assert len(set.union(*names.values())) == 136
+    assert [len(some) for some in names.values()] == [24, 4, 12, 16, 84]
+    assert len(set.union(*names.values())) == 140
     records.write_json(tmp_path / command.LOOK, {"stop": True})
     with pytest.raises(InputError, match=r"look\.json says to stop: the start lost in each of 3 seeds"):
         command.Stage(Initialise(stage="confirmatory"), tmp_path)
@@ -97,8 +113,7 @@ def small(tmp_path, monkeypatch):
     for name, count in {"text": 300, "held_out": 60}.items():
         lines = [" ".join(random.choice(words, 12)) for _ in range(count)]
         (tmp_path / f"{name}.txt").write_text("\n".join(lines))
-    return Initialise(text=str(tmp_path / "text.txt"), eval_text=str(tmp_path / "held_out.txt"), size="tiny",
-                      checkpoint_seconds=0.0)  # fmt: skip
+    return Initialise(text=str(tmp_path / "text.txt"), eval_text=str(tmp_path / "held_out.txt"), size="tiny")
 
 
 def test_a_dry_run_counts_the_encoder_that_gives_targets_once(small, tmp_path):
@@ -106,9 +121,9 @@ def test_a_dry_run_counts_the_encoder_that_gives_targets_once(small, tmp_path):
     token = 2 * 12 * size.hidden_size**2 + 4 * size.length * size.hidden_size  # of one layer, with attention's products
     window = size.length * token
     held_out = size.maskings * size.windows * window
-    whole, part = 3 * size.batch_size * window * np.array([size.steps, size.rate_steps]) + held_out * np.array([7, 4])
+    part = 3 * size.batch_size * window * size.rate_steps + 4 * held_out  # evaluations at 0, 4, 8, 12
     assert {name.split("/")[0] for name in found} == {*arms.CHOOSING}
-    assert found["standard/rate_0.0015/seed_2"].operations == whole
+    assert found["standard/rate_0.0015/seed_2"].operations == part
     first, *others = [cost for name, cost in found.items() if name.startswith("geometry")]
     assert first.operations == part + 3 * size.batch_size * window * size.target_steps
     assert {cost.operations for cost in others} == {part}
@@ -118,6 +133,8 @@ def test_a_dry_run_counts_the_encoder_that_gives_targets_once(small, tmp_path):
 @pytest.mark.slow
 def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same_numbers(small, tmp_path, killed):
     workdir, size = tmp_path / "run", SIZES["tiny"]
+    initialise.run(small, workdir)
+    small.stage, small.checkpoint_seconds = "development", 0.0
     killed(lambda: initialise.run(small, workdir), lambda path, record: record.get("step") == 16)
     small.checkpoint_seconds = 60.0
     initialise.run(small, workdir)
@@ -150,7 +167,7 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
     for moved, other, first in zip(*leaves, strict=True):
         np.testing.assert_allclose(*map(np.linalg.norm, (moved - first, other - first)), rtol=1e-3, atol=1e-6)
 
-    path = workdir / "units/standard/rate_0.0015/seed_2/result.json"  # the run that was killed, now in one go
+    path = workdir / "units/standard/run/seed_2/result.json"  # the run that was killed, now in one go
     killed_run = json.loads(path.read_text())
     path.unlink()
     (workdir / command.LEDGER).unlink()

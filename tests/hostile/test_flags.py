@@ -259,6 +259,7 @@ WRONG = {  # command: the settings of each case, with the words that its sentenc
         ({"size": "feasable"}, "did you mean feasible"),
         ({"size": "huge"}, "there are tiny, feasible, scaled"),
         ({"tokenizer": ""}, "tokenizer is empty"),
+        ({"stage": "development"}, "no rates.json"),
         ({"stage": "look"}, "no development.json"),
         ({"stage": "confirmatory"}, "no look.json"),
         ({"stage": "exploratory"}, "no look.json"),
