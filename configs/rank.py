@@ -17,7 +17,8 @@ choice and the weighted Kendall tau over pools of as many checkpoints of differe
 
 Without a task there is no ranking unless `--config.by` names a measure that reads no labels, such as -eee: most of
 these have chosen a worse checkpoint than a random choice. The measurement of a checkpoint is a work unit; started
-again, or with more models, the command measures the missing ones.
+again, or with more models, the command measures the missing ones. In Python, also for vectors of another library, it is
+`geojax.rank` (docs/python.md).
 """
 
 from configs.schema import Rank

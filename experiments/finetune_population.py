@@ -21,6 +21,7 @@ from configs.schema import Finetune
 from experiments.common import tuning
 from experiments.common.averages import said
 from geojax import models
+from geojax.api import sources
 from geojax.data.encoded import EncodedTask
 from geojax.data.task_data import TaskData
 from geojax.data.tasks import encode_task
@@ -57,7 +58,7 @@ def members(config: Finetune) -> dict[str, Finetune]:
     for what, values in lists.items():
         if len(set(values)) < len(values):
             raise InputError(f"{what} {', '.join(map(str, values))} names one twice")
-    found, called = {}, dict(zip(lists["model"], tuning.short_names(lists["model"]), strict=True))
+    found, called = {}, dict(zip(lists["model"], sources.short_names(lists["model"]), strict=True))
     for values in itertools.product(*lists.values()):
         own = dict(zip(lists, values, strict=True))
         if not own["alpha"]:

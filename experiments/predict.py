@@ -18,6 +18,7 @@ from geojax.analysis import prediction, predictors, score_table
 from geojax.analysis.predictors import MEASURE, WITH_FAMILY
 from geojax.api import sources
 from geojax.errors import InputError
+from geojax.evaluation.uncertainty import check_level
 from geojax.measures import CATALOGUE
 from geojax.regression import units
 from geojax.runtime import folders, records
@@ -42,7 +43,7 @@ def run(config: schema.Predict, workdir: PurePath) -> None:
     """
     if not config.model:
         raise InputError("no model: give --config.model")
-    prediction.check_level(config.level)
+    check_level(config.level)
     table, record = prediction.load(config.fit)
     family = config.family or Path(config.model).name
     promise = prediction.KNOWN if family in table.families else prediction.NEW[units.by_recipe(table.frame).name]

@@ -33,6 +33,7 @@ from geojax.analysis import (
 )
 from geojax.analysis.predictors import MEASURE
 from geojax.errors import InputError
+from geojax.evaluation.uncertainty import check_level
 from geojax.ops.threads import one_blas_thread
 from geojax.regression import units
 from geojax.regression.correlation import correlate_each
@@ -103,7 +104,7 @@ def make(config: schema.Regress, workdir: PurePath) -> None:
 
 def check(config: schema.Regress) -> None:
     """Raises an InputError for numbers outside their range."""
-    prediction.check_level(config.level)
+    check_level(config.level)
     if config.resamples and config.resamples < 100:
         raise InputError(f"resamples is {config.resamples}: quantiles need 100 or more; 0 leaves the validation out")
     if config.exclude and not config.predict:

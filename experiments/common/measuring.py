@@ -7,6 +7,7 @@ import numpy as np
 from configs.lists import names
 from geojax import representations
 from geojax.api import values
+from geojax.data.task_data import check_train_examples
 from geojax.errors import InputError
 from geojax.evaluation.results import Evaluation
 from geojax.measures import Measure, select
@@ -41,8 +42,7 @@ def check_source(config: Any) -> None:
                 raise InputError(f"--config.{name} and --config.task are both set: a task has points of its own")
         if not config.model:
             raise InputError("--config.task needs --config.model, whose points its examples are")
-        if config.train_examples < 0:
-            raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+        check_train_examples(config.train_examples)
     elif bool(config.model) == bool(config.cloud):
         raise InputError(
             "give either --config.model or --config.cloud: " + ("both" if config.model else "neither") + " is set"

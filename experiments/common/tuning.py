@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from configs.lists import names
 from geojax import models
 from geojax.api import sources
 from geojax.data import task_names, tasks
-from geojax.data.task_data import TaskData, subset
+from geojax.data.task_data import TaskData, check_train_examples, subset
 from geojax.errors import InputError
 from geojax.models import Model, make_apply, perturb, with_head
 from geojax.models.adapter_files import save_adapter
@@ -37,8 +36,7 @@ def settings_of(config: Any, **own: Any) -> Settings:
 def check(config: schema.Finetune) -> None:
     """Raises an InputError for values outside their range that `Settings` does not check."""
     perturb.check_level(config.alpha)
-    if config.train_examples < 0:
-        raise InputError(f"train_examples is {config.train_examples}: give a number of examples, or 0 for all")
+    check_train_examples(config.train_examples)
     if not config.checkpoint_seconds >= 0:
         raise InputError(f"checkpoint_seconds is {config.checkpoint_seconds}: give seconds, from 0 on")
     if config.parameters != "float32" and not config.lora_rank:
@@ -63,25 +61,6 @@ def load_task(name: str, config: Any, train_examples: int, seed: int) -> TaskDat
     if data.source.get("missing"):
         logging.warning("%s: no file for %s, not reported", data.task.name, ", ".join(data.source["missing"]))
     return dataclasses.replace(data, train=subset(data.train, train_examples, seed))
-
-
-def short_names(models: Sequence[str]) -> tuple[str, ...]:
-    """A name for tables and folders for each model: the last part of its path, with parts before it where they differ.
-
-    Raises:
-      InputError: a model is named twice, or two models would have one name.
-    """
-    places = [Path(model).absolute() if os.path.exists(model) else Path(model) for model in models]
-    if len({place.resolve() for place in places}) < len(places):
-        raise InputError(f"model {', '.join(models)} names one twice")
-    found = [place.name for place in places]
-    for count in range(2, 1 + max((len(place.parts) for place in places), default=0)):
-        alike = {name for name in found if found.count(name) > 1}
-        tails = ["_".join(part for part in place.parts[-count:] if part != place.anchor) for place in places]
-        found = [tail if name in alike else name for name, tail in zip(found, tails, strict=True)]
-    if len(set(found)) < len(found):
-        raise InputError(f"models {', '.join(models)} would have the names {', '.join(found)}: rename a folder")
-    return tuple(found)
 
 
 class NoisyModel(NamedTuple):

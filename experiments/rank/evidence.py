@@ -7,6 +7,7 @@ import numpy as np
 
 from configs.schema import Rank
 from geojax.analysis import ranking, score_table
+from geojax.api.ranking import By
 from geojax.errors import InputError
 from geojax.regression import units
 
@@ -24,7 +25,7 @@ class Evidence(NamedTuple):
     unit: units.Units
 
 
-def read(config: Rank, by: Any) -> Evidence:
+def read(config: Rank, by: By) -> Evidence:
     """The models without noise of the table that a config names.
 
     Raises:

@@ -22,6 +22,7 @@ from geojax.analysis import cross_validation, prediction, score_table
 from geojax.api import sources
 from geojax.errors import InputError
 from geojax.evaluation import evaluate
+from geojax.evaluation.uncertainty import check_level
 from geojax.measures import Measure
 from geojax.models import load, perturb
 from geojax.regression import design, units, validation
@@ -48,7 +49,7 @@ def run(config: ScoreMeasure, workdir: Path) -> None:
 
 def sweep(config: ScoreMeasure, workdir: Path) -> Sweep:
     """The work units, one a model; none where the measures are columns of the table."""
-    prediction.check_level(config.level)
+    check_level(config.level)
     table = findings.read(config.table, config.target)
     if not config.models:
         known = (*table.measures, *table.baselines, *(name for name in table.frame if name.startswith("paper_")))

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from configs.lists import integers, names, numbers
 from configs.schema import Study
-from experiments.common.tuning import NoisyModel, short_names
+from experiments.common.tuning import NoisyModel
+from geojax.api import sources
 from geojax.data import task_names
 from geojax.data.glue.tasks import TASKS as GLUE
 from geojax.errors import InputError
@@ -81,7 +82,7 @@ class Pool:
             )
         members = tuple(
             NoisyModel(base, alpha, seed, family)
-            for base, family in zip(bases, short_names(bases), strict=True)
+            for base, family in zip(bases, sources.short_names(bases), strict=True)
             for alpha in alphas
             for seed in (seeds if alpha else seeds[:1])
         )

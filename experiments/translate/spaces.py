@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from configs import schema
 from configs.lists import names
-from experiments.common.tuning import short_names
 from experiments.translate.texts import Texts, joined
 from geojax import models
 from geojax.api import sources
@@ -72,7 +71,7 @@ def places(config: schema.Translate) -> tuple[Place, ...]:
             "all models, or one for each with / between them"
         )
     found = []
-    for name, family, layers in zip(given, short_names(given), lists, strict=True):
+    for name, family, layers in zip(given, sources.short_names(given), lists, strict=True):
         depth = models.read_config(models.resolve(name).folder).num_hidden_layers
         found += [Place(name, family, layer) for layer in parse_layers(layers, depth)]
     return tuple(dict.fromkeys(found))

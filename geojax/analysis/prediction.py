@@ -28,12 +28,6 @@ NEW = {"families": "new_family", "recipes": "new_recipe"}
 log = logging.getLogger(__name__)
 
 
-def check_level(level: float) -> None:
-    """Raises `InputError` for a coverage that is not between 0 and 1."""
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}: a coverage lies between 0 and 1, as 0.9")
-
-
 def read_new(
     path: str, table: score_table.ScoreTable, fitted: str, terms: str = "", exclude: Sequence[str] = ()
 ) -> score_table.ScoreTable:

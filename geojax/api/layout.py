@@ -57,14 +57,14 @@ def as_html(title: str, rows: Sequence[Mapping[str, Any]], sentences: Sequence[s
 
     frame = pandas.DataFrame(list(rows))
     told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
-    table = frame.to_html(index=False, border=0, escape=True, na_rep="")
+    table = frame.to_html(index=False, border=0, escape=True, na_rep="", float_format=progress.cell)
     return f"<div><p>{html.escape(title)}</p>{table}{f'<ul>{told}</ul>' if told else ''}</div>"
 
 
 def _blocks(rows: Sequence[Mapping[str, Any]], heads: int) -> list[list[str]]:
     """The columns of a table in blocks that fit a line."""
     names = list(rows[0]) if rows else []
-    widths = {name: 2 + max(len(name), *(len(str(row[name])) for row in rows)) for name in names}
+    widths = {name: 2 + max(len(name), *(len(progress.cell(row[name])) for row in rows)) for name in names}
     first, blocks = names[:heads], [[]]
     room = WIDTH + 2 - sum(widths[name] for name in first)
     for name in names[heads:]:

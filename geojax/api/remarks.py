@@ -9,20 +9,29 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\d)")
 
 
 def sentences(results: Mapping[Hashable, Sequence[Result]]) -> list[str]:
+    """Every distinct warning of results with the measures and the places that it concerns, as `of_warnings` has it.
+
+    Args:
+      results: of every place: the number of a layer, a name, or None where there is but one place.
+    """
+    return of_warnings({place: {row.measure: row.warnings for row in rows} for place, rows in results.items()})
+
+
+def of_warnings(warnings: Mapping[Hashable, Mapping[str, Sequence[str]]]) -> list[str]:
     """Every distinct warning with the measures and the places that it concerns.
 
     Sentences that differ in a number alone are one, with the least and the largest; of sentences that differ in several
     numbers the first stands for all.
 
     Args:
-      results: of every place: the number of a layer, a name, or None where there is but one place.
+      warnings: of every place and measure.
     """
     found: dict[str, dict[Hashable, dict[str, str]]] = {}
-    for place, rows in results.items():
-        for row in rows:
-            for text in row.warnings:
-                found.setdefault(NUMBER.sub("#", text), {}).setdefault(place, {})[row.measure] = text
-    every = {place: [row.measure for row in rows] for place, rows in results.items()}
+    for place, measures in warnings.items():
+        for measure, texts in measures.items():
+            for text in texts:
+                found.setdefault(NUMBER.sub("#", text), {}).setdefault(place, {})[measure] = text
+    every = {place: list(measures) for place, measures in warnings.items()}
     return [f"{_subject(places, every)}: {_together(places)}" for places in found.values()]
 
 

@@ -1,17 +1,19 @@
-"""Where points come from: a model with noise or without, texts, and the clouds of its layers."""
+"""Where points come from: a model with noise or without, texts or the examples of a task, and clouds of its layers."""
 
 import logging
+import os
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import jax
 
 from geojax import representations
+from geojax.data import glue, labelled
 from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.models import ASSETS, Model, load, load_torch, perturb, resolve
-from geojax.representations import Cloud, sentence_transformers
+from geojax.representations import Cloud, sentence_transformers, task_examples
 from geojax.runtime import records
 from geojax.runtime.progress import ProgressLine
 from geojax.streaming import layer_stream
@@ -86,6 +88,25 @@ def layers_text(layers: str | int | Sequence[int]) -> str:
     return layers if isinstance(layers, str) else ",".join(map(str, [layers] if isinstance(layers, int) else layers))
 
 
+def short_names(models: Sequence[str]) -> tuple[str, ...]:
+    """A name for tables and folders for each model: the last part of its path, with parts before it where they differ.
+
+    Raises:
+      InputError: a model is named twice, or two models would have one name.
+    """
+    places = [Path(model).absolute() if os.path.exists(model) else Path(model) for model in models]
+    if len({place.resolve() for place in places}) < len(places):
+        raise InputError(f"model {', '.join(models)} names one twice")
+    found = [place.name for place in places]
+    for count in range(2, 1 + max((len(place.parts) for place in places), default=0)):
+        alike = {name for name in found if found.count(name) > 1}
+        tails = ["_".join(part for part in place.parts[-count:] if part != place.anchor) for place in places]
+        found = [tail if name in alike else name for name, tail in zip(found, tails, strict=True)]
+    if len(set(found)) < len(found):
+        raise InputError(f"models {', '.join(models)} would have the names {', '.join(found)}: rename a folder")
+    return tuple(found)
+
+
 def sequences(path: str) -> list[str]:
     """The sequences of a file, those of the miniature tasks ("miniature"), or the set that ships with geojax."""
     if path == "miniature":
@@ -111,6 +132,8 @@ def sample(
     read from the folder of the model that the facts name.
     """
     if tokens == "sentence_transformers":
+        if "model" not in facts:
+            raise InputError("tokens 'sentence_transformers' are those of a model's folder: give its name or path")
         tokens = sentence_transformers.read(resolve(facts["model"], facts["revision"]).folder)
     indices = representations.parse_layers(layers, model.config.num_hidden_layers)
     with ProgressLine("sampling", "sequences") as moved:
@@ -125,6 +148,38 @@ def sample(
     if cut := cloud.provenance["truncated"]:
         logging.warning("%d sequences are longer than the model takes and were cut", cut)
     return clouds
+
+
+def is_regression(task: str) -> bool:
+    """Whether the labels of a task are real numbers; those of a `.tsv` file are names of classes.
+
+    Raises:
+      InputError: the task is unknown.
+    """
+    return not task.endswith(".tsv") and glue.find(task).regression
+
+
+def training_examples(
+    task: str, data_dir: str, hub: str, train_examples: int, seed: int
+) -> tuple[glue.TaskData, glue.Examples]:
+    """The data of a task or `.tsv` file, and the random training examples of it that are measured, 0 for all.
+
+    Raises:
+      InputError: data that cannot be read.
+    """
+    data = labelled.load(task, seed=seed) if task.endswith(".tsv") else glue.load(task, data_dir, hub)
+    return data, glue.subset(data.train, train_examples, seed)
+
+
+def clouds_of_examples(
+    model: Model, examples: glue.Examples, layers: str, tokens: str, facts: dict[str, Any], *, allow_unknown: bool
+) -> tuple[Cloud, ...]:
+    """Clouds of examples, one for each of the named layers; logs its progress. "all" tokens stand for their mean."""
+    indices = representations.parse_layers(layers, model.config.num_hidden_layers)
+    tokens = "mean" if tokens == "all" else tokens
+    with ProgressLine("sampling", "examples") as moved:
+        options = {"layers": indices, "tokens": tokens, "provenance": facts, "progress": moved}
+        return task_examples.clouds(model, examples, allow_unknown=allow_unknown, **options)
 
 
 def cloud_in(path: PurePath) -> Cloud | None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int
 
+from geojax.errors import InputError
+
 
 @runtime_checkable
 class Examples(Protocol):
@@ -52,6 +54,12 @@ class Score(NamedTuple):
     metrics: dict[str, float]
     collapsed: bool
     undefined: dict[str, str]
+
+
+def check_train_examples(count: int) -> None:
+    """Raises an InputError for a number of training examples that `subset` cannot choose."""
+    if count < 0:
+        raise InputError(f"train_examples is {count}: give a number of examples, or 0 for all")
 
 
 def subset(examples: Examples, count: int, seed: int) -> Any:

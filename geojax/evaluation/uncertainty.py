@@ -38,6 +38,12 @@ def check_groups(groups: int) -> None:
         raise InputError(f"groups is {groups}: a standard error needs at least {FEWEST_GROUPS}; 0 leaves it out")
 
 
+def check_level(level: float) -> None:
+    """Raises `InputError` for a coverage that is not between 0 and 1."""
+    if not 0 < level < 1:
+        raise InputError(f"level is {level}: a coverage lies between 0 and 1, as 0.9")
+
+
 def order_of_sequences(sequence_index: Int[np.ndarray, "n"], key: Key) -> tuple[Int[np.ndarray, "n"], int]:
     """For every point the place of its sequence in a random order, and the number of sequences.
 

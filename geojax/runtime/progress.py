@@ -103,7 +103,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as a text table: floats with four significant digits, numbers aligned right, empty cells for None."""
     rows = list(rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    cells = [columns, *([cell(row.get(name)) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     left = [any(isinstance(row.get(name), str) for row in rows) for name in columns]
     return "\n".join(
@@ -115,7 +115,8 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A cell of such a table."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,7 +2,6 @@
 
 import csv
 from dataclasses import replace
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ from experiments import rank
 from experiments.rank import evidence, tables
 from experiments.rank.command import by_of
 from geojax import models
+from geojax.api import ranking
 from geojax.errors import InputError
 from geojax.models import perturb
 from geojax.models.surgery import reinitialise
@@ -116,8 +116,8 @@ def test_best_layer():
         return {"layer": index, "result": {"value": value}}
 
     found = {"layers": [layer(0, 0.2), layer(1, np.nan), layer(2, 0.5), layer(3, 0.4)]}
-    assert tables.best_layer(BY, found)["layer"] == 2
-    assert tables.best_layer(SimpleNamespace(sign=-1), found)["layer"] == 0
+    assert ranking.best_layer(BY, found)["layer"] == 2
+    assert ranking.best_layer(BY._replace(sign=-1), found)["layer"] == 0
 
 
 @pytest.mark.slow
