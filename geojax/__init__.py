@@ -8,10 +8,16 @@ from geojax.version import __version__
 if TYPE_CHECKING:
     from geojax import testing
     from geojax.api.calls import compare, measure
+    from geojax.api.translate import translate
     from geojax.streaming.monitor import monitor
 
-__all__ = ["__version__", "compare", "measure", "monitor", "testing"]
-PLACES = {"compare": "geojax.api.calls", "measure": "geojax.api.calls", "monitor": "geojax.streaming.monitor"}
+__all__ = ["__version__", "compare", "measure", "monitor", "testing", "translate"]
+PLACES = {
+    "compare": "geojax.api.calls",
+    "measure": "geojax.api.calls",
+    "monitor": "geojax.streaming.monitor",
+    "translate": "geojax.api.translate",
+}
 
 
 def __getattr__(name: str) -> Any:

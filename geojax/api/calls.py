@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -96,15 +96,8 @@ def measure(
         from geojax.api import sources  # imports the libraries that models need
 
         return measured(sources.spaces(str(x), seed=seed, **of_model), rows, str(x), labels=labels, **options)
-    _refuse_of_models(of_model, named(x))
+    refuse_settings(measure, of_model, named(x))
     return measured(points(x, sequence_index), rows, named(x), labels=labels, **options)
-
-
-# The settings of models, with the defaults under which an array may be measured.
-OF_MODELS = {
-    name: inspect.signature(measure).parameters[name].default
-    for name in ("texts", "layers", "tokens", "max_points", "revision", "backend", "parameters", "allow_unknown")
-}
 
 
 def compare(
@@ -158,7 +151,7 @@ def compare(
     of_model |= {"allow_unknown": allow_unknown, "max_points": 0, "revision": "", "seed": seed}
     given = dict(xs) if isinstance(xs, Mapping) else _by_name(xs)
     if not any(map(is_model, given.values())):
-        _refuse_of_models({name: of_model[name] for name in of_model if name in OF_MODELS}, "the spaces")
+        refuse_settings(measure, {name: of_model[name] for name in of_model if name != "seed"}, "the spaces")
     spaces = [
         (name, None if cloud.layer < 0 else cloud.layer, cloud)
         for name, x in given.items()
@@ -223,12 +216,21 @@ def named(x: Any) -> str:
     return "the array"
 
 
-def _refuse_of_models(given: Mapping[str, Any], name: str) -> None:
-    """Raises an InputError for settings of models that are not at their defaults."""
+def as_cloud(x: Any, name: str) -> Cloud:
+    """A cloud itself; of an array the cloud in which each row counts as a sequence."""
+    if isinstance(x, Cloud):
+        return x
+    array = np.asarray(x)
+    return with_sequences(array, np.arange(len(np.atleast_1d(array))), name)
+
+
+def refuse_settings(function: Callable[..., Any], given: Mapping[str, Any], name: str) -> None:
+    """Raises an InputError for settings of models that are not at the defaults of a function."""
+    defaults = {setting: inspect.signature(function).parameters[setting].default for setting in given}
     changed = [
         setting
         for setting, value in given.items()
-        if type(value) is not type(OF_MODELS[setting]) or value != OF_MODELS[setting]
+        if type(value) is not type(defaults[setting]) or value != defaults[setting]
     ]
     if changed:
         raise InputError(f"{', '.join(changed)}: only a model takes this, and the points of {name} are given")
@@ -249,10 +251,10 @@ def _by_name(xs: Sequence[Any]) -> dict[str, Any]:
 
 
 def _clouds(name: str, x: Any, of_model: Mapping[str, Any]) -> tuple[Cloud, ...]:
-    """The clouds of one of several spaces; each row of an array counts as a sequence."""
+    """The clouds of one of several spaces."""
     if is_model(x):
         from geojax.api import sources  # imports the libraries that models need
 
         return sources.spaces(str(x), **of_model)
     (found,) = points(x)
-    return (found if isinstance(found, Cloud) else with_sequences(np.asarray(found), np.arange(len(found)), name),)
+    return (as_cloud(found, name),)
