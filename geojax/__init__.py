@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from geojax import testing
     from geojax.api.calls import compare, measure
     from geojax.api.rank import rank
+    from geojax.api.translate import translate
     from geojax.streaming.monitor import monitor
 
-__all__ = ["__version__", "compare", "measure", "monitor", "rank", "testing"]
+__all__ = ["__version__", "compare", "measure", "monitor", "rank", "testing", "translate"]
 PLACES = {
     "compare": "geojax.api.calls",
     "measure": "geojax.api.calls",
     "monitor": "geojax.streaming.monitor",
     "rank": "geojax.api.rank",
+    "translate": "geojax.api.translate",
 }
 
 

@@ -3,14 +3,17 @@
 import dataclasses
 import logging
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import PurePath
 from typing import Any
 
 from configs import schema
-from configs.lists import integers, names
 from experiments.common.identity import identity
-from experiments.translate import bridges, pairs, spaces, store, tables, texts
+from experiments.translate import pairs, spaces, store, tables, texts
+from geojax.alignment import files
+from geojax.api import bridges, translation
+from geojax.api.bridges import Space
 from geojax.errors import InputError
 from geojax.representations.policies import ONE_EACH
 from geojax.runtime import folders, records
@@ -44,7 +47,7 @@ def fitted(config: schema.Translate, workdir: PurePath) -> dict[str, Any]:
     """The record of bridges that this run fits."""
     wanted = places_of(config)
     data = texts.load(config)
-    sizes = texts.sizes(config, integers(config.anchors), data)
+    sizes = texts.sizes(config, data)
     once(workdir, identity(config), partial(make, config, workdir, wanted, data, sizes), "result.json")
     record = records.read_json(workdir / "result.json")
     log.info("%s", tables.brief(record))
@@ -70,18 +73,8 @@ def check(config: schema.Translate) -> None:
     for name, known in (("pooling", ONE_EACH), ("head", HEADS)):
         if getattr(config, name) not in known:
             raise InputError(f"{name} {getattr(config, name)!r}: choose one of {', '.join(known)}")
-    if not 0 < config.level < 1:
-        raise InputError(f"level is {config.level}: give a number between 0 and 1")
-    for name, least in (("seeds", 1), ("test_examples", 0)):
-        if getattr(config, name) < least:
-            raise InputError(f"{name} is {getattr(config, name)}: it must be at least {least}")
-    anchors = integers(config.anchors)
-    if not anchors or min(anchors) < 2 or len(set(anchors)) < len(anchors):
-        raise InputError(f"anchors {config.anchors!r}: give different numbers from 2 on")
-    for name in (*names(config.methods), config.method):
-        bridges.parse(name)
-    if not names(config.methods):
-        raise InputError("no method is named: give some, as in --config.methods=irp,ridge")
+    texts.trial_of(config).check()
+    bridges.parse(config.method)
 
 
 def places_of(config: schema.Translate) -> tuple[spaces.Place, ...]:
@@ -98,11 +91,9 @@ def places_of(config: schema.Translate) -> tuple[spaces.Place, ...]:
             f"{'two are needed, from and to' if config.text else 'two or more are needed'}"
         )
     widths = [spaces.width(place, config.pooling) for place in wanted]
-    if "none" in (*names(config.methods), config.method) and len(set(widths)) > 1:
-        said = " and ".join(map(str, sorted(set(widths))))
-        raise InputError(f"the spaces are {said} wide: method none leaves vectors as they are, and needs equal widths")
+    texts.trial_of(config).check_widths(*widths)
     if config.vectors:
-        store.check(config.vectors, widths[0], {})
+        files.mean_length(folders.local(config.vectors), widths[0])
     return wanted
 
 
@@ -120,33 +111,37 @@ def make(
         "config": dataclasses.asdict(config),
         "texts": {"train": len(data.train), "held_out": len(data.held_out), "sha256": data.digest},
         "classes": data.classes,
-        "spaces": [dataclasses.asdict(one.place) | {"name": one.place.name, "width": one.width} for one in own],
+        "spaces": [
+            dataclasses.asdict(place) | {"name": place.name, "width": one.width}
+            for place, one in zip(wanted, own, strict=True)
+        ],
     }
-    record["pairs"] = pairs.all_of(config, own, data, sizes, workdir / PARTS)
-    for warning in dict.fromkeys(row["warnings"] for row in tables.rows(record["pairs"]) if row["warnings"]):
-        log.warning("%s", warning)
+    record["pairs"] = pairs.all_of(config, wanted, own, data, sizes, workdir / PARTS)
     if config.text:
         record |= bridged(config, own, data, record["pairs"][0], workdir)
+    else:
+        warn(row["warnings"] for row in tables.rows(record["pairs"]) if row["warnings"])
     record |= {"seconds": time.perf_counter() - start, "versions": records.versions()}
     tables.write(workdir, record, config)
 
 
 def bridged(
-    config: schema.Translate, own: list[spaces.Space], data: texts.Texts, pair: dict[str, Any], workdir: PurePath
+    config: schema.Translate, own: list[Space], data: texts.Texts, pair: dict[str, Any], workdir: PurePath
 ) -> dict[str, Any]:
     """Saves the bridge of a text file with what it keeps, says it, and takes the store across."""
-    all_texts = [row for row in pair["rows"] if row["anchors"] == len(data.train)]
-    row = next(row for row in all_texts if row["method"] == config.method)
-    about = {name: pair[name] for name in ("source", "target")} | {"models": config.models, "layers": config.layers}
-    about |= {name: getattr(config, name) for name in ("pooling", "normalise", "method", "level")}
-    about |= {"texts": len(data.train), "texts_sha256": data.digest, "held_out": len(data.held_out)}
-    about["kept"] = {name: value for name, value in row.items() if name.startswith(("retrieval", "cosine", "r2"))}
-    store.save(config, *own, about, workdir)
-    said = [store.forecast(about)]
-    best = max(all_texts, key=lambda row: row["retrieval_1"])
-    if best["retrieval_1"] > row["retrieval_1"]:
-        said.append(f"{best['method']} has retrieval@1 {best['retrieval_1']:.3f}: --config.method={best['method']}")
+    about = {name: getattr(config, name) for name in ("models", "layers", "pooling", "normalise")}
+    about["texts_sha256"] = data.digest
+    found = translation.bridged(*own, pair, config.method, texts.trial_of(config), about)
+    found.save(workdir / store.BRIDGE)
+    warn(found.warnings)
+    said = found.forecast.split("\n")
     for line in said:
         log.info("%s", line)
-    record = store.move(workdir / store.BRIDGE, config.vectors, workdir) if config.vectors else {"bridge": about}
+    record = store.move(workdir / store.BRIDGE, config.vectors, workdir) if config.vectors else {"bridge": found.about}
     return record | {"said": said + record.get("said", [])}
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Logs sentences as warnings, each once."""
+    for sentence in dict.fromkeys(sentences):
+        log.warning("%s", sentence)

@@ -3,9 +3,9 @@
 import jax
 
 from configs import schema
-from experiments.translate.spaces import Space
 from experiments.translate.texts import Texts
 from geojax.alignment import heads
+from geojax.api.bridges import Space
 
 
 def head_of(config: schema.Translate, space: Space, texts: Texts) -> heads.Head:

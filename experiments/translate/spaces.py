@@ -5,20 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-import numpy as np
-from jaxtyping import Float
-
 from configs import schema
 from configs.lists import names
 from experiments.translate.texts import Texts, joined
 from geojax import models
-from geojax.api import sources
+from geojax.api import sources, trial
+from geojax.api.bridges import Space
 from geojax.data.glue.examples import Examples
 from geojax.errors import InputError
 from geojax.representations import Cloud, parse_layers, sentence_transformers, task_examples
 from geojax.runtime.progress import ProgressLine
-
-DEAD = 1e-6  # share of the largest deviation up to which a dimension is constant
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +36,6 @@ class Place:
     def file(self) -> str:
         """The name in the names of files."""
         return f"{self.family}_{self.layer:02d}"
-
-
-@dataclass(frozen=True)
-class Space:
-    """The vectors of the training texts and of the held-out texts at a place."""
-
-    place: Place
-    train: Float[np.ndarray, "n d"]
-    held_out: Float[np.ndarray, "m d"]
-
-    @property
-    def width(self) -> int:
-        """The number of coordinates."""
-        return self.train.shape[1]
 
 
 def places(config: schema.Translate) -> tuple[Place, ...]:
@@ -89,7 +71,8 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
     """The spaces of places, from the files in `parts` that are there and whole; other models encode all texts once.
 
     Raises:
-      InputError: a model that cannot be read, vectors that are not finite, or vectors in `parts` of other texts.
+      InputError: a model that cannot be read, vectors that are not finite or all equal, or vectors in `parts` of other
+        texts.
     """
     files = {place: parts / f"{place.file}.safetensors" for place in wanted}
     clouds = {place: cloud for place, path in files.items() if (cloud := sources.cloud_in(path)) is not None}
@@ -105,7 +88,13 @@ def load(config: schema.Translate, wanted: Sequence[Place], texts: Texts, parts:
             raise InputError(
                 f"{files[place]} holds vectors of other texts, or of these in another order: delete the file"
             )
-    return [space(place, clouds[place].points, texts, config.normalise) for place in wanted]
+    found = []
+    for place in wanted:
+        space, said = trial.space(place.name, clouds[place].points, len(texts.train), config.normalise)
+        found.append(space)
+        for sentence in said:
+            log.warning("%s", sentence)
+    return found
 
 
 def encoded(config: schema.Translate, name: str, layers: tuple[int, ...], texts: Texts) -> tuple[Cloud, ...]:
@@ -127,25 +116,3 @@ def of_pairs(
     with ProgressLine("sampling", "examples") as moved:
         options = {"tokens": config.pooling, "allow_unknown": config.allow_unknown, "progress": moved}
         return task_examples.clouds(model, examples, layers=layers, provenance=facts, **options)
-
-
-def space(place: Place, points: Float[np.ndarray, "n d"], texts: Texts, normalise: bool) -> Space:
-    """A space from the vectors of all texts; warns of dimensions that do not vary.
-
-    Raises:
-      InputError: all texts have one vector.
-    """
-    points = unit(points) if normalise else points
-    deviation = points.std(0, dtype=np.float64)
-    if not deviation.max() > 0:
-        raise InputError(f"{place.name}: all {len(points)} texts have the same vector")
-    if dead := int((deviation <= DEAD * deviation.max()).sum()):
-        log.warning("%s: %d of %d dimensions are constant; they are not scaled", place.name, dead, points.shape[1])
-    count = len(texts.train)
-    return Space(place, points[:count], points[count:])
-
-
-def unit(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Rows divided by their lengths; zero rows stay zero."""
-    lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    return points / np.where(lengths > 0, lengths, 1)

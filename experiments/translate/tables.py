@@ -1,7 +1,6 @@
 """The tables, figures and sentences of a translation between spaces."""
 
 import itertools
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -9,25 +8,16 @@ from typing import Any
 import numpy as np
 
 from experiments.translate.resampling import grouped, kendall
+from geojax.api import forecasts
 from geojax.runtime import records
 from geojax.runtime.progress import table
 
 UNLABELLED = ("cosine", "retrieval_1", "r2", "cka", "mutual_knn")  # columns that may foretell the share kept
-ESTIMATES = ("accuracy", "share_kept", "retrieval_1", "retrieval_10", "cosine", "r2")
-OF_PAIR = ("cka", "mutual_knn", "chance", "own", "own_source", "as_is", "random")
-
-log = logging.getLogger(__name__)
 
 
 def rows(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row an ordered pair of spaces, method and number of anchors."""
-    return [
-        {name: pair[name] for name in ("source", "target", "source_width", "target_width")}
-        | row
-        | {name: pair[name] for name in OF_PAIR if name in pair}
-        for pair in pairs
-        for row in pair["rows"]
-    ]
+    return [row for pair in pairs for row in forecasts.table(pair)]
 
 
 def rankings(found: Sequence[Mapping[str, Any]], families: Mapping[str, str], config: Any) -> list[dict[str, Any]]:
@@ -67,7 +57,7 @@ def write(workdir: PurePath, record: dict[str, Any], config: Any) -> None:
 
     found = rows(record["pairs"])
     records.write_table(workdir / "translate.csv", found)
-    records.write_atomic(workdir / "curves.svg", plots.curves(lines(found), "anchors"))
+    records.write_atomic(workdir / "curves.svg", plots.curves(forecasts.lines(found), "anchors"))
     if "accuracy" in found[0]:
         families = {space["name"]: space["family"] for space in record["spaces"]}
         record["ranking"] = rankings(found, families, config)
@@ -91,22 +81,6 @@ def squares(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[st
     for row in found:
         panel = panels.setdefault(f"share kept by {row['method']}", np.full((len(names), len(names)), np.nan))
         panel[names.index(row["source"]), names.index(row["target"])] = row["share_kept"]
-    return panels
-
-
-def lines(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list]]:
-    """The lines of the curves: means over the pairs of spaces, or of one pair with its intervals."""
-    panels: dict[str, dict[str, list]] = {}
-    columns = [name for name in ("share_kept", "retrieval_1", "retrieval_10", "cosine") if name in found[0]]
-    pairs = len({(row["source"], row["target"]) for row in found})
-    for column, head in itertools.product(columns, dict.fromkeys((row["method"], row["anchors"]) for row in found)):
-        own = [row for row in found if (row["method"], row["anchors"]) == head and np.isfinite(row[column])]
-        if not own:
-            continue
-        value = float(np.mean([row[column] for row in own]))
-        low, high = (own[0][f"{column}{end}"] if pairs == 1 else np.nan for end in ("_low", "_high"))
-        title = column.replace("_", " ") + (f", mean of {pairs} pairs" if pairs > 1 else "")
-        panels.setdefault(title, {}).setdefault(head[0], []).append((head[1], value, low, high))
     return panels
 
 

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from configs import schema
+from configs.lists import integers, names
+from geojax.api.trial import SPARE, Trial
 from geojax.data import glue, labelled
 from geojax.data.glue.examples import Examples
 from geojax.data.task_data import digest
 from geojax.errors import InputError
 from geojax.representations import read_sequences
-
-MOST_HELD_OUT = 2000  # of a text file, where no number is given
-SPARE = 100  # texts that are no anchors, beside the largest number of anchors
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +30,14 @@ class Texts(NamedTuple):
     def digest(self) -> str:
         """The SHA-256 of all texts and labels in their order."""
         return digest(joined(self.train, self.held_out))
+
+
+def trial_of(config: schema.Translate) -> Trial:
+    """How bridges are tried: of a text file also by the method of the bridge that is saved."""
+    methods = names(config.methods)
+    own = (config.method,) if config.text and config.method not in methods else ()
+    settings = (config.seeds, config.test_examples, config.resamples, config.level, config.seed)
+    return Trial((*own, *methods), integers(config.anchors), *settings)
 
 
 def joined(first: Examples, second: Examples) -> Examples:
@@ -72,14 +79,9 @@ def of_file(config: schema.Translate) -> Texts:
     """The texts of a file, of which random ones are held out."""
     texts = read_sequences(config.text)
     labelled.check_distinct(texts, config.text)
-    count = config.test_examples or max(1, min(MOST_HELD_OUT, len(texts) // labelled.HELD_OUT))
-    if len(texts) < count + SPARE:
-        raise InputError(
-            f"{config.text} has {len(texts)} texts, and {count} of them are held out: give {count + SPARE} or more"
-        )
+    train, held_out = trial_of(config).split(len(texts), f"{config.text} has {len(texts)} texts")
     examples = Examples(tuple(texts), None, np.zeros(len(texts), np.int32))
-    order = np.random.default_rng(config.seed).permutation(len(texts))
-    return Texts(rows(examples, np.sort(order[count:])), rows(examples, np.sort(order[:count])), ())
+    return Texts(rows(examples, train), rows(examples, held_out), ())
 
 
 def without(examples: Examples, others: Examples) -> Examples:
@@ -105,20 +107,21 @@ def rows(examples: Examples, chosen: Sequence[int]) -> Examples:
     return replace(examples, text_a=tuple(examples.text_a[row] for row in chosen), text_b=text_b, labels=labels)
 
 
-def sizes(config: schema.Translate, wanted: Sequence[int], texts: Texts) -> tuple[int, ...]:
+def sizes(config: schema.Translate, texts: Texts) -> tuple[int, ...]:
     """The numbers of anchors, ascending; for a text file those that it has, and all of its texts.
 
     Raises:
       InputError: a task with fewer training texts than the largest number of anchors and `SPARE` others.
     """
-    count = len(texts.train)
-    if texts.classes:
-        if count < max(wanted) + SPARE:
-            raise InputError(
-                f"{max(wanted)} anchors need {max(wanted) + SPARE} training texts, and {config.task} has {count}: give "
-                "fewer by --config.anchors"
-            )
-        return tuple(sorted(wanted))
-    if large := [size for size in wanted if size >= count]:
-        log.warning("%s has %d texts for anchors: %s are left out", config.text, count, ", ".join(map(str, large)))
-    return (*sorted(size for size in wanted if size < count), count)
+    trial, count = trial_of(config), len(texts.train)
+    if not texts.classes:
+        found, said = trial.sizes(count, config.text)
+        for sentence in said:
+            log.warning("%s", sentence)
+        return found
+    if count < max(trial.anchors) + SPARE:
+        raise InputError(
+            f"{max(trial.anchors)} anchors need {max(trial.anchors) + SPARE} training texts, and {config.task} has "
+            f"{count}: give fewer by --config.anchors"
+        )
+    return tuple(sorted(trial.anchors))

@@ -2,19 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from geojax.alignment.bridge import Bridge
 from geojax.alignment.checks import as_rows
 from geojax.errors import InputError
 from geojax.ops.shapes import padded
 from geojax.runtime import folders
+from geojax.runtime.progress import ProgressLine
 from geojax.runtime.tensors import read_tensors, write_tensors
 from geojax.version import __version__
 
@@ -115,24 +117,81 @@ def translate_file(
         raise InputError(f"{source} cannot be read and written at once: give another file to write")
     n, e = len(opened(source, bridge.matrix.shape[0])), bridge.matrix.shape[1]
     header = {"descr": "<f4", "fortran_order": False, "shape": (n, e)}
-    bad = 0
+    done = bad = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, n, BLOCK):
-                rows = as_rows(np.array(opened(source)[start : start + BLOCK]), f"the vectors of {source}")
+            for rows in blocks(source, bridge.matrix.shape[0]):
                 bad += int((~np.isfinite(rows).all(1)).sum())
-                found = np.asarray(bridge(padded(rows, BLOCK)))[: len(rows)]
-                file.write(np.ascontiguousarray(found, "<f4").data)
-                progress(min(start + BLOCK, n), n)
+                file.write(np.ascontiguousarray(across(bridge, rows), "<f4").data)
+                done += len(rows)
+                progress(done, n)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     return Translated(n, bad)
+
+
+def across(bridge: Bridge, rows: Float[np.ndarray, "b d"]) -> Float[np.ndarray, "b e"]:
+    """A block of at most 8 192 vectors across a bridge; blocks of all sizes share one program."""
+    return np.asarray(bridge(padded(rows, BLOCK)))[: len(rows)]
+
+
+def moved(bridge: Bridge, vectors: PurePath | Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n e"]:
+    """The vectors of an array or of a .npy file across a bridge, in memory, float32.
+
+    Raises:
+      InputError: as in `blocks`.
+
+    Cost: O(n d_X d_Y) time.
+    """
+    width, count = bridge.matrix.shape[0], len(vectors) if isinstance(vectors, np.ndarray) else len(opened(vectors))
+    found, done = np.empty((count, bridge.matrix.shape[1]), np.float32), 0
+    with ProgressLine("translating", "vectors") as told:
+        for rows in blocks(vectors, width):
+            found[done : done + len(rows)] = across(bridge, rows)
+            done += len(rows)
+            told(done, count)
+    return found
+
+
+def blocks(vectors: PurePath | Float[np.ndarray, "n d"], width: int) -> Iterator[Float[np.ndarray, "b d"]]:
+    """The vectors of an array or of a .npy file in blocks; what was read of a file leaves memory with its block.
+
+    Raises:
+      InputError: no whole .npy file, no vectors, of another width or no floats.
+    """
+    if isinstance(vectors, np.ndarray):
+        check(vectors, "the vectors", width)
+        for start in range(0, len(vectors), BLOCK):
+            yield vectors[start : start + BLOCK]
+        return
+    for start in range(0, len(opened(vectors, width)), BLOCK):
+        yield as_rows(np.array(opened(vectors)[start : start + BLOCK]), f"the vectors of {vectors}")
+
+
+def mean_length(vectors: PurePath | Float[np.ndarray, "n d"], width: int) -> float:
+    """The mean length of the vectors of an array or of a .npy file, all of which are read.
+
+    Raises:
+      InputError: as in `blocks`, or vectors that are not finite.
+    """
+    total, bad, count, first = 0.0, 0, 0, -1
+    for rows in blocks(vectors, width):
+        finite = np.isfinite(rows).all(1)
+        if not finite.all() and first < 0:
+            first = count + int(np.argmin(finite))
+        bad += int((~finite).sum())
+        total += float(np.linalg.norm(rows, axis=1).sum())
+        count += len(rows)
+    if bad:
+        what = "the vectors" if isinstance(vectors, np.ndarray) else vectors
+        raise InputError(f"{what}: row {first} has NaN or infinite numbers, as {bad} of {count} have: leave them out")
+    return total / count
 
 
 def opened(path: Path, width: int = 0) -> np.memmap:
@@ -147,9 +206,15 @@ def opened(path: Path, width: int = 0) -> np.memmap:
         raise InputError(f"{path} does not exist") from error
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path} is not a whole .npy array, as numpy.save writes: {error}") from error
-    said = f"{path} is {found.dtype}{list(found.shape)}"
-    if width and (found.ndim != 2 or not len(found) or found.shape[1] != width):
-        raise InputError(f"{said}: vectors of the bridge's width, {width}, are needed")
-    if width and found.dtype.kind not in "fV":  # V: bfloat16
-        raise InputError(f"{said}: vectors of floats are needed")
+    if width:
+        check(found, str(path), width)
     return found
+
+
+def check(vectors: np.ndarray, what: str, width: int) -> None:
+    """Raises an InputError for anything but vectors of floats of a width."""
+    said = f"{what} is {vectors.dtype}{list(vectors.shape)}"
+    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != width:
+        raise InputError(f"{said}: vectors of the bridge's width, {width}, are needed")
+    if vectors.dtype.kind not in "fV":  # V: bfloat16
+        raise InputError(f"{said}: vectors of floats are needed")

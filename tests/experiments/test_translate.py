@@ -12,8 +12,9 @@ from scipy.stats import kendalltau
 
 from configs import schema
 from experiments import translate
-from experiments.translate import pairs, resampling, spaces, store, tables, texts
+from experiments.translate import resampling, spaces, store, tables, texts
 from geojax import alignment
+from geojax.api import forecasts
 from geojax.data.glue import miniature
 from geojax.errors import InputError
 from geojax.runtime import records
@@ -41,7 +42,7 @@ def done(tmp_path_factory):
     assert parts == {f"{TINY}_01.safetensors", f"{TINY}_02.safetensors", f"{TINY}_01_{TINY}_02.json"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spaces.sources, "sample", None)  # the texts are encoded, and the first pair is measured
-        patch.setitem(pairs.JITTED, "cka", None)  # what is symmetric is taken from it
+        patch.setitem(forecasts.JITTED, "cka", None)  # what is symmetric is taken from it
         translate.run(settings, folder / "work")
     return folder, settings
 
@@ -76,7 +77,7 @@ def test_the_values_of_a_row_are_those_of_the_library(done):
     first, second = spaces.load(settings, spaces.places(settings), data, folder / "again")
     head = alignment.fit_head(second.train, data.train.labels)
     accuracy, found = [], []
-    rows = pairs.orders(settings, len(data.train))[:, :80]
+    rows = texts.trial_of(settings).orders(len(data.train))[:, :80]
     both = alignment.fit_bridges(first.train, second.train, rows, method="ridge", key=jax.random.key(0))
     for draw in range(2):
         bridge = jax.tree.map(lambda leaf, draw=draw: leaf[draw], both)
