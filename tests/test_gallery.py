@@ -39,7 +39,15 @@ def test_a_page_has_the_claims_of_its_row(pages, row):
     assert facts["Unchanged by"].split(", ") == [name for name in INVARIANCES if name in row.invariances]
     assert facts["Symbol"] == f"{{math}}`{row.symbol}`".replace("\\", "")
     assert row.reference.split()[-1] in facts["Reference"] and f"picture of {row.name}" in page
+    unfit = page.split("## When not to use it\n\n* ")[1].split("\n\n")[0].lower()
+    assert unfit.startswith(row.caution.lower())
     assert f"autofunction:: {row.function.__module__}.{row.function.__name__}" in page
+
+
+def test_the_page_of_the_measures_of_a_pair_says_the_same_of_each():
+    page = (ROOT / "docs" / "similarity.md").read_text()
+    for row in select("similarity"):
+        assert f"| {row.caution} |" in page
 
 
 def test_the_pictures_show_every_measure_within_its_range():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from geojax.evaluation.diagnostics import POINTS_PER_ENTRY
 from geojax.measures import INVARIANCES, Measure
 from geojax.measures.tables import FAMILIES, span
 
@@ -11,6 +12,17 @@ READS = {
     "cells": "the cells of a quantizer that is fitted to a cloud",
     "labels": "a cloud of points and their labels",
     "pair": "two clouds, of which row i is the same input",
+}
+_NO_SCORES = (
+    "to foretell the score of a recipe that a fit has not seen: none of these measures "
+    "[does beyond the noise level](../results/unseen_recipes.md)"
+)
+FINDINGS = {
+    "dimension": [_NO_SCORES],
+    "topology": [
+        _NO_SCORES,
+        "to tag terms beside the vectors: topology brought [no gain that the data can show](../results/tagging.md)",
+    ],
 }
 
 
@@ -30,7 +42,7 @@ def contents(measures: Sequence[Measure]) -> str:
     parts = [
         "# Gallery of measures\n",
         f"The catalogue has {len(measures)} measures. The page of each has its values on three small clouds, its "
-        "range, what leaves it unchanged, its cost, when it is undefined, and its source.\n",
+        "range, what leaves it unchanged, its cost, when it is undefined, when not to use it, and its source.\n",
     ]
     for family, (question, about) in FAMILIES.items():
         rows = [row for row in measures if row.family == family]
@@ -46,6 +58,7 @@ def page(row: Measure, caption: str) -> str:
     """The page of one measure."""
     function = f"{row.function.__module__}.{row.function.__name__}"
     facts = "\n".join(f"| {name} | {value} |" for name, value in facts_of(row).items())
+    unfit = "\n".join(f"* {one[0].upper()}{one[1:]}." for one in unfit_for(row))
     return f"""# `{row.name}`
 
 {_text(row.summary)}.
@@ -59,6 +72,10 @@ def page(row: Measure, caption: str) -> str:
 | | |
 |---|---|
 {facts}
+
+## When not to use it
+
+{unfit}
 
 ## Definition
 
@@ -85,8 +102,6 @@ def facts_of(row: Measure) -> dict[str, str]:
         "Conventions": "`standard` and `paper` differ" if len(row.conventions) > 1 else "`standard` and `paper` agree",
         "Equal points": f"once in {' and '.join(f'`{one}`' for one in row.once)}" if row.once else "each counts",
     }
-    if row.quadratic:
-        facts["In a training loop"] = "only if asked for by name: the cost is quadratic in the number of points"
     if row.about_origin:
         facts["About the origin"] = "in the convention `paper` a translation changes it"
     if row.sign_range:
@@ -96,6 +111,35 @@ def facts_of(row: Measure) -> dict[str, str]:
     if row.reads == "pair":
         facts["Order of the clouds"] = "of no effect" if row.symmetric else "counts"
     return facts | {"Reference": _linked(_text(row.reference))}
+
+
+def unfit_for(row: Measure) -> list[str]:
+    """When not to use the measure, by its row and by what the studies found of such measures."""
+    found = [_text(row.caution)] if row.caution else []
+    if row.reads == "cells":
+        found += [
+            f"with fewer than {POINTS_PER_ENTRY} points for each entry of a codebook, of which a warning tells",
+            "after one fit of the quantizer: [another start](../uncertainty.md) gives another value",
+        ]
+    if row.reads == "pair":
+        found += ["of two clouds whose rows do not stand for the same inputs in the same order"]
+    if row.reads == "labels":
+        found += [
+            "to foretell what training can make of the vectors: "
+            "[it tells what they say](../ranking.md#when-not-to-use-it)",
+            *([] if row.regression else ["where the labels are real numbers: they are classes here"]),
+        ]
+    kept = [name for name in ("translation", "reflection", "rotation") if name not in row.invariances]
+    if kept:
+        found += [f"between clouds that differ by a {' or a '.join(kept)}: it changes the value"]
+    if row.quadratic:
+        found += ["at every step of a training loop: the cost is quadratic in the number of points"]
+    if row.study:
+        found += [
+            "to choose a checkpoint before reading [what the choice has cost](../ranking.md#what-the-choice-has-cost): "
+            "thirteen of the nineteen measures of the study chose worse than chance"
+        ]
+    return found + FINDINGS.get(row.family, [])
 
 
 def _text(text: str) -> str:

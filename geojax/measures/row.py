@@ -49,6 +49,7 @@ class Measure:
     about_origin: bool = False  # in the convention "paper" a translation changes it, although it is declared
     sign_range: Callable | None = None  # (points, mask=) -> least and largest value over the signs of principal axes
     of_normal: Callable | None = None  # as `function`: its value for a normal sample of the same size and spectrum
+    caution: str = ""  # when not to use it and why, beside what the other claims say: "to ...: ..."
 
     def allows(self, convention: str) -> tuple[bool, bool]:
         """Whether, before it is taken in this convention, a cloud may be moved, and whether it may be scaled."""

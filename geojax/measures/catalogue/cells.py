@@ -48,6 +48,7 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cost="O(n d)",
             conventions=CONVENTIONS,
             undefined="all points coincide",
+            caution="in 'paper' between clouds at different distances from 0: the mean stays in the denominator",
         ),
         row(
             cells.reconstruction_iqr,
@@ -55,6 +56,7 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             value_range=(0.0, 1.0),
             cost="O(n log n)",
             undefined="every point equals its reconstruction",
+            caution="on a cloud with an outlier: the largest distance is the unit, and one point sets it",
         ),
         row(
             cells.reconstruction_skew,
@@ -62,6 +64,7 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             value_range=(-INFINITE, INFINITE),
             cost="O(n)",
             undefined="all reconstruction errors are equal",
+            caution="to learn how much the quantizer loses: it is the same whatever the size of the distances",
         ),
         row(
             cells.centroid_spread,
@@ -69,6 +72,10 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             value_range=(0.0, 0.25),
             cost="O(M K^2 d)",
             undefined="every codebook entry has a twin",
+            caution=(
+                "without refits of the quantizer: it reads the codebooks alone, and given them has no error over "
+                "sequences"
+            ),
         ),
         row(
             cells.count_variance,
@@ -76,6 +83,7 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             value_range=(0.0, INFINITE),
             cost="O(M K)",
             undefined="one cell of a codebook holds every point (p = 1)",
+            caution="where nearly all points share a cell: the odds p / (1 - p) grow without bound",
         ),
         row(
             cells.count_kl,
@@ -84,6 +92,9 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             cost="O(M K)",
             conventions=CONVENTIONS,
             undefined="no point is left",
+            caution=(
+                "in 'paper' with few points for each cell: an occupied cell that meets an empty bin makes it infinite"
+            ),
         ),
         row(
             cells.patchiness,
@@ -93,6 +104,10 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             conventions=CONVENTIONS,
             reference="Lloyd 1967",
             undefined="no point is left",
+            caution=(
+                "across numbers of points: with the PQ of one MiniLM cloud it falls from 3.55 at 6 000 to 2.42 at 117 "
+                "000"
+            ),
         ),
         row(
             cells.cell_eee,
@@ -104,6 +119,9 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             once=CONVENTIONS,
             replicates=replicates.by_few_masks_on_host,
             by_host=on_one_device,
+            caution=(
+                "across occupancies: normal cells in 768 dimensions have .285, .154 and .214 for 3, 10 and 100 points"
+            ),
         ),
         row(
             equal_cells.cell_eee_fixed,
@@ -115,5 +133,6 @@ def of_cells(quantizer: Literal["pq", "lsq"]) -> tuple[Measure, ...]:
             undefined="no cell holds 64 distinct points",
             once=CONVENTIONS,
             study=False,
+            caution="where many cells are small: those with fewer than 64 distinct points are left out",
         ),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from geojax.measures import dimension, local_dimension, pair_counts
-from geojax.measures.catalogue.rows import INFINITE, PAIRS, SIMILARITIES, of_points
+from geojax.measures.catalogue.rows import INFINITE, PAIRS, SIMILARITIES, of_points, wide_or_noisy
 from geojax.measures.conventions import CONVENTIONS
 from geojax.measures.row import Measure
 
@@ -29,6 +29,7 @@ TWO_NN = _dimension(
     conventions=CONVENTIONS,
     undefined="fewer than 3 points are distinct, or the first two neighbours of all are equally far",
     neighbours=2,
+    caution=wide_or_noisy("11.2", "37.4"),
 )
 
 MLE_DIMENSION = _dimension(
@@ -39,6 +40,7 @@ MLE_DIMENSION = _dimension(
     conventions=CONVENTIONS,
     undefined="at most k = 20 points are distinct, or the k neighbours of all are equally far",
     neighbours=20,
+    caution=wide_or_noisy("7.9", "32.0"),
 )
 
 GRIDE = _dimension(
@@ -47,6 +49,7 @@ GRIDE = _dimension(
     reference="arXiv 2104.13832",
     undefined="at most n2 = 32 points are distinct, or neighbours n1 and n2 of all are equally far",
     neighbours=32,
+    caution=wide_or_noisy("6.0", "29.5"),
 )
 
 CORRELATION_DIMENSION = _dimension(
@@ -55,6 +58,7 @@ CORRELATION_DIMENSION = _dimension(
     reference="Grassberger & Procaccia 1983",
     undefined="at most k2 = 20 points are distinct, neighbours k1 and k2 are equally far, or too near for float32",
     neighbours=20 + pair_counts.MORE,
+    caution=wide_or_noisy("6.6", "25.2"),
 )
 
 HUBNESS = _dimension(
@@ -71,6 +75,7 @@ LOCAL_TWO_NN = _local(
     symbol=r"\overline{d}_{128}",
     reference="arXiv 2506.01034",
     undefined="at most 128 points are distinct",
+    caution=wide_or_noisy("10.9", "33.4"),
 )
 
 LOCAL_PCA_DIMENSION = _local(
@@ -80,4 +85,5 @@ LOCAL_PCA_DIMENSION = _local(
     reference="Fukunaga & Olsen 1971",
     conventions=CONVENTIONS,
     undefined="at most 50 points are distinct",
+    caution=wide_or_noisy("6.3", "27.6"),
 )

@@ -13,6 +13,9 @@ KOLEO = of_points(
     conventions=CONVENTIONS,
     undefined="all points coincide, or the convention is 'paper' and two do",
     neighbours=1,
+    caution=(
+        "to tell differences of the size of its error: another normal sample moves it as much as other sequences do"
+    ),
     **DISTINCT_PAIRS,
 )
 
@@ -24,6 +27,7 @@ KNN_OVERLAP = of_points(
     reference=SPREAD,
     undefined="the points, equal ones taken once, are at most k = min(5 d, 100), or all coincide",
     neighbours=100,
+    caution="to tell evenly spread clouds apart: a ball and a shell in 10 dimensions both have .0000",
     **DISTINCT_PAIRS,
 )
 
@@ -36,5 +40,6 @@ KL_EMPIRICAL = of_points(
     conventions=CONVENTIONS,
     undefined="all points coincide, or the convention is 'paper' and two do",
     neighbours=1,
+    caution="as a test of normality: its terms are cut off at 0, so that normal data have about .9 in 10 dimensions",
     **DISTINCT_PAIRS,
 )

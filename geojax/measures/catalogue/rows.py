@@ -14,6 +14,14 @@ DISTINCT_PAIRS = {**PAIRS, "once": ("standard",)}
 SIMILARITIES = ("permutation", "translation", "reflection", "rotation", "scaling")
 
 
+def wide_or_noisy(square: str, normal: str) -> str:
+    """When not to use a dimension by neighbours, with its values of two clouds of docs/dimension.md."""
+    return (
+        f"on noisy points or above ten dimensions: 2 000 points of a square with noise have {square}, "
+        f"of a normal cloud of 64 dimensions {normal}"
+    )
+
+
 def of_points(
     function: Callable, *, invariances=SIMILARITIES, conventions=("standard",), family="spread", **claims
 ) -> Measure:

@@ -1,7 +1,7 @@
 """Rows that read the shape of a cloud: its spectrum, its metric, its graph of neighbours."""
 
 from geojax.measures import curvature, homology_dimension, replicates, spectral
-from geojax.measures.catalogue.rows import INFINITE, SIMILARITIES, of_points
+from geojax.measures.catalogue.rows import INFINITE, SIMILARITIES, of_points, wide_or_noisy
 from geojax.measures.conventions import CONVENTIONS
 
 _SPECTRAL = {"family": "dimension", "cost": "O(n d q + q^3)", "from_moments": True, "replicates": replicates.spectral}
@@ -22,6 +22,7 @@ EFFECTIVE_RANK = of_points(
     conventions=CONVENTIONS,
     undefined="all points coincide",
     about_origin=True,
+    caution="for the dimension of a curved surface: it counts the axes that the whole cloud extends in",
     **_SPECTRAL,
 )
 
@@ -32,6 +33,7 @@ SPECTRAL_DECAY = of_points(
     differentiable=False,
     reference="Stringer et al. 2019",
     undefined="fewer than 3 eigenvalues are left above rounding",
+    caution="where the spectrum follows no power law: it is the slope of a straight line all the same",
     **_SPECTRAL,
 )
 
@@ -43,6 +45,7 @@ PH0_DIMENSION = of_points(
     reference="arXiv 2111.13171",
     undefined="the points, equal ones taken once, are fewer than 64, or the tree grows as fast as their number",
     replicates=replicates.by_blocks_of_drawn(512),
+    caution=wide_or_noisy("6.9", "35.5"),
     **_DRAWN,
 )
 
@@ -56,6 +59,9 @@ HYPERBOLICITY = of_points(
     undefined="the points, equal ones taken once, are fewer than 4",
     replicates=replicates.by_blocks_of_drawn(256, paper=1500),
     of_normal=curvature.hyperbolicity_of_normal,
+    caution=(
+        "by itself on a wide cloud: distances concentrate, and 80 normal points have .51 in 2 dimensions, .13 in 768"
+    ),
     **_DRAWN,
 )
 
@@ -68,6 +74,7 @@ FORMAN_RICCI = of_points(
     conventions=CONVENTIONS,
     undefined="the points, equal ones taken once, are fewer than 4",
     replicates=replicates.by_blocks_of_drawn(512),
+    caution="for the curvature of a surface: it is that of a graph of the 10 nearest neighbours",
     **_DRAWN,
 )
 
@@ -80,5 +87,6 @@ OLLIVIER_RICCI = of_points(
     conventions=CONVENTIONS,
     undefined="the points, equal ones taken once, are fewer than 4",
     replicates=replicates.by_blocks_of_drawn(512),
+    caution="for the curvature of a surface: it is that of a graph of the 10 nearest neighbours",
     **_DRAWN,
 )

@@ -23,6 +23,7 @@ CKA = _of_pair(
     reference="arXiv 1905.00414; Song et al. 2012",
     conventions=CONVENTIONS,
     undefined="fewer than 4 points, or all points of a cloud coincide or have one distance",
+    caution="to tell whether small axes agree: a few dominant ones can make it 1",
 )
 
 PROCRUSTES_SIMILARITY = _of_pair(
@@ -35,6 +36,7 @@ PROCRUSTES_SIMILARITY = _of_pair(
     conventions=CONVENTIONS,
     undefined="all points of a cloud coincide",
     replicates=replicates.by_few_masks,
+    caution="across numbers of points: its bias is large where n is not many times d",
 )
 
 MUTUAL_KNN = _of_pair(
@@ -45,6 +47,7 @@ MUTUAL_KNN = _of_pair(
     quadratic=True,
     reference="arXiv 2405.07987",
     undefined="n is at most k = 10",
+    caution="across numbers of points: k / (n − 1) is chance, and it falls with n",
     **BLOCKS,
 )
 
@@ -58,6 +61,7 @@ RSA = _of_pair(
     conventions=CONVENTIONS,
     undefined="fewer than 3 points, or all points of a cloud have one distance",
     replicates=replicates.by_blocks_of_drawn(1024),
+    caution="for neighbourhoods: the many middling distances decide",
 )
 
 SVCCA = _of_pair(
@@ -68,6 +72,7 @@ SVCCA = _of_pair(
     reference="arXiv 1706.05806",
     undefined="all points of a cloud coincide",
     replicates=replicates.by_few_masks,
+    caution="where n is not many times d: it goes to 1 by chance",
 )
 
 LINEAR_PREDICTIVITY = _of_pair(
@@ -80,4 +85,5 @@ LINEAR_PREDICTIVITY = _of_pair(
     undefined="all points of a cloud coincide",
     symmetric=False,
     replicates=replicates.by_few_masks,
+    caution="as a distance: it has a direction, and both orders are in the table",
 )

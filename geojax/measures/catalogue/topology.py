@@ -41,6 +41,7 @@ CODENSITY_RATIO = of_points(
     value_range=(1.0, INFINITE),
     cost="O(n s d), s = 512",
     undefined="the points, equal ones taken once, are at most 40",
+    caution="on layer 0: but for rounding, the nearest distance, a token at one place has one vector in all texts",
     **_LOCAL,
 )
 
