@@ -1,13 +1,16 @@
 """Callbacks of other libraries' trainers: scalars when they are due, from process 0, and a training left as it was."""
 
+import ast
 import importlib
 import importlib.util
 import random
+import runpy
 import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from places import ROOT
 
 import geojax
 from geojax import integrations
@@ -263,3 +266,21 @@ def test_lightning_trains_to_the_same_weights(tmp_path):
     assert "geometry/layer_2/eee" in header.split(",")
     place = header.split(",").index("step")
     assert [int(line.split(",")[place]) for line in lines] == [0, 2, 4]
+
+
+@needs("torch", "transformers")
+@pytest.mark.filterwarnings("ignore")
+def test_the_loop_of_pytorch_of_the_tutorial_runs(capsys):
+    runpy.run_path(str(ROOT / "docs" / "examples" / "pytorch_loop.py"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ", 1)[0] for line in lines] == ["0", "5", "10"]
+    values = [ast.literal_eval(line.split(" ", 1)[1])["eee"] for line in lines]
+    assert all(0 < value < 1 for value in values) and len(set(values)) == 3
+
+
+@needs("torch", "transformers", "accelerate")
+@pytest.mark.filterwarnings("ignore")
+def test_the_trainer_of_the_tutorial_runs():
+    names = runpy.run_path(str(ROOT / "docs" / "examples" / "trainer_callback.py"))
+    lines = [line for line in names["trainer"].state.log_history if "geometry/layer_2/eee" in line]
+    assert [line["step"] for line in lines] == [0, 5, 10]
