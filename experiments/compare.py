@@ -18,6 +18,8 @@ from geojax.measures import Measure
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import PARTS, kept, once
 
+TABLES = {"compare.csv": "differences", "measures.csv": "values", similarity.TABLE: "similarities"}
+
 
 def run(config: schema.Compare, workdir: PurePath) -> None:
     """Writes the tables of the two kinds of measures that are named.
@@ -96,20 +98,21 @@ def differences(
 
     options = {"seed": config.seed, **measuring.options(config)}
     found = comparison.differences(clouds, measures, keep=keep, leave_out=leave_out, **options)
-    for sentence in found.warnings:
-        logging.warning("%s", sentence)
     records.write_table(workdir / "measures.csv", found.values, comparison.VALUES)
     found.to_csv(workdir / "compare.csv")
 
 
 def show(workdir: PurePath) -> None:
-    """Prints what the tables of a work folder say, and where they are."""
-    files = [name for name in (similarity.TABLE, "compare.csv") if (workdir / name).exists()]
+    """Prints what the tables of a work folder say, the warnings in them, and where the files are."""
+    files = [name for name in (*TABLES, similarity.FIGURE) if (workdir / name).exists()]
     if not files:
         return
-    read = {name: list(csv.DictReader(folders.path(workdir / name).read_text().splitlines())) for name in files}
-    found = {"differences": read.get("compare.csv", ()), "similarities": read.get(similarity.TABLE, ())}
-    print(comparison.Comparison(**{name: tuple(map(plain, rows)) for name, rows in found.items()}))
+    found = {
+        kind: tuple(map(plain, csv.DictReader(folders.path(workdir / name).read_text().splitlines())))
+        for name, kind in TABLES.items()
+        if name in files
+    }
+    print(comparison.Comparison(**found))
     print(f"\n{workdir}: {', '.join(files)}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from geojax.api import comparison, remarks, values
+from geojax.api import comparison
 from geojax.api.comparison import Comparison
 from geojax.api.measurement import Measurement, measured
 from geojax.errors import InputError
@@ -124,14 +124,15 @@ def compare(
         geojax.compare({"before": x, "after": y}, measures="cka,mutual_knn").plot()
 
     Measures of one space give the difference of every two spaces, with paired errors: a difference is separable or a
-    tie. Measures of a pair ("similarity", "cka") tell how alike every two spaces are.
+    tie. Measures of a pair ("similarity", "cka") tell how alike every two spaces are. Both may be named: the layers are
+    then those of the measures of a pair, and the others compare the last layers.
 
     Args:
       xs: two or more spaces, in a sequence or by names of yours: models, clouds, files or arrays, as `geojax.measure`
         takes them. Row i of all arrays is the same input, and each row counts as a sequence.
       texts, tokens, backend, parameters, allow_unknown: of models, as in `geojax.measure`.
-      layers: of models, for measures of a pair: "last", "all" or indices; one model is then enough. The other measures
-        compare the last layers.
+      layers: of models, for measures of a pair: "last", "all" or indices; where all measures are of a pair, one model
+        is enough.
       measures: as in `geojax.measure`, and those of a pair of spaces.
       seed, groups, convention, codebooks, codebook_size, quantizer_seeds, iterations: as in `geojax.measure`.
 
@@ -139,24 +140,25 @@ def compare(
       A `Comparison`: `print` it, or take its `table`, `plot()`, `warnings` or `to_csv(path)`.
 
     Raises:
-      InputError: fewer than two spaces or two of one name; spaces that are not of the same inputs; measures that need
-        labels; as `geojax.measure`.
+      InputError: fewer than two spaces or two of one name; spaces that are not of the same inputs; layers without a
+        measure of a pair; measures that need labels; as `geojax.measure`.
     """
     rows = select(measures)
     without_labels(rows, "measure each with its labels by geojax.measure")
     of_pairs, of_one = ([row for row in rows if (row.reads == "pair") == pair] for pair in (True, False))
-    if layers != "last" and of_one:
+    if layers != "last" and not of_pairs:
         raise InputError("layers are for measures of a pair of spaces, such as cka: the others compare the last layers")
     of_model = {"texts": texts, "layers": layers, "tokens": tokens, "backend": backend, "parameters": parameters}
     of_model |= {"allow_unknown": allow_unknown, "max_points": 0, "revision": "", "seed": seed}
     given = dict(xs) if isinstance(xs, Mapping) else _by_name(xs)
     if not any(map(is_model, given.values())):
         refuse_settings(measure, {name: of_model[name] for name in of_model if name != "seed"}, "the spaces")
-    spaces = [
-        (name, None if cloud.layer < 0 else cloud.layer, cloud)
-        for name, x in given.items()
-        for cloud in _clouds(name, x, of_model)
-    ]
+    if of_one and len(given) < 2:
+        raise InputError("there is 1 space: give two or more, since measures of one space compare the last layers")
+    spaces, lasts = [], {}
+    for name, x in given.items():
+        *clouds, lasts[name] = _clouds(name, x, of_model)
+        spaces += [(name, None if cloud.layer < 0 else cloud.layer, cloud) for cloud in clouds]
     if len(spaces) < 2:
         raise InputError(f"there is {len(spaces)} space: give two or more, or several layers of a model")
     options = {"seed": seed, "groups": groups, "convention": convention}
@@ -165,18 +167,15 @@ def compare(
             comparison.check_beside(spaces[0][0], spaces[0][2], name, cloud)
         elif spaces[0][2].provenance.get("sequences_sha256") != cloud.provenance.get("sequences_sha256"):
             raise InputError(f"{spaces[0][0]} and {name}: the clouds are of different texts: sample both alike")
-    found, similarities, results = Comparison(), [], {}
+    found, similarities = Comparison(), []
     if of_one:
         more = {"codebooks": codebooks, "codebook_size": codebook_size, "quantizer_seeds": quantizer_seeds}
-        clouds = {name: cloud for name, _, cloud in spaces}
-        found = comparison.differences(clouds, of_one, **options, **more, iterations=iterations)
+        found = comparison.differences(lasts, of_one, **options, **more, iterations=iterations)
     if of_pairs:
         for (*a, first), (*b, second) in itertools.combinations(spaces, 2):
             record = comparison.beside(first, second, of_pairs, **options)
             similarities += comparison.similarity_rows(tuple(a), tuple(b), record)
-            results[comparison.spaces_text(similarities[-1])] = values.results_of({"results": record["a_b"]})
-    told = (*found.warnings, *remarks.sentences(results))
-    return replace(found, similarities=tuple(similarities), warnings=told)
+    return replace(found, similarities=tuple(similarities))
 
 
 def is_model(x: Any) -> bool:
@@ -251,10 +250,15 @@ def _by_name(xs: Sequence[Any]) -> dict[str, Any]:
 
 
 def _clouds(name: str, x: Any, of_model: Mapping[str, Any]) -> tuple[Cloud, ...]:
-    """The clouds of one of several spaces."""
+    """The clouds of one of several spaces, and the last layer once more at the end."""
     if is_model(x):
         from geojax.api import sources  # imports the libraries that models need
 
-        return sources.spaces(str(x), **of_model)
+        layers = sources.layers_text(of_model["layers"])
+        if layers in ("last", "all"):
+            clouds = sources.spaces(str(x), **of_model)
+            return (*clouds, clouds[-1])
+        return sources.spaces(str(x), **of_model | {"layers": f"{layers.strip('()[] ')},-1"})
     (found,) = points(x)
-    return (as_cloud(found, name),)
+    cloud = as_cloud(found, name)
+    return cloud, cloud

@@ -42,13 +42,28 @@ class Comparison:
         and `upper` of the 95 % interval; `separable` is whether it excludes 0. None where the error is not known.
       similarities: a row a pair of spaces and measure of a pair, with the columns `SIMILARITIES`; in both orders where
         the measure has a direction.
-      warnings: what weakens the numbers, each sentence once.
     """
 
     values: tuple[Row, ...] = ()
     differences: tuple[Row, ...] = ()
     similarities: tuple[Row, ...] = ()
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What weakens the numbers: every sentence once, with the measures and the spaces that it concerns."""
+        spaces, pairs = {}, {}
+        for row in self.values:
+            spaces.setdefault(row["model"], {})[row["measure"]] = _warnings(row)
+        for row in self.similarities:
+            ends = frozenset((row[f"model_{end}"], row[f"layer_{end}"]) for end in "ab")
+            _, found = pairs.setdefault(ends, (spaces_text(row), {}))
+            found.setdefault(row["measure"], _warnings(row))  # the other order of a pair has the warnings of the first
+        widths = {row["model"]: row["d"] for row in self.values}
+        told = remarks.of_warnings(spaces) + remarks.of_warnings(dict(pairs.values()))
+        if len(set(widths.values())) > 1:
+            each = ", ".join(f"{d} of {name}" for name, d in widths.items())
+            told.append(f"the widths differ, which measures depend on: {each}")
+        return told
 
     @property
     def table(self) -> "pandas.DataFrame":
@@ -115,6 +130,11 @@ class Comparison:
         return found
 
 
+def _warnings(row: Row) -> list[str]:
+    """The warnings of a row of a table, which joins them by semicolons."""
+    return [text for text in (row["warnings"] or "").split("; ") if text]
+
+
 def _pair(row: Row) -> str:
     return f"{PurePath(row['model_a']).name} - {PurePath(row['model_b']).name}"
 
@@ -151,7 +171,7 @@ def differences(
     Raises:
       InputError: as `evaluate`; the message begins with the name.
     """
-    rows, table, evaluations, told = [], [], {}, []
+    rows, table, evaluations = [], [], {}
     common = dict(zip(clouds, common_points(tuple(clouds.values()), seed), strict=True))
     for name, cloud in through(list(common.items()), "measuring", "models"):
         try:
@@ -166,15 +186,11 @@ def differences(
         evaluations[name] = Evaluation(results, np.empty(0), {}, replicates)
         found = values.rows(results, cloud.layer if cloud.layer >= 0 else None)
         if len(cloud.points) < len(clouds[name].points):
-            cut = f"cut from {len(clouds[name].points)} to {len(cloud.points)} points, as many as all models have"
-            told.append(f"{name}: {cut}")
+            counts = f"{len(cloud.points)} of {len(clouds[name].points)}"
+            cut = f"{counts} points are taken, of every sequence as many as all models have"
             found = [row | {"warnings": "; ".join(filter(None, (cut, row["warnings"])))} for row in found]
         rows += [{"model": name, "d": cloud.points.shape[1], **row} for row in found]
-    told += remarks.sentences({name: evaluation.results for name, evaluation in evaluations.items()})
     for a, b in itertools.combinations(evaluations, 2):
-        widths = [common[name].points.shape[1] for name in (a, b)]
-        if widths[0] != widths[1]:
-            told.append(f"{a} and {b} differ in width, d = {widths[0]} and {widths[1]}, which measures depend on")
         for measure in measures:
             value, error = difference(evaluations[a], evaluations[b], measure.name)
             row = {"model_a": a, "model_b": b, "measure": measure.name, "difference": value}
@@ -183,7 +199,7 @@ def differences(
                 low, high = student_interval(value, error, LEVEL)
                 row |= {"std_error": error.std_error, "separable": not low <= 0 <= high, "lower": low, "upper": high}
             table.append(row)
-    return Comparison(values=tuple(rows), differences=tuple(table), warnings=tuple(told))
+    return Comparison(values=tuple(rows), differences=tuple(table))
 
 
 def _record(cloud: Cloud, measures: tuple[Measure, ...], name: str, **options: Any) -> dict[str, Any]:

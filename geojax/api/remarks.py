@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from geojax.evaluation.results import Result
 
+MOST = 4  # places that are named
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\d)")
 
 
@@ -61,7 +62,8 @@ def _where(places: Sequence[Hashable]) -> str:
     if places == [None]:
         return ""
     if not all(isinstance(place, int) for place in places):
-        return f" of {', '.join(map(str, places))}"
+        few = places if len(places) <= MOST else places[: MOST - 1]
+        return f" of {', '.join(map(str, few))}" + (f" and {len(places) - len(few)} more" if few != places else "")
     runs: list[list[int]] = []
     for layer in sorted(places):
         if runs and layer == runs[-1][-1] + 1:

@@ -48,16 +48,23 @@ def test_a_comparison_shows_its_verdicts_and_warnings(arrays):
 
 
 @pytest.mark.slow
-def test_models_give_the_tables_of_the_command(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "of_pairs", [{}, {"measures": "eee,isoscore,cka", "layers": "1,2", "tokens": "mean"}], ids=["one space", "both"]
+)
+def test_models_give_the_tables_of_the_command(of_pairs, tmp_path, capsys):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
-    few = {"measures": "eee,isoscore", "groups": 6}
+    few = {"measures": "eee,isoscore", "groups": 6} | of_pairs
     found = geojax.compare([BERT, str(ROBERTA)], texts=TEXTS, **few)
     settings = {"models": f"{BERT},{ROBERTA}", "sequences": str(tmp_path / "texts.txt")}
     command.run(schema.Compare(**settings, **few), tmp_path / "out")
     found.to_csv(tmp_path / "called.csv")
     assert (tmp_path / "called.csv").read_bytes() == (tmp_path / "out" / "compare.csv").read_bytes()
     said = capsys.readouterr().out
-    assert said.splitlines()[-1] == f"{tmp_path / 'out'}: compare.csv"
+    *told, files = said.splitlines()
+    of_layers = ", similarity.csv, similarity.svg" if of_pairs else ""
+    assert files == f"{tmp_path / 'out'}: compare.csv, measures.csv{of_layers}"
+    assert "\n".join(told).strip() == str(found)
+    assert len(found.similarities) == (6 if of_pairs else 0)
     assert said.splitlines()[2].split() == "measure difference ± error verdict models".split()
     assert said.count("random-bert - random-roberta") == 2
 
@@ -71,9 +78,10 @@ def test_models_give_the_tables_of_the_command(tmp_path, capsys):
         ([np.eye(3), np.eye(3)], {"texts": ["a cat"]}, "texts: only a model takes this"),
         ([np.eye(3), np.eye(4)], {"measures": "cka"}, "array 0 and the array 1: the sequence indices .* differ"),
         ([np.eye(3), np.eye(3)], {"measures": "logme"}, "measure each with its labels"),
-        ([BERT], {"measures": "eee", "layers": "all"}, "the others compare the last layers"),
+        ([BERT, ROBERTA], {"measures": "eee", "layers": "all"}, "the others compare the last layers"),
+        ([BERT], {"measures": "eee,cka", "layers": "all"}, "measures of one space compare the last layers"),
     ],
-    ids=["one name", "one array", "one model twice", "texts", "sizes", "labels", "layers"],
+    ids=["one name", "one array", "one model twice", "texts", "sizes", "labels", "layers", "one model"],
 )
 def test_what_cannot_be_compared_gets_a_sentence(xs, settings, message):
     with pytest.raises(InputError, match=message):

@@ -42,6 +42,7 @@ def bias(number):
             ["sign of layers 1 to 2: over them it is 0.1 to 0.91 (the numbers of the first; the table has all)"],
         ),
         ({"a/b": results(eee=["few"]), "c": results(eee=["few"])}, ["eee of a/b, c: few"]),
+        ({name: results(eee=["few"]) for name in "abcdef"}, ["eee of a, b, c and 3 more: few"]),
     ],
 )
 def test_each_warning_once_with_what_it_concerns(found, expected):
