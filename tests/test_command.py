@@ -1,8 +1,10 @@
 """The installed command `geojax NAME` is `launch.py --config=configs/NAME.py`, and speaks of itself."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,12 @@ def test_no_help_of_the_installed_command_speaks_of_the_repository(installed):
     texts += [calling.help_text(path) for path in calling.configs()]
     assert texts[0].startswith("Runs `geojax NAME`.\n") and "\n  geojax measure  " in texts[0]
     assert not [text for text in texts if "launch.py" in text or "configs/" in text]
+    pages = {Path(page) for text in texts for page in re.findall(r"[\w./-]*docs/[\w/]+\.\w+", text)}
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert all(page.is_file() for page in pages)
+    assert {str(page.relative_to(ROOT)) for page in pages} == {
+        name for name in wheel["force-include"] if name.startswith("docs/")
+    }
 
 
 def test_a_run_is_repeated_by_the_same_program(monkeypatch):

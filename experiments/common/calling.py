@@ -14,6 +14,7 @@ from typing import Any
 from geojax.errors import InputError
 
 ROOT = Path(__file__).parents[2]  # of the repository; in a wheel, the folder that holds launch.py, configs, experiments
+DOCUMENT = re.compile(r"(?<![\w./])docs/[\w/]+\.(?:md|csv)")  # a wheel carries those that texts name
 INSTALLED = "geojax"  # sys.argv[0] of the installed command
 
 
@@ -23,11 +24,12 @@ def program() -> str:
 
 
 def words(text: str) -> str:
-    """A text that tells of `launch.py` and of files of `configs/`, in the words of the program that was called."""
+    """A text that tells of `launch.py` and of files of `configs/` and `docs/`, in the words of the program called."""
     if program() != INSTALLED:
         return text
     names = "|".join(["NAME", *(file.stem for file in (ROOT / "configs").glob("*.py"))])
     text = text.replace(f"{ROOT / 'configs'}/", "configs/")
+    text = DOCUMENT.sub(f"{ROOT}/\\g<0>", text)
     text = re.sub(rf"(?:python launch\.py --config=|--config=|(?<![\w./]))configs/({names})\.py", r"geojax \1", text)
     return text.replace("python launch.py", INSTALLED)
 

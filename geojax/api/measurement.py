@@ -54,7 +54,7 @@ class Measurement:
 
     @property
     def table(self) -> "pandas.DataFrame":
-        """A row a layer and measure, with the columns of `measures.csv`; see docs/python.md."""
+        """A row a layer and measure, with the columns of `measures.csv`."""
         import pandas  # takes a second to import
 
         frame = pandas.DataFrame(self._rows(), columns=list(values.COLUMNS))
