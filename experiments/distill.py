@@ -70,7 +70,7 @@ def make(config: schema.Distill, workdir: Path, own: Mapping[str, Any]) -> None:
 
     save = partial(experiment.save_model, apply, tokenizer)
     begin = partial(pretrain.start, apply, rates, jax.random.key(config.seed))
-    params = experiment.train(config, workdir, begin, take, len(train), save)
+    params = experiment.train(config, workdir, apply, begin, take, len(train), save)
     batch = {name: values[held_out] for name, values in encoded.items()}
     result = distill.evaluate(params, batch, vectors[held_out], apply=apply, batch_size=config.batch_size)
     result |= {"unknown": unknown, "parameters": sum(leaf.size for leaf in jax.tree.leaves(params))}

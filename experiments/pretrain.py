@@ -23,6 +23,7 @@ from geojax.models import initialise
 from geojax.models.apply import Params
 from geojax.runtime import folders, records
 from geojax.runtime.run_once import once, settings_without
+from geojax.sweeps import costs
 from geojax.training import pretrain, pretraining_objectives, reporting
 from geojax.training.masking import batch_rows, pack
 from geojax.training.settings import rows_at_once
@@ -74,7 +75,7 @@ def make(config: schema.Pretrain, workdir: Path, own: Mapping[str, Any]) -> None
         return pretrain.train_step(state, windows[rows], key_masks, classes, **options)
 
     begin = partial(pretrain.start, apply, rates, key_init, change_of(config, apply, windows))
-    params = train(config, workdir, begin, take, len(windows), save)
+    params = train(config, workdir, apply, begin, take, len(windows), save)
     scoring = {"apply": apply, "batch_size": config.batch_size, "seed": config.seed}
     result = pretrain.evaluate(params, held_out, classes, **scoring)
     loss, accuracy = pretrain.unigram(windows, held_out, len(tokenizer), classes)
@@ -133,12 +134,20 @@ def micro_batch(config: schema.Pretrain | schema.Distill) -> int:
 def train(
     config: schema.Pretrain | schema.Distill,
     workdir: Path,
+    apply: models.Apply,
     begin: Callable[[], State],
     take: Callable[[State, np.ndarray], tuple[State, LossSums]],
     count: int,
     save: Callable[[Path, Params], None],
 ) -> Params:
-    """Trains on batches of `count` rows, in a new order every epoch, and returns the final parameters."""
+    """Trains on batches of `count` rows, in a new order every epoch, and returns the final parameters.
+
+    What a long training takes is said before.
+    """
+    shape = (config.steps, config.batch_size, config.length)
+    operations = costs.pretraining_operations(apply.config, *shape)
+    if said := costs.announcement(operations, lambda: costs.pretraining(apply, *shape).memory):
+        log.info("%s", said)
     rows = partial(batch_rows, windows=count, batch_size=config.batch_size, seed=config.seed)
     kept = {"save": save, "snapshots": snapshots(config), "checkpoint_seconds": config.checkpoint_seconds}
     return pretrain.train(begin, take, rows, config.steps, workdir, **kept)

@@ -1,7 +1,7 @@
 """Costs of work units before they run: parameters, operations, memory, and the least time."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -76,7 +76,12 @@ def pretraining(apply: Apply, steps: int, rows: int, length: int) -> Cost:
     parameters = shapes(apply)
     state = jax.eval_shape(partial(init_state, method="adamw"), parameters)
     held = size(state) + size(parameters) + backward(apply, parameters, rows_at_once(rows, length), length)
-    return Cost(count(parameters), 3 * steps * products(apply.config, np.full(rows, length)), held)
+    return Cost(count(parameters), pretraining_operations(apply.config, steps, rows, length), held)
+
+
+def pretraining_operations(config: Any, steps: int, rows: int, length: int) -> float:
+    """Operations of the matrix products of so many steps; a backward pass counts as two forward passes."""
+    return 3 * steps * products(config, np.full(rows, length))
 
 
 def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedTask) -> str:
@@ -86,12 +91,19 @@ def forecast(model: Model, data: TaskData, settings: Settings, encoded: EncodedT
     """
     rows = ((encoded.train, 3 * settings.epochs), *((split, 1) for split in encoded.dev.values()))
     operations = sum(passes * products(model.config, split.lengths) for split, passes in rows)
-    if operations < LONG * SLOWEST:
+    return announcement(operations, lambda: training(model, data, settings).memory)
+
+
+def announcement(operations: float, memory: Callable[[], int]) -> str:
+    """What a long run takes at the least, as a sentence; empty where it may take less than a minute.
+
+    Args:
+      operations: of the run.
+      memory: tells the bytes that it needs; called for a long run alone.
+    """
+    if operations < LONG * SLOWEST or operations < LONG * speed():
         return ""
-    if operations < LONG * speed():
-        return ""
-    held = training(model, data, settings).memory
-    return f"{operations:.2g} FLOP {least_time(operations)}, and about {held / 1e9:.2g} GB of memory"
+    return f"{operations:.2g} FLOP {least_time(operations)}, and about {memory() / 1e9:.2g} GB of memory"
 
 
 def least_time(operations: float) -> str:
