@@ -20,6 +20,7 @@ from geojax import models
 from geojax.data.terms import files, miniature
 from geojax.data.terms.scores import spans
 from geojax.errors import InputError
+from geojax.evaluation.uncertainty import check_level
 from geojax.ops.diagrams import ImageRange
 from geojax.representations import read_sequences
 from geojax.runtime import folders, records
@@ -65,8 +66,7 @@ def check(config: schema.Tag) -> None:
             f"learning_rate is {config.learning_rate} and weight_decay {config.weight_decay}: give a rate above 0 and "
             "a decay from 0 on"
         )
-    if not 0 < config.level < 1:
-        raise InputError(f"level is {config.level}: give a number between 0 and 1")
+    check_level(config.level)
     if bool(config.train) != bool(config.tests):
         raise InputError("--config.train and --config.tests go together: give both, or neither for a generated corpus")
     if config.store and not config.train:

@@ -9,6 +9,7 @@ from geojax.api import bridges
 from geojax.api.bridges import Space
 from geojax.data.labelled import HELD_OUT
 from geojax.errors import InputError
+from geojax.evaluation.uncertainty import check_level
 
 MOST_HELD_OUT = 2000  # where no number is given
 SPARE = 100  # texts that are no anchors, beside the largest number of anchors
@@ -39,8 +40,7 @@ class Trial:
 
     def check(self) -> None:
         """Raises an InputError for settings that cannot work."""
-        if not 0 < self.level < 1:
-            raise InputError(f"level is {self.level}: give a number between 0 and 1")
+        check_level(self.level)
         for name, least in (("seeds", 1), ("test_examples", 0), ("resamples", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least {least}")
