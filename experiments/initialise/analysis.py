@@ -13,7 +13,8 @@ an arm to another of the same seed. "Charged" adds what the start of the arm too
 
 The first word that holds is told. Primary: geometry against standard (C1) and against displaced (C2), two exact
 sign-flip tests, corrected by Holm; beside each a rank test, in which a run that never reaches the goal is larger than
-any that does. The other arms against standard: exact sign flips of the largest |t|.
+any that does. The other arms against standard: exact sign flips of the largest |t|. Some arms stand beside their
+placebos too, without a correction.
 """
 
 import math
@@ -27,6 +28,7 @@ from geojax.regression import paired
 
 MARGIN = 0.05  # of the steps: a saving that is worth having
 LOSS = 0.10  # share of the steps lost in every early seed, at which the experiment stops
+PLACEBOS = (("mimetic", "rotated"), ("held", "held_mirrored"), ("geometry", "mirrored"), ("geometry", "bad_target"))
 PRIMARY = {"C1": ("geometry", "standard"), "C2": ("geometry", "displaced")}
 COLUMNS = (
     *("claim", "arm", "base", "charged", "seeds", "saving", "lower", "upper", "word", "p", "p_corrected", "p_rank"),
@@ -168,6 +170,13 @@ def others(curves: Curves, arms: Sequence[str], goal: float, length: int, *, cha
     ratios = [log_ratios(curves, arm, "standard", goal, length, charged=charged)[0] for arm in arms]
     corrected = paired.max_t_p(np.stack(ratios))
     return [row | {"p_corrected": float(p)} for row, p in zip(rows, corrected, strict=True)]
+
+
+def beside_placebos(curves: Curves, goal: float, length: int, *, charged: bool) -> list[dict[str, Any]]:
+    """The rows of arms against their placebos, where both have runs; p without correction."""
+    arms = {arm for arm, _ in curves}
+    pairs = [pair for pair in PLACEBOS if {*pair} <= arms]
+    return [compare(curves, arm, base, goal, length, charged=charged) for arm, base in pairs]
 
 
 def futile(curves: Curves, goal: float, length: int) -> bool:

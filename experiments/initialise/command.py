@@ -6,19 +6,21 @@
 | development | the standard arm and the positive control, the same seeds | `development.json`: the goal, and the gate |
 | look | the confirmatory arms, the first seeds | `look.json`: whether to stop, and no outcome |
 | confirmatory | the confirmatory arms, the other seeds | `confirmatory.csv`, `curves.svg`, once all runs are there |
-| exploratory | the other arms, all seeds | `exploratory.csv` |
+| exploratory | the other arms, or those of `--config.arms`, all seeds | `exploratory.csv`, of all arms done so far |
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from configs import lists
 from configs.schema import Initialise
 from experiments import pretrain as pretraining
 from experiments.initialise import analysis, development, probes, tables
-from experiments.initialise.arms import ARMS, BY_NAME, CHOOSING, CONTROL, OTHERS, STANDARD
+from experiments.initialise.arms import ARMS, BY_NAME, CHOOSING, CONTROL, OTHERS, STANDARD, Arm
 from experiments.initialise.materials import Materials
 from experiments.initialise.sizes import DEVELOPMENT_SEEDS, LOOK_SEEDS, RATES, size_of
 from experiments.initialise.trial import Task, Trial
@@ -31,9 +33,11 @@ from geojax.sweeps.engine import Sweep, Unit
 from geojax.training.pretrain import unigram
 
 STAGES = ("rates", "development", "look", "confirmatory", "exploratory")
-FREE = ("stage", "checkpoint_seconds")  # settings on which no result depends
+FREE = ("stage", "arms", "checkpoint_seconds")  # settings on which no result depends
 PLACES = ("text", "eval_text", "data_dir")
 LEDGER, LOOK = "initialise.jsonl", "look.json"
+
+log = logging.getLogger(__name__)
 
 
 def run(config: Initialise, workdir: Path) -> None:
@@ -45,7 +49,7 @@ def sweep(config: Initialise, workdir: Path) -> Sweep:
     """The work units of a stage.
 
     Raises:
-      InputError: an unknown stage or size, no text, or the stage before is not done.
+      InputError: an unknown stage, arm or size, no text, or the stage before is not done.
     """
     stage = Stage(config, folders.local(workdir))
     return Sweep(
@@ -69,6 +73,7 @@ class Stage:
         if not config.tokenizer:
             raise InputError("tokenizer is empty: name a model, because all encoders share its tokenizer")
         self.config, self.workdir, self.size = config, workdir, size_of(config.size)
+        self.others = _chosen(config)
         if config.stage in ("confirmatory", "exploratory") and self._look()["stop"]:
             raise InputError(f"{workdir / LOOK} says to stop: the start lost in each of {LOOK_SEEDS} seeds")
         if config.stage == "exploratory" and not (workdir / tables.CONFIRMATORY).exists():
@@ -115,15 +120,13 @@ class Stage:
         if stage == "development":
             rates, arms = self.rates["rates"], itertools.product((STANDARD, CONTROL), DEVELOPMENT_SEEDS)
             return [Task(BY_NAME[arm], seed, rates[arm], size.steps) for arm, seed in arms]
-        first, rest = size.confirmation[:LOOK_SEEDS], size.confirmation[LOOK_SEEDS:]
-        arms, seeds = (OTHERS, size.confirmation) if stage == "exploratory" else (ARMS, first)
-        if stage == "confirmatory":
-            seeds = rest
-        return [
-            Task(arm, seed, self.choice["rates"][arm.rate_of], self._steps(arm.name), size.marks)
-            for seed in seeds
-            for arm in arms
-        ]
+        if stage == "exploratory":
+            return [self._task(arm, seed) for arm in self.others for seed in size.confirmation]
+        seeds = size.confirmation[:LOOK_SEEDS] if stage == "look" else size.confirmation[LOOK_SEEDS:]
+        return [self._task(arm, seed) for seed in seeds for arm in ARMS]
+
+    def _task(self, arm: Arm, seed: int) -> Task:
+        return Task(arm, seed, self.choice["rates"][arm.rate_of], self._steps(arm.name), self.size.marks)
 
     def _steps(self, arm: str) -> int:
         return self.size.steps + (self.choice["more_steps"] if arm == STANDARD else 0)
@@ -140,13 +143,31 @@ class Stage:
         Raises:
           InputError: some have none: there is no analysis of a part.
         """
-        found = {(task.arm.name, task.seed): self.unit(task).result() for name in stages for task in self._tasks(name)}
+        found = self._found(task for name in stages for task in self._tasks(name))
         if missing := [f"{arm} of seed {seed}" for (arm, seed), result in found.items() if result is None]:
             raise InputError(
                 f"{len(missing)} of {len(found)} runs have no result, the first is {missing[0]}: the analysis is done "
                 "once, when all have"
             )
         return found
+
+    def explored(self) -> dict[tuple[str, int], Mapping[str, Any]]:
+        """The results of the exploratory arms all of whose runs are done, whichever call did them.
+
+        Raises:
+          InputError: an arm of this call is not done.
+        """
+        found = self.results("exploratory")
+        for arm in OTHERS:
+            own = self._found(self._task(arm, seed) for seed in self.size.confirmation)
+            if all(own.values()):
+                found |= own
+            elif any(own.values()):
+                log.warning("%s is begun and not done: exploratory.csv leaves it out", arm.name)
+        return found
+
+    def _found(self, tasks: Iterable[Task]) -> dict[tuple[str, int], Any]:
+        return {(task.arm.name, task.seed): self.unit(task).result() for task in tasks}
 
     def collect(self, failures: Sequence[str]) -> None:
         """Writes the record or the tables of the stage; a unit that failed leaves nothing to analyse."""
@@ -171,14 +192,24 @@ class Stage:
                 return
         done = ("look",) if stage == "look" else ("look", "confirmatory")
         results = self.results(*done)
-        if stage == "exploratory":
-            results |= self.results("exploratory")
-        arms = [arm.name for arm in (OTHERS if stage == "exploratory" else ARMS)]
+        explored = self.explored() if stage == "exploratory" else {}
+        results |= explored
+        arms = list(dict.fromkeys(arm for arm, _ in explored or results))
         tables.write(self.workdir, stage, results, self.curves(results), arms, goal, length)
 
     def curves(self, results: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[tuple[str, int], analysis.Curve]:
         """The curves of runs, their starts charged at the seconds of a step of the standard development runs."""
         return {key: analysis.curve_of(result, self.choice["step_seconds"]) for key, result in results.items()}
+
+
+def _chosen(config: Initialise) -> tuple[Arm, ...]:
+    """The exploratory arms that are asked for."""
+    names, known = lists.names(config.arms), {arm.name: arm for arm in OTHERS}
+    if names and config.stage != "exploratory":
+        raise InputError(f"arms {config.arms!r} are of the stage exploratory: stage {config.stage} runs its own")
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"arm {unknown[0]!r} is not an exploratory one: choose from {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(names)) or OTHERS
 
 
 class Worker:

@@ -10,10 +10,13 @@ import numpy as np
 from experiments.initialise import analysis
 from experiments.initialise.arms import STANDARD
 from geojax import plots
+from geojax.regression import paired
 from geojax.runtime import records
 
 CONFIRMATORY = "confirmatory.csv"
 PLATEAU = 0.5  # nats below the plateau at which it counts as left
+KEYS = {"arm", "seed", "step"}
+BY_RUN = ("steps", "net_saving", "cost_steps", "off_plateau", "last_loss", "memory", "displacement")
 FLAT, AHEAD = 0.02, 2  # a curve is flat where it falls by less than so many nats over so many evaluations
 
 Results = Mapping[tuple[str, int], Mapping[str, Any]]
@@ -28,16 +31,20 @@ def write(
     goal: float,
     length: int,
 ) -> None:
-    """Writes the comparisons of a stage, `runs.csv` with a row a run, `geometry.csv`, `marks.csv` and the curves."""
+    """Writes the comparisons of a stage, and the tables and the curves of all runs."""
     rows = [] if stage == "exploratory" else analysis.primary(curves, goal, length)
     primary = {arm for arm, _ in analysis.PRIMARY.values()} | {base for _, base in analysis.PRIMARY.values()}
     rest = [arm for arm in arms if arm not in primary]
     for charged in (False, True):
         rows += analysis.others(curves, rest, goal, length, charged=charged)
+        if stage == "exploratory":
+            rows += analysis.beside_placebos(curves, goal, length, charged=charged)
     name = "exploratory.csv" if stage == "exploratory" else CONFIRMATORY
-    records.write_table(workdir / "runs.csv", runs(results, curves, goal, length))
+    by_run, by_mark = runs(results, curves, goal, length), marks(results)
+    records.write_table(workdir / "runs.csv", by_run)
+    records.write_table(workdir / "outcomes.csv", outcomes(by_run, by_mark))
     records.write_table(workdir / "geometry.csv", geometry(results))
-    records.write_table(workdir / "marks.csv", marks(results))
+    records.write_table(workdir / "marks.csv", by_mark)
     records.write_atomic(workdir / "curves.svg", figure(results, curves))
     records.write_table(workdir / name, rows, analysis.COLUMNS)
     if stage != "exploratory":
@@ -124,6 +131,33 @@ def marks(results: Results) -> list[dict[str, Any]]:
         for (arm, seed), result in results.items()
         for step, own in result["mark"].items()
     ]
+
+
+def outcomes(by_run: Sequence[Mapping[str, Any]], by_mark: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row an arm and outcome: its mean over seeds, and the mean difference to standard with its 95 % t interval.
+
+    An outcome that a seed of the arm does not have, such as the step off a plateau that it never leaves, has no mean;
+    `absent` counts such seeds.
+    """
+    values: dict[tuple[str, Any, str], dict[int, float]] = {}  # by outcome, step and arm
+    for row in (*by_run, *by_mark):
+        for name in BY_RUN if "steps" in row else row.keys() - KEYS:
+            value = math.nan if row[name] is None else row[name]
+            values.setdefault((name, row.get("step", ""), row["arm"]), {})[row["seed"]] = value
+    found = []
+    seeds = sorted({row["seed"] for row in by_run})
+    for (name, at, arm), by_seed in sorted(values.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
+        own = np.array([by_seed.get(seed, math.nan) for seed in seeds])
+        base = np.array([values.get((name, at, STANDARD), {}).get(seed, math.nan) for seed in seeds])
+        row = {"arm": arm, "outcome": name, "step": at, "seeds": len(seeds), "absent": int(np.sum(~np.isfinite(own)))}
+        if np.isfinite(own).all():
+            mean = paired.mean(own)
+            row |= {"mean": mean.value, "deviation": mean.deviation}
+        if arm != STANDARD and np.isfinite([own, base]).all():
+            difference = paired.mean(own - base)
+            row |= {"difference": difference.value, "lower": difference.lower, "upper": difference.upper}
+        found.append(row)
+    return found
 
 
 def figure(results: Results, curves: analysis.Curves) -> bytes:

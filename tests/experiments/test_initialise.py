@@ -102,6 +102,18 @@ def test_every_arm_has_a_rate_and_a_start_and_stages_share_no_run(tmp_path):
         command.Stage(Initialise(stage="confirmatory"), tmp_path)
 
 
+def test_an_outcome_without_a_value_in_some_seed_has_no_mean():
+    def row(arm, seed, steps, memory):
+        return dict.fromkeys(tables.BY_RUN, 0.0) | {"arm": arm, "seed": seed, "steps": steps, "memory": memory}
+
+    rows = [row("standard", seed, 100.0, None) for seed in (1, 2)]
+    rows += [row("held", 1, 90.0, 3.0), row("held", 2, np.inf, 5.0)]
+    found = {(some["arm"], some["outcome"]): some for some in tables.outcomes(rows, [])}
+    assert found["held", "steps"]["absent"] == 1 and "mean" not in found["held", "steps"]
+    assert found["held", "memory"]["mean"] == 4.0 and "difference" not in found["held", "memory"]
+    assert found["standard", "steps"]["mean"] == 100.0
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Settings of a run with few arms, on a text of a few words; VRM, slow to compile, stands for IsoScore."""
@@ -159,13 +171,27 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
     assert (runs.loc["displaced"]["cost_steps"] == runs.loc["geometry"]["cost_steps"]).all()
     measured = pd.read_csv(workdir / "geometry.csv").set_index(["arm", "seed", "step"])["eee"]
     assert len({measured[arm, 10, 0] for arm in FEW}) == 3
-    assert {*pd.read_csv(workdir / "marks.csv")["step"]} == {*size.marks}
+    marks = pd.read_csv(workdir / "marks.csv").set_index(["arm", "step"])["loss"]
+    assert {step for _, step in marks.index} == {*size.marks}
+    told = pd.read_csv(workdir / "outcomes.csv").set_index(["outcome", "arm", "step"]).loc["loss", "geometry", 12.0]
+    assert told["mean"] == pytest.approx(marks["geometry", 12].mean())
+    assert told["difference"] == pytest.approx(marks["geometry", 12].mean() - marks["standard", 12].mean(), abs=1e-9)
+    assert told["lower"] <= told["difference"] <= told["upper"]
     assert b"<svg" in (workdir / "curves.svg").read_bytes()
 
     shared = command.Stage(small, workdir).materials
     leaves = [jax.tree.leaves(shared.start(name, 10).params) for name in ("displaced", "geometry", "standard")]
     for moved, other, first in zip(*leaves, strict=True):
         np.testing.assert_allclose(*map(np.linalg.norm, (moved - first, other - first)), rtol=1e-3, atol=1e-6)
+
+    small.stage = "exploratory"
+    for name, done in {"frequency": ["frequency"], "mirrored": ["frequency", "mirrored"]}.items():
+        small.arms = name
+        initialise.run(small, workdir)
+        table = pd.read_csv(workdir / "exploratory.csv")
+        assert list(table[(table["base"] == "standard") & table["charged"]]["arm"]) == done
+    assert list(table[table["base"] != "standard"]["base"]) == ["mirrored"] * 2
+    small.arms = ""
 
     path = workdir / "units/standard/run/seed_2/result.json"  # the run that was killed, now in one go
     killed_run = json.loads(path.read_text())

@@ -259,6 +259,8 @@ WRONG = {  # command: the settings of each case, with the words that its sentenc
         ({"size": "feasable"}, "did you mean feasible"),
         ({"size": "huge"}, "there are tiny, feasible, scaled"),
         ({"tokenizer": ""}, "tokenizer is empty"),
+        ({"arms": "held"}, "are of the stage exploratory: stage rates runs its own"),
+        ({"stage": "exploratory", "arms": "hold"}, "arm 'hold' is not an exploratory one: choose from held, rotated"),
         ({"stage": "development"}, "no rates.json"),
         ({"stage": "look"}, "no development.json"),
         ({"stage": "confirmatory"}, "no look.json"),
