@@ -16,7 +16,7 @@ from geojax import models
 from geojax.data import tokenizers
 from geojax.models import initialise, surgery
 from geojax.models.apply import Params
-from geojax.runtime import records
+from geojax.runtime import records, run_once
 from geojax.runtime.folder_lock import claim
 from geojax.training import geometry
 from geojax.training.masking import batch_rows, pack
@@ -98,12 +98,16 @@ class Materials:
         )  # fmt: skip
 
     def target(self, name: str) -> Params:
-        """The parameters of an encoder that gives targets, without its head; it is trained if it is missing."""
+        """The parameters of an encoder that gives targets, without its head; it is trained if it is missing.
+
+        A trained one is taken as it is, because its settings name the text in the work folder, which may have moved.
+        """
         folder = self.workdir / "targets" / name
         if name not in self._targets:
             _ = self.text  # writes the encoder's
             with claim(self.workdir / "locks" / name, {}, wait=True):
-                pretrain.run(self.pretraining(name), folder)
+                if not (folder / run_once.DONE).exists():
+                    pretrain.run(self.pretraining(name), folder)
             self._targets[name] = models.load(folder / "model").params
         return self._targets[name]
 
