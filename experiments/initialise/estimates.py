@@ -7,14 +7,11 @@ import numpy as np
 from configs import schema
 from experiments import pretrain
 from experiments.initialise.command import Stage
-from experiments.initialise.materials import MOVED, TARGETS
-from experiments.initialise.trial import Task
+from experiments.initialise.materials import NEEDS, TARGETS
 from geojax.runtime import folders
 from geojax.sweeps import costs as sizes
 from geojax.sweeps.costs import Cost
 from geojax.training.constant_rate import branch_length
-
-READ_TRAINED = ("displaced", "spectrum", "warm")  # starts that are not moved, and need the trained encoder all the same
 
 
 def costs(config: schema.Initialise, workdir: Path) -> dict[str, Cost]:
@@ -38,15 +35,9 @@ def costs(config: schema.Initialise, workdir: Path) -> dict[str, Cost]:
             continue
         task = stage.tasks[unit.name]
         steps = task.steps + sum(map(branch_length, task.marks))
-        if (needed := target_of(task)) and needed not in made:
+        if (needed := NEEDS.get(task.arm.begins)) and needed not in made:
             made.add(needed)
             steps += size.target_steps
         evaluations = 1 + task.steps // size.every + len(task.marks)
         found[unit.name] = step._replace(operations=steps * step.operations + evaluations * held_out)
     return found
-
-
-def target_of(task: Task) -> str:
-    """The encoder that the start of a run needs; empty for none."""
-    begins = task.arm.begins
-    return "trained" if begins in READ_TRAINED else MOVED.get(begins, "")

@@ -23,7 +23,9 @@ from geojax.training.masking import batch_rows, pack
 
 TARGETS = {"trained": "masked_lm", "bad": "random_label"}  # encoders that give targets, and their objectives
 TARGET_BATCHES = 8  # batches over which a target is averaged
-MOVED = {"geometry": "trained", "mirrored": "trained", "patchiness": "trained", "bad_target": "bad"}
+MOVED = ("geometry", "mirrored", "patchiness", "bad_target")
+NEEDS = dict.fromkeys((*MOVED, "displaced", "spectrum", "warm"), "trained") | {"bad_target": "bad"}
+"""The encoder that a start is made of; the other starts need none."""
 
 
 class Start(NamedTuple):
@@ -148,7 +150,7 @@ class Materials:
             return lambda params: initialise.scale(params, self.first(seed), apply=self.apply)
         if name == "frequency":
             return lambda params: initialise.frequency(params, self.text["counts"])
-        trained = self.target("trained")
+        trained = self.target(NEEDS[name])
         if name == "spectrum":
             return lambda params: initialise.spectrum(key, params, trained)
         return lambda params: surgery.reinitialise(self.apply, trained, init_key(seed), keep_embeddings=True)  # warm
@@ -156,7 +158,7 @@ class Materials:
     def _moved(self, name: str, seed: int) -> Start:
         """A start that was moved to measures, from `starts/` or made and written there."""
         folder = self.workdir / "starts" / name / f"seed_{seed}"
-        trained = self.target(MOVED[name])
+        trained = self.target(NEEDS[name])
         with claim(self.workdir / "locks" / name / str(seed), {}, wait=True):
             if (cost := records.whole(folder / "start.json", ("seconds", "targets"))) is None:
                 moved, targets = self._move(name, seed, trained)

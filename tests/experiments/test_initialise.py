@@ -157,6 +157,7 @@ def test_stages_follow_each_other_to_a_table_and_a_killed_run_ends_with_the_same
     initialise.run(small, workdir)
     assert json.loads((workdir / "look.json").read_text()) == {"stop": False, "seeds": 3}
     assert not (workdir / "confirmatory.csv").exists()
+    workdir = workdir.rename(tmp_path / "moved")
     small.stage = "confirmatory"
     with pytest.raises(InputError, match="3 of 12 runs have no result"):
         engine.collect(initialise.sweep(small, workdir))
