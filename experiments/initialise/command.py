@@ -157,7 +157,8 @@ class Stage:
         Raises:
           InputError: an arm of this call is not done.
         """
-        found = self.results("exploratory")
+        self.results("exploratory")
+        found = {}
         for arm in OTHERS:
             own = self._found(self._task(arm, seed) for seed in self.size.confirmation)
             if all(own.values()):
