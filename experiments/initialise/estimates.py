@@ -27,7 +27,7 @@ def costs(config: schema.Initialise, workdir: Path) -> dict[str, Cost]:
     pretrain.check_files(config.text)
     pretrain.check_files(config.eval_text, "eval_text")
     size, apply, found = stage.size, stage.materials.apply, {}
-    made = {name for name in TARGETS if (stage.workdir / "targets" / name / "result.json").exists()}
+    made = {name for name in TARGETS if stage.materials.is_trained(name)}
     step = sizes.pretraining(apply, 1, size.batch_size, size.length)
     held_out = size.maskings * sizes.products(apply.config, np.full(size.windows, size.length))
     for unit in stage.units:

@@ -23,8 +23,8 @@ from geojax.training.masking import batch_rows, pack
 
 TARGETS = {"trained": "masked_lm", "bad": "random_label"}  # encoders that give targets, and their objectives
 TARGET_BATCHES = 8  # batches over which a target is averaged
-MOVED = ("geometry", "mirrored", "patchiness", "bad_target")
-NEEDS = dict.fromkeys((*MOVED, "displaced", "spectrum", "warm"), "trained") | {"bad_target": "bad"}
+MOVED = {"geometry": "trained", "mirrored": "trained", "patchiness": "trained", "bad_target": "bad"}
+NEEDS = MOVED | dict.fromkeys(("displaced", "spectrum", "warm"), "trained")
 """The encoder that a start is made of; the other starts need none."""
 
 
@@ -104,14 +104,21 @@ class Materials:
 
         A trained one is taken as it is, because its settings name the text in the work folder, which may have moved.
         """
-        folder = self.workdir / "targets" / name
+        folder = self._target_folder(name)
         if name not in self._targets:
             _ = self.text  # writes the encoder's
             with claim(self.workdir / "locks" / name, {}, wait=True):
-                if not (folder / run_once.DONE).exists():
+                if not self.is_trained(name):
                     pretrain.run(self.pretraining(name), folder)
             self._targets[name] = models.load(folder / "model").params
         return self._targets[name]
+
+    def is_trained(self, name: str) -> bool:
+        """Whether an encoder that gives targets is there already."""
+        return (self._target_folder(name) / run_once.DONE).exists()
+
+    def _target_folder(self, name: str) -> Path:
+        return self.workdir / "targets" / name
 
     def start(self, name: str, seed: int) -> Start:
         """The start of an arm for a seed, made if it is missing."""
@@ -158,7 +165,7 @@ class Materials:
     def _moved(self, name: str, seed: int) -> Start:
         """A start that was moved to measures, from `starts/` or made and written there."""
         folder = self.workdir / "starts" / name / f"seed_{seed}"
-        trained = self.target(NEEDS[name])
+        trained = self.target(MOVED[name])
         with claim(self.workdir / "locks" / name / str(seed), {}, wait=True):
             if (cost := records.whole(folder / "start.json", ("seconds", "targets"))) is None:
                 moved, targets = self._move(name, seed, trained)

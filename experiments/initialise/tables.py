@@ -15,9 +15,9 @@ from geojax.runtime import records
 
 CONFIRMATORY = "confirmatory.csv"
 PLATEAU = 0.5  # nats below the plateau at which it counts as left
-KEYS = {"arm", "seed", "step"}
-BY_RUN = ("steps", "net_saving", "cost_steps", "off_plateau", "last_loss", "memory", "displacement")
 FLAT, AHEAD = 0.02, 2  # a curve is flat where it falls by less than so many nats over so many evaluations
+BY_RUN = ("steps", "net_saving", "cost_steps", "off_plateau", "last_loss", "memory", "displacement")
+KEYS = {"arm", "seed", "step"}  # columns of `marks` that are no outcome; the others are
 
 Results = Mapping[tuple[str, int], Mapping[str, Any]]
 
